@@ -1,0 +1,1 @@
+"""The attempt channel: how a program speaks to its worker. Standard library only."""

@@ -1,0 +1,330 @@
+"""Every error a person can meet, in one tree.
+
+    JobyardError
+    ├── InvalidDocument          400  the document as a whole cannot be read or is wrong in places
+    ├── InvalidRequest           400  a parameter, header or body of a request
+    ├── NotFound                 404
+    │   ├── JobNotFound
+    │   ├── AttemptNotFound
+    │   └── WorkerNotFound
+    ├── Conflict                 409
+    │   ├── StateConflict             the thing is not in a status that allows this
+    │   ├── LeaseLost                 the speaker no longer speaks for this attempt
+    │   ├── IdempotencyConflict       same key, other request
+    │   └── WorkerIdTaken
+    ├── Unusable                 422  understood, but not to be had here
+    │   └── ExecutorUnavailable
+    ├── TooLarge                 413
+    ├── StoreUnavailable         503
+    ├── ServerUnreachable             (client) nobody answers at that address
+    ├── SchemaMismatch                the database is newer than this program
+    ├── InvalidSetting                a flag, variable or settings file
+    └── Internal                 500  a bug in Jobyard
+
+A leaf has a slug (its page in docs/reference/errors.md), a title, an HTTP status, an error code
+and an exit code; its fields are typed and its message is made from them in one place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+class ExitCode:
+    """What the command line's exit codes mean."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    CONFLICT = 4
+    UNREACHABLE = 5
+    BUG = 70
+    CONFIGURATION = 78
+    INTERRUPTED = 130
+
+
+class JobyardError(Exception):
+    """The root: what a caller of Jobyard may catch to catch all of them."""
+
+    slug: ClassVar[str] = "error"
+    title: ClassVar[str] = "Something went wrong"
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "INTERNAL"
+    exit_code: ClassVar[int] = ExitCode.FAILED
+
+    def __init__(self, detail: str, *, hint: str | None = None, **fields: Any) -> None:
+        """Say what happened in ``detail``, what would be right in ``hint``, the facts as fields."""
+        super().__init__(detail)
+        self.detail = detail
+        self.hint = hint
+        self.fields = fields
+
+    def __str__(self) -> str:
+        """Read as the detail alone; the hint is printed on its own line by whoever shows it."""
+        return self.detail
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a document.
+
+    ``path`` leads into the person's document (``jobs[2].backoff_limit``), ``line`` is 1-based and
+    known when it came from YAML, ``value`` is what stands there, ``legal`` what could.
+    """
+
+    path: str
+    message: str
+    code: str = "Invalid"
+    line: int | None = None
+    value: Any = None
+    legal: str | None = None
+
+    def __str__(self) -> str:
+        """Read as one line: where, what, what would be legal."""
+        where = f"line {self.line}: {self.path}" if self.line else self.path
+        legal = f" (legal: {self.legal})" if self.legal else ""
+        return f"{where}: {self.message}{legal}"
+
+
+class InvalidDocument(JobyardError):
+    """A document that cannot be read, or is wrong in one or many places; all are listed."""
+
+    slug = "invalid-document"
+    title = "The document is not valid"
+    status = 400
+    code = "INVALID_DOCUMENT"
+
+    def __init__(self, problems: list[Problem], *, source: str | None = None) -> None:
+        """Carry every problem found, in the order of the document."""
+        count = len(problems)
+        noun = "problem" if count == 1 else "problems"
+        where = f" in {source}" if source else ""
+        super().__init__(f"{count} {noun}{where}", source=source)
+        self.problems = problems
+        self.source = source
+
+
+class InvalidRequest(JobyardError):
+    """A parameter, header or body that a request may not have."""
+
+    slug = "invalid-request"
+    title = "The request is not valid"
+    status = 400
+    code = "INVALID_REQUEST"
+    exit_code = ExitCode.USAGE
+
+
+class InvalidQueryParam(InvalidRequest):
+    """A query parameter with a value it cannot have."""
+
+    slug = "invalid-query-param"
+    title = "A query parameter is not valid"
+    code = "INVALID_QUERY_PARAM"
+
+
+class NotFound(JobyardError):
+    """Something that is asked for by name or id and is not there."""
+
+    slug = "not-found"
+    title = "Not found"
+    status = 404
+    code = "NOT_FOUND"
+    exit_code = ExitCode.NOT_FOUND
+
+
+class JobNotFound(NotFound):
+    """No job has this id."""
+
+    slug = "job-not-found"
+    title = "No such job"
+    code = "JOB_NOT_FOUND"
+
+    def __init__(self, job_id: int) -> None:
+        """Name the id."""
+        super().__init__(
+            f"no job has the id {job_id}",
+            hint="`jobyard job list --status all` shows all jobs",
+            job_id=job_id,
+        )
+
+
+class AttemptNotFound(NotFound):
+    """No attempt has this id."""
+
+    slug = "attempt-not-found"
+    title = "No such attempt"
+    code = "ATTEMPT_NOT_FOUND"
+
+    def __init__(self, attempt_id: int) -> None:
+        """Name the id."""
+        super().__init__(f"no attempt has the id {attempt_id}", attempt_id=attempt_id)
+
+
+class WorkerNotFound(NotFound):
+    """No worker has this id."""
+
+    slug = "worker-not-found"
+    title = "No such worker"
+    code = "WORKER_NOT_FOUND"
+
+    def __init__(self, worker_id: str) -> None:
+        """Name the id."""
+        super().__init__(
+            f"no worker has the id `{worker_id}`",
+            hint="`jobyard worker list` shows all workers",
+            worker_id=worker_id,
+        )
+
+
+class Conflict(JobyardError):
+    """Understood, but at odds with what is."""
+
+    slug = "conflict"
+    title = "Conflict"
+    status = 409
+    code = "CONFLICT"
+    exit_code = ExitCode.CONFLICT
+
+
+class StateConflict(Conflict):
+    """The thing is not in a status that allows this."""
+
+    slug = "state-conflict"
+    title = "Not possible in this status"
+    code = "STATE_CONFLICT"
+
+    def __init__(self, what: str, *, expected: tuple[str, ...], actual: str) -> None:
+        """Say what was tried, which statuses allow it and which one it found."""
+        super().__init__(
+            f"{what} is not possible while {actual}",
+            hint=f"possible in {', '.join(expected)}" if expected else None,
+            expected=list(expected),
+            actual=actual,
+        )
+
+
+class LeaseLost(Conflict):
+    """The speaker no longer speaks for this attempt: its lease ran out or its job moved on."""
+
+    slug = "lease-lost"
+    title = "The lease is lost"
+    code = "LEASE_LOST"
+
+
+class IdempotencyConflict(Conflict):
+    """The same idempotency key came with another request."""
+
+    slug = "idempotency-conflict"
+    title = "The idempotency key was used for another request"
+    code = "IDEMPOTENCY_CONFLICT"
+
+    def __init__(self, key: str, job_id: int) -> None:
+        """Name the key and the job that it made."""
+        super().__init__(
+            f"the idempotency key `{key}` already made job {job_id} from another spec",
+            hint="use a new key for a new request",
+            key=key,
+            job_id=job_id,
+        )
+
+
+class WorkerIdTaken(Conflict):
+    """Another live worker has this id."""
+
+    slug = "worker-id-taken"
+    title = "The worker id is taken"
+    code = "WORKER_ID_TAKEN"
+
+    def __init__(self, worker_id: str) -> None:
+        """Name the id."""
+        super().__init__(
+            f"a live worker already has the id `{worker_id}`",
+            hint="leave out --id to get one of its own, or stop the other worker first",
+            worker_id=worker_id,
+        )
+
+
+class Unusable(JobyardError):
+    """Understood, but not to be had here."""
+
+    slug = "unusable"
+    title = "Not to be had here"
+    status = 422
+    code = "UNUSABLE"
+
+
+class ExecutorUnavailable(Unusable):
+    """A spec asks for an executor that is not there, or for what its executor cannot do."""
+
+    slug = "executor-unavailable"
+    title = "No executor can run this"
+    code = "EXECUTOR_UNAVAILABLE"
+
+
+class TooLarge(JobyardError):
+    """A body or document over the limit."""
+
+    slug = "too-large"
+    title = "Too large"
+    status = 413
+    code = "TOO_LARGE"
+
+
+class StoreUnavailable(JobyardError):
+    """The database cannot be reached or cannot be written; nothing was lost that was accepted."""
+
+    slug = "store-unavailable"
+    title = "The store is not available"
+    status = 503
+    code = "STORE_UNAVAILABLE"
+    exit_code = ExitCode.UNREACHABLE
+
+
+class ServerUnreachable(JobyardError):
+    """Nobody answers at the server's address."""
+
+    slug = "server-unreachable"
+    title = "The server cannot be reached"
+    status = 503
+    code = "SERVER_UNREACHABLE"
+    exit_code = ExitCode.UNREACHABLE
+
+
+class SchemaMismatch(JobyardError):
+    """The database was made by a newer Jobyard than this one."""
+
+    slug = "schema-mismatch"
+    title = "The database is newer than this program"
+    status = 503
+    code = "SCHEMA_MISMATCH"
+    exit_code = ExitCode.CONFIGURATION
+
+    def __init__(self, found: int, known: int) -> None:
+        """Name the schema version found and the newest one known."""
+        super().__init__(
+            f"the database has schema version {found}, this program knows {known}",
+            hint="upgrade this program, or use another database",
+            found=found,
+            known=known,
+        )
+
+
+class InvalidSetting(JobyardError):
+    """A flag, an environment variable or a settings file that cannot be used."""
+
+    slug = "invalid-setting"
+    title = "A setting is not valid"
+    status = 500
+    code = "INVALID_SETTING"
+    exit_code = ExitCode.CONFIGURATION
+
+
+class Internal(JobyardError):
+    """A bug in Jobyard."""
+
+    slug = "internal"
+    title = "A bug in Jobyard"
+    code = "INTERNAL"
+    exit_code = ExitCode.BUG

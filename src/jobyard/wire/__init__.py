@@ -1,0 +1,1 @@
+"""The JSON shapes that api, client, channel and the command line share."""
