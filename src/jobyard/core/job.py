@@ -172,7 +172,7 @@ class Program:
 
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default=_EMPTY)
+    env: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     working_dir: str | None = None
     image: str | None = None
     image_from_build: str | None = None
@@ -203,14 +203,14 @@ class JobSpec:
     program: Program
     policy: Policy = Policy()
     namespace: str = "default"
-    labels: Mapping[str, str] = field(default=_EMPTY)
-    annotations: Mapping[str, str] = field(default=_EMPTY)
+    labels: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    annotations: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     executor: str = "process"
     priority: int = 0
     depends_on: tuple[Dependency, ...] = ()
     scheduled_at: datetime | None = None
     idempotency_key: str | None = None
     worker_id: str | None = None
-    worker_selector: Mapping[str, str] = field(default=_EMPTY)
-    unused: Mapping[str, Any] = field(default=_EMPTY)
+    worker_selector: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    unused: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
     """Legal fields of the document that the executor does not use; kept and shown, never dropped."""
