@@ -25,7 +25,7 @@ check: $(VENV)/.dev ## lint, format, types, directions of imports, generated fil
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/lint-imports --no-timings | tail -n 30
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python scripts/generate.py --check
 
 format: $(VENV)/.dev ## put the code into the house's form
