@@ -25,7 +25,7 @@ check: $(VENV)/.dev ## lint, format, types, directions of imports, generated fil
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/lint-imports --no-logo
+	@said=$$($(BIN)/lint-imports --no-logo) || { echo "$$said"; exit 1; }
 	@$(BIN)/python scripts/generate.py --check
 
 format: $(VENV)/.dev ## put the code into the house's form
