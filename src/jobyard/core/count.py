@@ -1,0 +1,185 @@
+"""Exactly-once accounting: what each ended attempt does to its job's counters (B.5-B.7, B.14)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jobyard.core.backoff import advised, delay
+from jobyard.core.indexes import IndexSet
+from jobyard.core.job import FailureAction
+from jobyard.core.policies import match_failure
+from jobyard.core.state import Ended, JobState, Tries
+from jobyard.core.states import (
+    COUNTS_AS_FAILED,
+    AttemptReason,
+    AttemptStatus,
+    JobStatus,
+    Reason,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LOST_LIMIT = 5
+"""Lost workers in a row after which a program is taken to be what kills them (house.md 4)."""
+
+Verdict = tuple[Reason | str, str]
+"""Why a job must fail, and the sentence that says so."""
+
+
+def count(job: JobState, ended: Iterable[Ended], drawn: float = 0.0) -> Verdict | None:
+    """Add ended attempts to ``job``'s counters, each once, and tell if one of them fails the job.
+
+    The caller hands in every attempt exactly once, in the transaction that marks it as counted.
+    """
+    completed: list[int] = []
+    failed: list[int] = []
+    gone: list[int] = []
+    left: list[int] = []
+    verdict: Verdict | None = None
+    for attempt in ended:
+        if attempt.asked is None:
+            job.active -= 1
+            job.restarts -= attempt.restarts
+        else:
+            job.terminating -= 1
+        if attempt.index is not None:
+            (gone if attempt.asked is None else left).append(attempt.index)
+        if attempt.status is AttemptStatus.SUCCEEDED:
+            _succeeded(job, attempt, completed)
+        elif attempt.status is AttemptStatus.STOPPED or (
+            attempt.status is AttemptStatus.LOST and attempt.asked is not None
+        ):
+            _stopped(job, attempt)
+        else:
+            said = _failed(job, attempt, failed, drawn)
+            verdict = verdict or said
+    if completed:
+        job.completed |= IndexSet.of(completed)
+        job.succeeded = len(job.completed)
+    if failed:
+        job.failed_indexes |= IndexSet.of(failed) - job.completed
+    if gone:
+        job.live -= IndexSet.of(gone)
+    if left:
+        job.leaving -= IndexSet.of(left)
+    if not job.terminating:
+        job.held = False
+    return verdict
+
+
+def _succeeded(job: JobState, attempt: Ended, completed: list[int]) -> None:
+    index = attempt.index
+    job.overall = Tries(number=job.overall.number)
+    if index is None:
+        job.succeeded += 1
+        return
+    # An index that was given up stays given up: a first count stands (B.14).
+    if index not in job.failed_indexes:
+        completed.append(index)
+    job.tries.pop(index, None)
+
+
+def _stopped(job: JobState, attempt: Ended) -> None:
+    _remember(job, attempt)
+    if attempt.asked is not None and COUNTS_AS_FAILED[attempt.asked]:
+        job.failed += 1
+
+
+def _remember(job: JobState, attempt: Ended) -> Tries:
+    """Keep the number of an undecided index, and return the record that its failures count on."""
+    index = attempt.index
+    if index is None or index in job.completed or index in job.failed_indexes:
+        return job.overall
+    record = job.tries.setdefault(index, Tries())
+    if attempt.started_at is not None:
+        record.number = max(record.number, attempt.number)
+    return record if job.policy.backoff_limit_per_index is not None else job.overall
+
+
+def _failed(job: JobState, attempt: Ended, failed: list[int], drawn: float) -> Verdict | None:
+    record = _remember(job, attempt)
+    if job.outcome is JobStatus.COMPLETED:
+        return None
+    matched = match_failure(job.policy.failure_rules, attempt)
+    action = matched[0] if matched else None
+    if action is None and attempt.status is AttemptStatus.LOST:
+        return _lost(job, attempt, record)
+    if action is FailureAction.IGNORE:
+        _ignored(job, attempt, record, drawn)
+        return None
+    job.failed += 1
+    if action is FailureAction.FAIL_JOB and matched:
+        return Reason.POD_FAILURE_POLICY, _tell_rule(attempt, matched[1])
+    if action is FailureAction.FAIL_INDEX and attempt.index is not None:
+        _give_up(job, attempt.index, failed)
+        return None
+    return _counted(job, attempt, record, failed, drawn)
+
+
+def _counted(
+    job: JobState, attempt: Ended, record: Tries, failed: list[int], drawn: float
+) -> Verdict | None:
+    may_retry, asked_delay = advised(attempt.advice)
+    limit = job.policy.backoff_limit_per_index
+    exhausted = limit is not None and record.failures >= limit
+    record.failures += 1
+    record.streak += 1
+    record.lost = 0
+    wait = delay(job.policy.backoff, record.streak, drawn) if asked_delay is None else asked_delay
+    record.retry_at = max(record.retry_at, attempt.finished_at + wait)
+    if limit is not None and attempt.index is not None:
+        if exhausted or not may_retry:
+            _give_up(job, attempt.index, failed)
+        return None
+    if not may_retry:
+        started = attempt.reason != AttemptReason.START_FAILED
+        reason = Reason.RETRY_REFUSED if started else AttemptReason.START_FAILED
+        return reason, f"{tell(attempt)} and a retry makes no sense"
+    return None
+
+
+def _give_up(job: JobState, index: int, failed: list[int]) -> None:
+    failed.append(index)
+    job.tries.pop(index, None)
+
+
+def _ignored(job: JobState, attempt: Ended, record: Tries, drawn: float) -> None:
+    """Replace at once, but with growing delays when it goes on: a rule must not make a hot loop."""
+    if record.ignored:
+        wait = delay(job.policy.backoff, record.ignored, drawn)
+        record.retry_at = max(record.retry_at, attempt.finished_at + wait)
+    record.ignored += 1
+
+
+def _lost(job: JobState, attempt: Ended, record: Tries) -> Verdict | None:
+    record.lost += 1
+    if record.lost < LOST_LIMIT:
+        return None
+    return (
+        Reason.WORKER_LOST_LIMIT,
+        f"{_subject(attempt)} was lost with its worker {record.lost} times in a row",
+    )
+
+
+def tell(attempt: Ended) -> str:
+    """Say in words how an attempt failed."""
+    subject = _subject(attempt)
+    if attempt.reason == AttemptReason.START_FAILED:
+        return f"{subject} could not start"
+    if attempt.status is AttemptStatus.LOST:
+        return f"{subject} was lost with its worker"
+    if attempt.reason and attempt.reason != AttemptReason.ERROR:
+        return f"{subject} ended with {attempt.reason}"
+    if attempt.signal is not None:
+        return f"{subject} was ended by signal {attempt.signal}"
+    return f"{subject} failed with exit code {attempt.exit_code}"
+
+
+def _subject(attempt: Ended) -> str:
+    of_index = "" if attempt.index is None else f" of index {attempt.index}"
+    return f"attempt {attempt.number}{of_index}"
+
+
+def _tell_rule(attempt: Ended, position: int) -> str:
+    return f"{tell(attempt)}, matching the FailJob rule at position {position}"

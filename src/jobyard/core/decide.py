@@ -1,0 +1,451 @@
+"""The heart: from a job and the attempts that ended since, tell what is to be done next.
+
+Pure: the clock's reading and the random draw are arguments. Its cost follows the news, never the
+history. The order of the checks is law (house.md 5, kubernetes-jobs.md B.12).
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from jobyard.core.backoff import SECOND
+from jobyard.core.count import Verdict, count
+from jobyard.core.indexes import IndexSet
+from jobyard.core.job import ReplacementPolicy, RestartPolicy
+from jobyard.core.policies import met_success_rule
+from jobyard.core.state import (
+    END_OF_REQUEST,
+    REASON_OF_OUTCOME,
+    Creation,
+    Decision,
+    Ended,
+    JobState,
+    Request,
+    Stop,
+    Tries,
+)
+from jobyard.core.states import Event, JobStatus, Reason, StopReason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+WINDOW = 1000
+"""Attempts of one job that may wait for a worker at a time; refilled as they are claimed."""
+
+MAX_OPEN_TRIES = 10_000
+"""Undecided indexes with a history beyond which no fresh index is begun."""
+
+CANCEL_GRACE = 0.5
+"""Seconds that a canceled program has between SIGTERM and SIGKILL: time to tidy, not to finish."""
+
+
+def decide(
+    job: JobState,
+    ended: Sequence[Ended],
+    now: int,
+    *,
+    drawn: float = 0.0,
+    waiting: int = 0,
+) -> Decision:
+    """Count what ended, judge the job, and tell what to create or to stop.
+
+    A decision that stops attempts is not the last word: the caller ends them, applies
+    ``stopped`` to the job, and decides again.
+
+    Args:
+        job: the job as stored; it is not changed.
+        ended: attempts that ended and were not counted, each exactly once.
+        now: microseconds since 1970, of the store's clock.
+        drawn: a random number from 0 to 1 that spreads back-off delays.
+        waiting: how many of the job's attempts wait for a worker; only looked at when
+            ``parallelism`` exceeds ``WINDOW``.
+    """
+    if job.terminal:
+        return Decision(job)
+    job = _own(job)
+    decision = Decision(job)
+    _notice_starts(decision, ended)
+    verdict = count(job, ended, drawn)
+    _notice_hand_back(decision, ended, now)
+    _fit_to_completions(job)
+    if job.outcome is None:
+        _judge(decision, verdict, now)
+    if job.outcome is not None:
+        _wind_down(decision, now)
+    elif not _hold_back(decision, now):
+        _manage(decision, now, waiting)
+    job.retry_at = _retry_at(job, now)
+    return decision
+
+
+def ask(job: JobState, request: Request, now: int) -> Decision:
+    """Note that a person wants ``job`` to stop or to be canceled, to be decided upon.
+
+    Idempotent: a terminal job stays as it is, and the first request fixes the end.
+    """
+    decision = Decision(_own(job))
+    if job.terminal or job.request is not None:
+        return decision
+    decision.job.request = request
+    decision.move(Event.STOP_ASKED, now, END_OF_REQUEST[request][1])
+    return decision
+
+
+def claimed(job: JobState, worker_id: str, at: int) -> Decision:
+    """Note that a worker claimed an attempt of ``job``."""
+    decision = Decision(_own(job))
+    decision.job.worker_id = worker_id
+    if job.status is JobStatus.SCHEDULED:
+        decision.move(Event.CLAIMED, at)
+        decision.job.queued_at = at
+    return decision
+
+
+def started(job: JobState, at: int) -> Decision:
+    """Note that a program of ``job`` started; late news about a stopping job changes no status."""
+    decision = Decision(_own(job))
+    _start(decision, at)
+    return decision
+
+
+def stop_seen(job: JobState, at: int) -> Decision:
+    """Note that a worker knows of the stop."""
+    decision = Decision(_own(job))
+    if job.status is JobStatus.STOP_REQUESTED:
+        decision.move(Event.STOP_SEEN, at)
+    return decision
+
+
+def stopped(
+    job: JobState,
+    withdrawn: Iterable[int | None],
+    asked: Iterable[int | None],
+    restarts: int = 0,
+) -> JobState:
+    """Apply what a decision's stop did.
+
+    Args:
+        job: the job as the decision left it.
+        withdrawn: indexes of attempts that no worker had claimed; they are gone.
+        asked: indexes of attempts that a worker must now end.
+        restarts: the sum of restarts in place of the latter.
+    """
+    job = _own(job)
+    job.restarts -= restarts
+    for indexes, terminates in ((list(withdrawn), False), (list(asked), True)):
+        job.active -= len(indexes)
+        known = IndexSet.of(index for index in indexes if index is not None)
+        job.live -= known
+        if terminates:
+            job.terminating += len(indexes)
+            job.leaving |= known
+    if job.policy.suspend and job.terminating:
+        job.held = True
+    return job
+
+
+def may_restart(job: JobState) -> bool:
+    """Tell whether an attempt may restart its program in place once more.
+
+    Kubernetes fails the job as soon as the sum of restarts reaches the limit, which kills the
+    last restart in the act; here the last restart that the limit grants runs to its end (B.4).
+    """
+    return job.outcome is None and job.request is None and job.restarts < job.policy.backoff_limit
+
+
+def refuse_restart(job: JobState, now: int) -> Decision:
+    """Fail a job one of whose attempts asked for a restart beyond the limit."""
+    decision = Decision(_own(job))
+    if job.outcome is None and job.request is None and not job.policy.suspend:
+        limit = job.policy.backoff_limit
+        message = f"programs were restarted {job.restarts} times, the limit is {limit}"
+        _end_as(decision.job, JobStatus.FAILED, Reason.BACKOFF_LIMIT_EXCEEDED, message, now)
+    return decision
+
+
+def _own(job: JobState) -> JobState:
+    """Copy a job so that the caller's stays as it was."""
+    job = copy(job)
+    job.overall = copy(job.overall)
+    if job.tries:
+        job.tries = {index: copy(record) for index, record in job.tries.items()}
+    return job
+
+
+def _start(decision: Decision, at: int) -> None:
+    job = decision.job
+    if job.started_at is None or at < job.started_at:
+        job.started_at = at
+    if job.status in (JobStatus.SCHEDULED, JobStatus.QUEUED):
+        if job.queued_at is None:
+            job.queued_at = at
+        decision.move(Event.STARTED, at)
+
+
+def _notice_starts(decision: Decision, ended: Sequence[Ended]) -> None:
+    status = decision.job.status
+    if status is JobStatus.SCHEDULED or status is JobStatus.QUEUED:
+        first = min((e.started_at for e in ended if e.started_at is not None), default=None)
+        if first is not None:
+            _start(decision, first)
+
+
+def _notice_hand_back(decision: Decision, ended: Sequence[Ended], now: int) -> None:
+    if ended and decision.job.status is JobStatus.QUEUED and not decision.job.active:
+        decision.move(Event.HANDED_BACK, now)
+
+
+def _fit_to_completions(job: JobState) -> None:
+    """Let go of indexes beyond a lowered ``completions`` (B.3, elastic)."""
+    total = job.policy.completions
+    if not job.policy.indexed or total is None:
+        return
+    if job.completed.ranges and job.completed.ranges[-1][1] > total:
+        job.completed = job.completed.below(total)
+        job.succeeded = len(job.completed)
+    job.failed_indexes = job.failed_indexes.below(total)
+    if job.tries and max(job.tries) >= total:
+        job.tries = {index: record for index, record in job.tries.items() if index < total}
+
+
+def _judge(decision: Decision, verdict: Verdict | None, now: int) -> None:
+    """Set the outcome if there is one; the first check that speaks wins."""
+    job = decision.job
+    if _work_is_done(job):
+        _end_as(job, JobStatus.COMPLETED, Reason.COMPLETIONS_REACHED, None, now)
+        return
+    if job.request is not None:
+        if not job.active and not job.terminating:
+            status, reason, _ = END_OF_REQUEST[job.request]
+            _end_as(job, status, reason, f"{job.request} was requested", now)
+        return
+    if job.dependency_failed is not None:
+        message = f"job {job.dependency_failed}, which it depends on, did not end as required"
+        _end_as(job, JobStatus.CANCELED, Reason.DEPENDENCY_FAILED, message, now)
+        return
+    verdict = (
+        verdict
+        or _over_backoff_limit(job)
+        or _over_time(decision, now)
+        or _over_failed_indexes(job)
+    )
+    if verdict is not None:
+        _end_as(job, JobStatus.FAILED, verdict[0], verdict[1], now)
+        return
+    rule = met_success_rule(job.policy.success_rules, job.completed)
+    if rule is not None:
+        message = f"the success rule at position {rule} is met"
+        _end_as(job, JobStatus.COMPLETED, Reason.SUCCESS_POLICY, message, now)
+    elif job.policy.completions is None and job.succeeded and not job.active:
+        _end_as(job, JobStatus.COMPLETED, Reason.COMPLETIONS_REACHED, None, now)
+
+
+def _end_as(
+    job: JobState, status: JobStatus, reason: Reason | str, message: str | None, now: int
+) -> None:
+    job.outcome, job.outcome_at = status, now
+    job.reason, job.message = str(reason), message
+
+
+def _work_is_done(job: JobState) -> bool:
+    total = job.policy.completions
+    if total is None or job.waiting_on or job.dependency_failed is not None:
+        return False
+    if job.status is JobStatus.PENDING and total == 0:
+        # Nothing to do is done when it is due, not before.
+        return False
+    return job.succeeded >= total
+
+
+def _over_backoff_limit(job: JobState) -> Verdict | None:
+    limit = job.policy.backoff_limit
+    if job.failed <= limit:
+        return None
+    tries = "try" if job.failed == 1 else "tries"
+    return Reason.BACKOFF_LIMIT_EXCEEDED, f"{job.failed} failed {tries}, the limit is {limit}"
+
+
+def _over_time(decision: Decision, now: int) -> Verdict | None:
+    job, policy = decision.job, decision.job.policy
+    if policy.suspend or job.admitted_at is None:
+        return None
+    if policy.active_deadline is not None:
+        due = job.admitted_at + int(policy.active_deadline * SECOND)
+        if now >= due:
+            message = f"active for longer than {policy.active_deadline:g} s"
+            return Reason.DEADLINE_EXCEEDED, message
+        decision.wake(due)
+    if policy.pending_timeout is not None and job.status is JobStatus.SCHEDULED:
+        due = job.admitted_at + int(policy.pending_timeout * SECOND)
+        if now >= due:
+            message = f"no worker claimed it within {policy.pending_timeout:g} s"
+            return Reason.PENDING_TIMEOUT, message
+        decision.wake(due)
+    return None
+
+
+def _over_failed_indexes(job: JobState) -> Verdict | None:
+    policy, failed = job.policy, len(job.failed_indexes)
+    if policy.max_failed_indexes is not None and failed > policy.max_failed_indexes:
+        return (
+            Reason.MAX_FAILED_INDEXES_EXCEEDED,
+            f"{failed} failed indexes, the limit is {policy.max_failed_indexes}",
+        )
+    if failed and policy.completions == failed + len(job.completed):
+        return Reason.FAILED_INDEXES, f"failed indexes: {_shortened(str(job.failed_indexes))}"
+    return None
+
+
+def _shortened(text: str, limit: int = 200) -> str:
+    return text if len(text) <= limit else f"{text[:limit].rsplit(',', 1)[0]},…"
+
+
+def _wind_down(decision: Decision, now: int) -> None:
+    """End what still runs; when nothing does, end the job."""
+    job = decision.job
+    if job.outcome is None or job.outcome_at is None:
+        return
+    event, stop_reason = REASON_OF_OUTCOME[job.outcome]
+    if job.active:
+        due = job.outcome_at
+        if job.outcome is JobStatus.COMPLETED:
+            due += int(job.policy.completed_timeout * SECOND)
+            if job.reason == Reason.SUCCESS_POLICY:
+                stop_reason = StopReason.SUCCESS_POLICY
+        if now < due:
+            decision.wake(due)
+        else:
+            decision.stop = Stop(stop_reason, job.policy.grace)
+        return
+    if job.terminating:
+        return
+    job.finished_at = now
+    job.tries = {}
+    job.overall = Tries(number=job.overall.number)
+    if job.policy.ttl is not None:
+        job.expires_at = now + int(job.policy.ttl * SECOND)
+    decision.wake_at = None
+    decision.move(event, now, job.reason, job.message)
+
+
+def _hold_back(decision: Decision, now: int) -> bool:
+    """Deal with a job that must not start anything; return whether it is one."""
+    job = decision.job
+    if job.request is not None:
+        if job.active:
+            grace = job.policy.grace
+            if job.request is Request.CANCEL:
+                grace = min(grace, CANCEL_GRACE)
+            decision.stop = Stop(END_OF_REQUEST[job.request][2], grace)
+        return True
+    if job.policy.suspend:
+        if job.status is not JobStatus.PENDING:
+            decision.move(Event.SUSPENDED, now)
+        job.admitted_at = None
+        if job.active:
+            decision.stop = Stop(StopReason.SUSPENDED, job.policy.grace)
+        return True
+    if job.status is not JobStatus.PENDING:
+        return False
+    if job.waiting_on:
+        return True
+    if job.scheduled_at is not None and job.scheduled_at > now:
+        decision.wake(job.scheduled_at)
+        return True
+    decision.move(Event.DUE, now)
+    job.admitted_at, job.queued_at = now, None
+    if _work_is_done(job):
+        _end_as(job, JobStatus.COMPLETED, Reason.COMPLETIONS_REACHED, None, now)
+        _wind_down(decision, now)
+        return True
+    if _over_time(decision, now) is not None:
+        decision.wake(now)
+    return False
+
+
+def _manage(decision: Decision, now: int, waiting: int) -> None:
+    """Create or stop toward the target, never both in one decision."""
+    job, policy = decision.job, decision.job.policy
+    total = policy.completions
+    if policy.indexed and total is not None and job.live and job.live.ranges[-1][1] > total:
+        decision.stop = Stop(StopReason.SCALED_DOWN, policy.grace, beyond=total)
+        return
+    want = _target(job)
+    if job.active > want:
+        decision.stop = Stop(StopReason.SCALED_DOWN, policy.grace, count=job.active - want)
+        return
+    room = want - job.active
+    if policy.replacement_policy is ReplacementPolicy.FAILED or job.held:
+        room -= job.terminating
+    if policy.parallelism > WINDOW:
+        room = min(room, WINDOW - waiting)
+    if room <= 0:
+        return
+    if policy.backoff_limit_per_index is None and job.overall.retry_at > now:
+        decision.wake(job.overall.retry_at)
+        return
+    if policy.indexed and total is not None:
+        _create_indexes(decision, total, room, now)
+    else:
+        _create_interchangeable(decision, room)
+
+
+def _target(job: JobState) -> int:
+    """Tell how many attempts should be active (B.2)."""
+    policy = job.policy
+    if policy.completions is None:
+        return min(policy.parallelism, job.active) if job.succeeded else policy.parallelism
+    undecided = policy.completions - job.succeeded - len(job.failed_indexes)
+    return max(0, min(policy.parallelism, undecided))
+
+
+def _create_interchangeable(decision: Decision, room: int) -> None:
+    job = decision.job
+    first = job.overall.number + 1
+    decision.create = [Creation(None, number) for number in range(first, first + room)]
+    job.overall.number += room
+    job.active += room
+
+
+def _create_indexes(decision: Decision, total: int, room: int, now: int) -> None:
+    job, policy = decision.job, decision.job.policy
+    taken = job.completed | job.failed_indexes | job.live
+    if policy.replacement_policy is ReplacementPolicy.FAILED or job.held:
+        taken |= job.leaving
+    delayed = IndexSet.of(index for index, record in job.tries.items() if record.retry_at > now)
+    if delayed:
+        taken |= delayed
+    chosen = taken.missing(total, room)
+    if len(job.tries) >= MAX_OPEN_TRIES:
+        chosen = [index for index in chosen if index in job.tries]
+    if delayed and len(chosen) < room:
+        decision.wake(min(job.tries[index].retry_at for index in delayed))
+    for index in chosen:
+        record = job.tries.get(index)
+        decision.create.append(Creation(index, record.number + 1 if record else 1))
+    job.live |= IndexSet.of(chosen)
+    job.active += len(chosen)
+
+
+def _retry_at(job: JobState, now: int) -> int | None:
+    """Tell when the next try is due that waits for a back-off, for people to see."""
+    if job.outcome is not None or job.request is not None or job.terminal:
+        return None
+    if job.policy.backoff_limit_per_index is None:
+        return job.overall.retry_at if job.overall.retry_at > now else None
+    delayed = [record.retry_at for record in job.tries.values() if record.retry_at > now]
+    return min(delayed, default=None)
+
+
+def change_policy(job: JobState, **changes: object) -> JobState:
+    """Return the job with some fields of its policy changed, to be decided upon."""
+    job = _own(job)
+    job.policy = replace(job.policy, **changes)  # type: ignore[arg-type]  # names checked by spec
+    return job
+
+
+def restarts_in_place(job: JobState) -> bool:
+    """Tell whether failed programs are restarted inside their attempt."""
+    return job.policy.restart_policy is RestartPolicy.ON_FAILURE

@@ -1,0 +1,95 @@
+"""What is read of jobs, attempts, workers and events: records as the store returns them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jobyard.core.state import JobState
+    from jobyard.core.states import AttemptStatus, Event, JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as people see it: its state beside what was asked for. Times are microseconds."""
+
+    state: JobState
+    name: str
+    namespace: str
+    labels: Mapping[str, str]
+    executor: str
+    priority: int
+    trigger: str
+    workflow_id: int | None
+    retried_from: int | None
+    updated_at: int
+    spec: Mapping[str, Any]
+    result: Any = None
+
+    @property
+    def id(self) -> int:
+        """The job's id."""
+        return self.state.id
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt as people see it. Times are microseconds since 1970."""
+
+    id: int
+    job_id: int
+    index: int | None
+    number: int
+    status: AttemptStatus
+    reason: str | None
+    exit_code: int | None
+    signal: int | None
+    restarts: int
+    worker_id: str | None
+    cpu_seconds: float | None
+    peak_memory_bytes: int | None
+    progress_done: int | None
+    progress_total: int | None
+    result: Any
+    queued_at: int | None
+    started_at: int | None
+    finished_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRecord:
+    """One stored line of a job's story."""
+
+    id: int
+    job_id: int
+    event: Event
+    status: JobStatus
+    at: int
+    reason: str | None
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRecord:
+    """A worker as it registered, and how it is. Times are microseconds since 1970."""
+
+    id: str
+    session: str
+    host: str
+    pid: int
+    version: str
+    executors: Mapping[str, int]
+    """Slots by executor."""
+    cpu: float
+    memory: int
+    labels: Mapping[str, str]
+    lease: float
+    """Seconds that a renewal lasts."""
+    draining: bool
+    started_at: int
+    heartbeat_at: int
+    lease_until: int
+    running: int = 0
