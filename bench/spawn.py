@@ -49,7 +49,7 @@ def run_floor(count: int) -> None:
             elif os.read(fd, 65536):
                 continue
             pipes.discard(fd)
-            # A child that has not finished its exec may still hold a copy, so closing is not enough.
+            # A child in the middle of its exec may still hold a copy: closing is not enough.
             epoll.unregister(fd)
             os.close(fd)
     for fd in pipes:
@@ -111,7 +111,7 @@ def run_executor(count: int) -> None:
     """Run programs through the process executor: tree killing, scratch folder and watcher."""
 
     async def main(root: str) -> float:
-        executor = ProcessExecutor(root)
+        executor = ProcessExecutor(root, environ=os.environ)
         await executor.open("bench")
         start = time.perf_counter()
         lane = Lane(executor, count, asyncio.Event())
@@ -128,7 +128,7 @@ def run_executor(count: int) -> None:
 
 def measure(run: Callable[[int], None], seconds: float) -> float:
     """Measure runs a second, in a run of about ``seconds``."""
-    count, took = 320, 0.0
+    count, took, rate = 320, 0.0, 0.0
     while took < seconds / 3:
         start = time.perf_counter()
         run(count)
@@ -148,7 +148,7 @@ def main() -> None:
     floor = sorted(rates["floor"])[1]
     for name, seen in rates.items():
         rate = sorted(seen)[1]
-        print(f"{name:10} {rate:7.0f} processes/s   {rate / floor:.2f} of the floor")  # noqa: T201
+        print(f"{name:10} {rate:7.0f} processes/s   {rate / floor:.2f} of the floor")
 
 
 if __name__ == "__main__":

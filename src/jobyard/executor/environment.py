@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ SESSION = "JOBYARD_SESSION"
 ATTEMPT = "JOBYARD_ATTEMPT_ID"
 
 
-def inherit(source: Mapping[str, str] = os.environ) -> dict[str, str]:
+def inherit(source: Mapping[str, str]) -> dict[str, str]:
     """Pick what a program gets from its worker when its launch does not say otherwise."""
     return {name: source[name] for name in INHERITED if name in source}
 

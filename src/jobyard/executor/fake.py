@@ -7,6 +7,7 @@ at once, and costs next to nothing.
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any
 
 from jobyard import clock
@@ -69,7 +70,7 @@ class FakeProgram:
         self._script = launch.program.fake or _NO_SCRIPT
         self._started_at = clock.monotonic()
         self._began = self._over = self._timed_out = False
-        self._kill_at: float | None = None
+        self._kill_at = math.inf
         self._kill_timer: asyncio.TimerHandle | None = None
         self._timers: list[asyncio.TimerHandle] = []
 
@@ -93,20 +94,19 @@ class FakeProgram:
         self._timers.append(later(script.run_for, self.finish))
         if self._launch.program.attempt_timeout is not None:
             self._timers.append(later(self._launch.program.attempt_timeout, self._time_out))
-        if self._kill_at is not None:
+        if self._kill_at < math.inf:
             self._ask()
 
     def stop(self, grace: float) -> None:
         """End with 143 at once; with 137 after ``grace`` seconds if the script ignores stops."""
         kill_at = clock.monotonic() + grace
-        if self._over or (self._kill_at is not None and kill_at >= self._kill_at):
+        if self._over or kill_at >= self._kill_at:
             return
         self._kill_at = kill_at
         if self._began:
             self._ask()
 
     def _ask(self) -> None:
-        assert self._kill_at is not None
         left = self._kill_at - clock.monotonic()
         if left <= 0:
             self.kill()
@@ -126,7 +126,7 @@ class FakeProgram:
         self._end(self._exit(self._script.exit_code, None))
 
     def _time_out(self) -> None:
-        if self._kill_at is None:
+        if self._kill_at == math.inf:
             self._timed_out = True
             self.stop(self._launch.grace)
 
@@ -208,6 +208,7 @@ class FakeExecutor:
     async def adopt(self, handle: Handle, launch: Launch, observer: Observer) -> Running | None:
         """Find nothing: imagination dies with its worker."""
         del handle, launch, observer
+        return None
 
     async def collect(self, session: str) -> int:
         """Find nothing."""

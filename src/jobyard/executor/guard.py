@@ -10,12 +10,16 @@ import sys
 import threading
 from pathlib import Path
 
+from jobyard import clock
 from jobyard.executor import strays, watcher
 
 _PIPE_BUF = 4096
 """Writes up to this many bytes to a pipe are whole or not at all, whoever else writes."""
 _CAPACITY = 1 << 20
 """How many bytes of lines may pile up between two looks of the watcher."""
+
+_YOUNG = 1.0
+"""Seconds of life below which a watcher's death may be no accident."""
 
 
 class Guard:
@@ -31,6 +35,8 @@ class Guard:
         self._lines: list[bytes] = []
         self._deadline: float | None = None
         self._told: float | None = None
+        self._started_at = 0.0
+        self.lost = False
         self.pid = 0
         self.pidfd = -1
 
@@ -43,9 +49,15 @@ class Guard:
             with contextlib.suppress(OSError):
                 fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, _CAPACITY)
             os.set_blocking(self._pipe, False)
-            child = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-I", "-S", str(Path(watcher.__file__)), self._session,
-                 self._scratch],
+            child = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    str(Path(watcher.__file__)),
+                    self._session,
+                    self._scratch,
+                ],
                 stdin=reading,
                 stdout=subprocess.DEVNULL,
                 cwd="/",
@@ -56,6 +68,8 @@ class Guard:
             self.pid = child.pid
             self.pidfd = os.pidfd_open(child.pid)
             strays.KNOWN[child.pid] = None
+            self.lost = False
+            self._started_at = clock.monotonic()
             self._told = None
             self._lines = [b"start %d %d\n" % item for item in self._alive.items()]
             self._write()
@@ -82,13 +96,20 @@ class Guard:
             self._deadline = deadline
             self._write_deadline()
 
-    def close(self) -> None:
-        """Say goodbye: nothing is left to kill. The watcher then ends; ``pidfd`` tells."""
+    def delay(self) -> float:
+        """Tell how long to wait before the next watcher: not at all unless this one died young."""
+        return 0.0 if clock.monotonic() - self._started_at > _YOUNG else _YOUNG
+
+    def close(self) -> bool:
+        """Say goodbye: nothing is left to kill. Tell whether a watcher is there, which now ends."""
         with self._lock:
+            if self.lost:
+                return False
             self._lines.append(b"bye\n")
             self._write()
             os.close(self._pipe)
             self._pipe = -1
+        return True
 
     def reap(self) -> None:
         """Reap a watcher that ended."""

@@ -96,7 +96,7 @@ class CgroupLimit:
         """Tell whether the kernel killed anything in there for want of memory."""
         if self._memory is None:
             return False
-        name = "memory.events" if self._version == 2 else "memory.oom_control"  # noqa: PLR2004
+        name = "memory.oom_control" if self._version == 1 else "memory.events"
         for line in (self._memory / name).read_text().splitlines():
             word, _, count = line.partition(" ")
             if word == "oom_kill":
@@ -107,7 +107,7 @@ class CgroupLimit:
         """Tell the kernel's high-water mark."""
         if self._memory is None:
             return 0
-        name = "memory.peak" if self._version == 2 else "memory.max_usage_in_bytes"  # noqa: PLR2004
+        name = "memory.max_usage_in_bytes" if self._version == 1 else "memory.peak"
         try:
             return int((self._memory / name).read_text())
         except FileNotFoundError:
@@ -160,8 +160,12 @@ class Cgroups:
 
     def close(self) -> None:
         """Remove the folders of this session."""
-        for folder in {self.memory, self.cpu} - {None}:
-            _remove_folder(folder)  # type: ignore[arg-type]
+        for folder in dict.fromkeys((self.memory, self.cpu)):
+            if folder:
+                _remove_folder(folder)
+
+
+NO_CGROUPS = Cgroups(None, None, 1)
 
 
 def find(session: str, mount: Path = Path("/sys/fs/cgroup"), own: str | None = None) -> Cgroups:

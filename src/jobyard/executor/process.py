@@ -20,10 +20,10 @@ from jobyard.errors import ExecutorUnavailable
 from jobyard.executor import environment, limits, scratch, spawn, strays, tree, watcher
 from jobyard.executor.base import STDERR, Capabilities, Exit, Handle
 from jobyard.executor.guard import Guard
-from jobyard.executor.running import READ_SIZE, Pipe, RunningProcess, marker_of
+from jobyard.executor.running import READ_SIZE, Pipe, RunningProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from jobyard.executor.base import Launch, Observer, Running
     from jobyard.executor.strays import Stray
@@ -60,6 +60,7 @@ class ProcessExecutor:
 
     Args:
         scratch_root: where scratch folders are made, one folder per session.
+        environ: the worker's own environment, of which PATH, HOME and LANG are handed down.
         working_dir: where programs run that do not say where; None is the worker's own folder.
         drain: seconds that a pipe may stay open after its program's tree is gone.
         tick: seconds between two looks at progress files and strays while programs run.
@@ -70,10 +71,11 @@ class ProcessExecutor:
 
     name = "process"
 
-    def __init__(  # noqa: PLR0913 - keyword-only settings with defaults
+    def __init__(
         self,
         scratch_root: str | os.PathLike[str],
         *,
+        environ: Mapping[str, str],
         working_dir: str | None = None,
         drain: float = 2.0,
         tick: float = 0.5,
@@ -91,8 +93,9 @@ class ProcessExecutor:
         self._scratch = ""
         self._number = 0
         self._stdin = -1
-        self._base_env: dict[str, str] = {}
-        self._cgroups: limits.Cgroups | None = None
+        self._base_env = environment.inherit(environ)
+        self._cgroups = limits.NO_CGROUPS
+        self._is_open = False
         self._runs: dict[int, RunningProcess] = {}
         self._pipes: dict[int, Pipe] = {}
         self._unconcluded = 0
@@ -108,9 +111,9 @@ class ProcessExecutor:
 
     def capabilities(self) -> Capabilities:
         """Tell what this executor can do here; looks anew when it is not open."""
-        found = self._cgroups or self._find_cgroups("probe")
+        found = self._cgroups if self._is_open else self._find_cgroups("probe")
         memory, cpu = found.memory, found.cpu
-        if self._cgroups is None:
+        if not self._is_open:
             found.close()
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return Capabilities(
@@ -123,7 +126,7 @@ class ProcessExecutor:
 
     def _find_cgroups(self, session: str) -> limits.Cgroups:
         if not self._use_cgroups:
-            return limits.Cgroups(None, None, 1)
+            return limits.NO_CGROUPS
         return limits.find(session)
 
     async def open(self, session: str) -> None:
@@ -139,7 +142,6 @@ class ProcessExecutor:
             )
         self._session = session
         self._scratch = str(self._root / session)
-        self._base_env = environment.inherit()
         os.makedirs(self._scratch, 0o700, exist_ok=True)
         tree.become_subreaper()
         self._cgroups = self._find_cgroups(session)
@@ -151,10 +153,12 @@ class ProcessExecutor:
         self._guard = Guard(session, self._scratch)
         self._guard.start()
         self._epoll.register(self._guard.pidfd, select.EPOLLIN)
+        self._is_open = True
 
     def start(self, launch: Launch, observer: Observer) -> Running:
         """Start a program; ``observer`` hears of it after this returned."""
         self._number += 1
+        started_at = clock.monotonic()
         program = launch.program
         try:
             folder = scratch.make(
@@ -169,9 +173,7 @@ class ProcessExecutor:
         except spawn.StartError as error:
             scratch.remove(folder)
             return self._refuse(observer, error.sentence, error.exit_code)
-        run = RunningProcess(
-            self, launch, observer, spawned, folder, marker_of(self._session, launch)
-        )
+        run = RunningProcess(self, launch, observer, spawned, folder, self._session, started_at)
         self._enter(run)
         return run
 
@@ -195,7 +197,6 @@ class ProcessExecutor:
             self._tick_timer = self.loop.call_later(self._tick, self._look)
 
     def _limit(self, run: RunningProcess) -> None:
-        assert self._cgroups is not None
         resources = run.launch.program.resources
         cgroup = self._cgroups.limit(os.path.basename(run.scratch), resources)
         if cgroup:
@@ -206,7 +207,9 @@ class ProcessExecutor:
         if run.limits and self._sample_timer is None:
             self._sample_timer = self.loop.call_later(self._sample, self._look_at_memory)
 
-    def _refuse(self, observer: Observer, sentence: str, code: int = spawn.NOT_EXECUTABLE) -> Running:
+    def _refuse(
+        self, observer: Observer, sentence: str, code: int = spawn.NOT_EXECUTABLE
+    ) -> Running:
         self._tell_soon(observer, Exit(exit_code=code, start_error=sentence))
         return _NOT_RUNNING
 
@@ -380,11 +383,20 @@ class ProcessExecutor:
     def _watcher_ended(self) -> None:
         """Start another watcher at once: without one, programs could outlive this worker."""
         self._epoll.unregister(self._guard.pidfd)
+        self._guard.lost = True
         if self._watcher_gone:
             self._watcher_gone.set()
             return
-        self._guard.start()
-        self._epoll.register(self._guard.pidfd, select.EPOLLIN)
+        self.loop.call_exception_handler(
+            {"message": f"the watcher of worker session {self._session} died; starting another"}
+        )
+        # One that cannot live must not make this process spin.
+        self.loop.call_later(self._guard.delay(), self._restart_watcher)
+
+    def _restart_watcher(self) -> None:
+        if self._watcher_gone is None:
+            self._guard.start()
+            self._epoll.register(self._guard.pidfd, select.EPOLLIN)
 
     def renew(self, deadline: float) -> None:
         """Let programs go on until ``deadline``; safe to call from any thread."""
@@ -393,6 +405,7 @@ class ProcessExecutor:
     async def adopt(self, handle: Handle, launch: Launch, observer: Observer) -> Running | None:
         """Find nothing: processes die with their worker."""
         del handle, launch, observer
+        return None
 
     async def collect(self, session: str) -> int:
         """Kill what a dead session left on this machine and remove its scratch folder."""
@@ -405,8 +418,9 @@ class ProcessExecutor:
 
     async def close(self) -> None:
         """Kill whatever still runs, tell its end, and free everything."""
-        if self._cgroups is None:
+        if not self._is_open:
             return
+        self._is_open = False
         self._flush()
         self._all_ended = asyncio.Event()
         for run in list(self._runs.values()):
@@ -427,10 +441,9 @@ class ProcessExecutor:
         await asyncio.gather(*self._removals)
         await asyncio.to_thread(scratch.remove, self._scratch)
         self._cgroups.close()
-        self._cgroups = None
 
     async def _close_guard(self) -> None:
         self._watcher_gone = asyncio.Event()
-        self._guard.close()
-        await self._watcher_gone.wait()
+        if self._guard.close():
+            await self._watcher_gone.wait()
         self._guard.reap()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from jobyard.executor.process import ProcessExecutor
     from jobyard.executor.spawn import Spawned
     from jobyard.executor.strays import Stray
+    from jobyard.executor.watcher import Stat
 
 READ_SIZE = 1 << 16
 OOM_EXIT = 137
@@ -46,6 +48,7 @@ class RunningProcess:
         "_peak",
         "_progress_seen",
         "_started_at",
+        "_status",
         "_timed_out",
         "_timeout_timer",
         "cpu_seconds",
@@ -56,25 +59,26 @@ class RunningProcess:
         "limits",
         "marker",
         "observer",
-        "over",
         "paused",
         "pid",
         "pidfd",
         "pipes",
+        "reaped",
         "scratch",
         "start_time",
-        "status",
         "strays",
     )
 
-    def __init__(  # noqa: PLR0913 - made in one place, from parts made there
+    def __init__(
         self,
+        *,
         executor: ProcessExecutor,
         launch: Launch,
         observer: Observer,
         spawned: Spawned,
         folder: str,
-        marker: tuple[bytes, bytes],
+        session: str,
+        started_at: float,
     ) -> None:
         """Take over a process that was just started."""
         self._executor = executor
@@ -84,13 +88,13 @@ class RunningProcess:
         self.pidfd = spawned.pidfd
         self.pipes = (Pipe(spawned.stdout, STDOUT, self), Pipe(spawned.stderr, STDERR, self))
         self.scratch = folder
-        self.marker = marker
+        self.marker = (session.encode(), str(launch.attempt_id).encode())
         self.limits: list[Limit] = []
         self.start_time = 0
         self.dying = False
-        self.over = False
+        self.reaped = False
         self.paused = False
-        self.status: int | None = None
+        self._status = 0
         self.cpu_seconds = 0.0
         self.doomed: set[tuple[int, int]] = set()
         self.strays: set[Stray] = set()
@@ -98,11 +102,11 @@ class RunningProcess:
         self._peak = 0
         self._oom = False
         self._timed_out = False
-        self._kill_at: float | None = None
+        self._kill_at = math.inf
         self._grace_timer: asyncio.TimerHandle | None = None
         self._timeout_timer: asyncio.TimerHandle | None = None
         self._progress_seen: tuple[int, int] | None = None
-        self._started_at = clock.monotonic()
+        self._started_at = started_at
         timeout = launch.program.attempt_timeout
         if timeout is not None:
             self._timeout_timer = executor.loop.call_later(timeout, self._time_out)
@@ -112,9 +116,9 @@ class RunningProcess:
         if self.dying:
             return
         kill_at = clock.monotonic() + grace
-        if self._kill_at is not None and kill_at >= self._kill_at:
+        if kill_at >= self._kill_at:
             return
-        first = self._kill_at is None
+        first = self._kill_at == math.inf
         self._kill_at = kill_at
         if self._grace_timer:
             self._grace_timer.cancel()
@@ -139,7 +143,7 @@ class RunningProcess:
 
     def pause_output(self) -> None:
         """Leave its output in the pipes until ``resume_output``, or until its tree is gone."""
-        if not self.paused and self.status is None:
+        if not self.paused and not self.reaped:
             self.paused = True
             self._executor.watch_pipes(self, watch=False)
 
@@ -155,7 +159,7 @@ class RunningProcess:
         below = [stat.pid for root in roots for stat in tree.read_descendants(root)]
         return list(dict.fromkeys((*roots, *below)))
 
-    def _outsiders(self) -> list[tree.Stat]:
+    def _outsiders(self) -> list[Stat]:
         """List what left the process group: signals to the group do not reach it."""
         below = tree.read_descendants(self.pid)
         for stray in strays.of(self):
@@ -163,7 +167,7 @@ class RunningProcess:
         return [stat for stat in below if stat.group != self.pid]
 
     def _time_out(self) -> None:
-        if not self.dying and self._kill_at is None:
+        if not self.dying and self._kill_at == math.inf:
             self._timed_out = True
             self.stop(self.launch.grace)
 
@@ -209,7 +213,8 @@ class RunningProcess:
         A process starts as a copy of this one: the kernel counts our own memory (``own_peak``)
         into its high-water mark, which therefore says something only when it is larger.
         """
-        _, self.status, usage = os.wait4(self.pid, 0)
+        _, self._status, usage = os.wait4(self.pid, 0)
+        self.reaped = True
         self.cpu_seconds += usage.ru_utime + usage.ru_stime
         peak = usage.ru_maxrss * 1024
         if peak > own_peak:
@@ -222,9 +227,7 @@ class RunningProcess:
 
     def conclude(self, result: object, retry: str | None) -> Exit:
         """Say how it ended."""
-        assert self.status is not None
-        self.over = True
-        code = os.waitstatus_to_exitcode(self.status)
+        code = os.waitstatus_to_exitcode(self._status)
         usage = Usage(self.cpu_seconds, self._peak, clock.monotonic() - self._started_at)
         number = -code if code < 0 else None
         code = 128 - code if code < 0 else code
@@ -239,8 +242,3 @@ class RunningProcess:
             result=result,
             usage=usage,
         )
-
-
-def marker_of(session: str, launch: Launch) -> tuple[bytes, bytes]:
-    """Write session and attempt id as the environment of the program says them."""
-    return session.encode(), str(launch.attempt_id).encode()

@@ -35,6 +35,8 @@ class Suspect(Protocol):
     """Whether its leader has ended."""
     doomed: set[tuple[int, int]]
     """Pid and start time of processes that were seen below it when it was killed."""
+    cpu_seconds: float
+    """What processes of it that were reaped have used."""
     strays: set[Stray]
     """The strays that its end waits for."""
 

@@ -7,9 +7,11 @@ import ctypes
 import os
 import signal
 
-from jobyard.executor.watcher import Stat, read_stat, read_table
+from jobyard.executor.watcher import Stat, read_file, read_stat, read_table
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
+_HAS_CHILDREN = os.path.exists(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
+"""Whether the kernel was built with CONFIG_PROC_CHILDREN, as nearly all are."""
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -23,14 +25,12 @@ def become_subreaper() -> None:
 
 def read_children(pid: int, thread: int | None = None) -> list[int]:
     """List the children of one thread (of the main thread when not said), dead ones included."""
-    try:
-        with open(f"/proc/{pid}/task/{thread or pid}/children", "rb", buffering=0) as file:
-            return [int(word) for word in file.readall().split()]
-    except (FileNotFoundError, ProcessLookupError):
-        if os.path.exists(f"/proc/{pid}/task/{thread or pid}/children") or not _alive(pid):
-            return []
-        # A kernel without CONFIG_PROC_CHILDREN.
+    text = read_file(f"/proc/{pid}/task/{thread or pid}/children")
+    if text is not None:
+        return [int(word) for word in text.split()]
+    if not _HAS_CHILDREN:
         return [stat.pid for stat in read_table().values() if stat.parent == pid]
+    return []
 
 
 def read_descendants(pid: int) -> list[Stat]:
@@ -51,10 +51,6 @@ def _children_of_all_threads(pid: int) -> list[int]:
     except (FileNotFoundError, ProcessLookupError):
         return []
     return [child for thread in threads for child in read_children(pid, int(thread))]
-
-
-def _alive(pid: int) -> bool:
-    return os.path.exists(f"/proc/{pid}")
 
 
 def send(target: Stat, number: int) -> None:
@@ -80,30 +76,20 @@ def send_group(group: int, number: int) -> None:
 
 def read_peak(pid: int) -> int:
     """Read the most memory a live process ever held, in bytes; 0 when it cannot be seen."""
-    try:
-        with open(f"/proc/{pid}/status", "rb", buffering=0) as file:
-            text = file.read(4096)
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    _, found, rest = text.partition(b"VmHWM:")
-    return int(rest.split(None, 1)[0]) * 1024 if found else 0
+    return _read_kilobytes(f"/proc/{pid}/status", b"\nVmHWM:")
 
 
 def read_resident(pid: int) -> int:
     """Read what a process holds in memory now, in bytes, shared pages included."""
-    try:
-        with open(f"/proc/{pid}/statm", "rb", buffering=0) as file:
-            return int(file.read(256).split()[1]) * PAGE
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
+    text = read_file(f"/proc/{pid}/statm")
+    return int(text.split()[1]) * PAGE if text else 0
 
 
 def read_proportional(pid: int) -> int:
     """Read a process's memory with shared pages split among their sharers; exact but slow."""
-    try:
-        with open(f"/proc/{pid}/smaps_rollup", "rb", buffering=0) as file:
-            text = file.read(4096)
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return read_resident(pid)
-    _, found, rest = text.partition(b"\nPss:")
-    return int(rest.split(None, 1)[0]) * 1024 if found else read_resident(pid)
+    return _read_kilobytes(f"/proc/{pid}/smaps_rollup", b"\nPss:") or read_resident(pid)
+
+
+def _read_kilobytes(path: str, label: bytes) -> int:
+    _, found, rest = (read_file(path) or b"").partition(label)
+    return int(rest.split(None, 1)[0]) * 1024 if found else 0

@@ -2,8 +2,9 @@
 
 Started as ``python -I -S watcher.py SESSION SCRATCH`` with the read end of a pipe as its stdin;
 uses the standard library only, so what it shares with the worker (reading ``/proc``) lives here.
-The worker writes lines: ``start PID START_TIME``, ``end PID``, ``renew MONOTONIC_DEADLINE``, ``bye``.
-The pipe's end without a ``bye``, or a deadline that passes, kills every program of the session.
+The worker writes lines: ``start PID START_TIME``, ``end PID``, ``renew DEADLINE`` (on the
+monotonic clock) and ``bye``. The pipe's end without a ``bye``, or a deadline that passes, kills
+every program of the session.
 """
 
 from __future__ import annotations
@@ -33,12 +34,28 @@ class Stat(NamedTuple):
     start: int
 
 
+def read_file(path: str, size: int = 1 << 16) -> bytes | None:
+    """Read a file of ``/proc`` to its end, None when its process is gone or not to be seen."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
+    try:
+        data = chunk = os.read(file, size)
+        while chunk:
+            chunk = os.read(file, size)
+            data += chunk
+    except ProcessLookupError:
+        return None
+    finally:
+        os.close(file)
+    return data
+
+
 def read_stat(pid: int) -> Stat | None:
     """Read one process, None when there is none."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 - hot, no pathlib
-            line = file.read(4096)
-    except (FileNotFoundError, ProcessLookupError):
+    line = read_file(f"/proc/{pid}/stat")
+    if not line:
         return None
     fields = line[line.rindex(b")") + 2 :].split(None, 20)
     return Stat(
@@ -48,11 +65,7 @@ def read_stat(pid: int) -> Stat | None:
 
 def read_environ(pid: int) -> bytes:
     """Read the environment a process was started with; empty when it cannot be seen."""
-    try:
-        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:  # noqa: PTH123
-            return file.read()
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return b""
+    return read_file(f"/proc/{pid}/environ") or b""
 
 
 def find_variable(environ: bytes, name: bytes) -> bytes | None:
@@ -67,7 +80,7 @@ def find_variable(environ: bytes, name: bytes) -> bytes | None:
 def read_table() -> dict[int, Stat]:
     """Read every process of this machine that this process may see."""
     table = {}
-    for name in os.listdir("/proc"):  # noqa: PTH208
+    for name in os.listdir("/proc"):
         if name.isdigit() and (stat := read_stat(int(name))):
             table[stat.pid] = stat
     return table
@@ -76,7 +89,7 @@ def read_table() -> dict[int, Stat]:
 def is_mine(pid: int) -> bool:
     """Tell whether a process belongs to the user that this one runs as."""
     try:
-        return os.stat(f"/proc/{pid}").st_uid == os.geteuid()  # noqa: PTH116
+        return os.stat(f"/proc/{pid}").st_uid == os.geteuid()
     except (FileNotFoundError, ProcessLookupError):
         return False
 
@@ -93,9 +106,7 @@ def find_victims(session: str, leaders: dict[int, int]) -> list[Stat]:
     for pid, stat in table.items():
         since = leaders.get(stat.session)
         led = since is not None and stat.start >= since and _leader_is(table, stat.session, since)
-        if led or leaders.get(pid) == stat.start:
-            found.add(pid)
-        elif marker in read_environ(pid).split(b"\0") and is_mine(pid):
+        if led or leaders.get(pid) == stat.start or (_carries(pid, marker) and is_mine(pid)):
             found.add(pid)
     grown = True
     while grown:
@@ -104,6 +115,10 @@ def find_victims(session: str, leaders: dict[int, int]) -> list[Stat]:
         grown = bool(heirs)
     found.discard(os.getpid())
     return [table[pid] for pid in found if table[pid].state not in "ZX"]
+
+
+def _carries(pid: int, marker: bytes) -> bool:
+    return marker in read_environ(pid).split(b"\0")
 
 
 def _leader_is(table: dict[int, Stat], pid: int, start: int) -> bool:
@@ -189,6 +204,9 @@ class Watch:
                 self.deadline = float(deadline)
             case [b"bye"]:
                 self.farewell = True
+            case _:
+                # Half a line: its writer died in the middle of it.
+                return
 
     def wait(self, pipe: int) -> None:
         """Wait for the pipe's end, at most one tick or until the deadline."""
@@ -220,7 +238,8 @@ def main(session: str, scratch: str) -> None:
             sweep(session, watch.leaders)
     if not watch.farewell:
         sweep(session, watch.leaders)
-        import shutil  # noqa: PLC0415 - costs memory that an idle watcher need not hold
+        # Only now: it costs memory that an idle watcher need not hold.
+        import shutil
 
         shutil.rmtree(scratch, ignore_errors=True)
 
