@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from jobyard.core.job import Resources
 
+    Members = Callable[[], list[int]]
+
 CPU_PERIOD = 100_000
 """Microseconds over which a CPU quota counts."""
 
@@ -21,8 +23,11 @@ CPU_PERIOD = 100_000
 class Limit(Protocol):
     """What holds one program to its limits."""
 
-    def enter(self, pid: int) -> None:
-        """Hold a process that was just started, and all below it, to the limits."""
+    def enter(self, pid: int, members: Members) -> None:
+        """Hold a process that was just started, and all below it, to the limits.
+
+        ``members`` lists the pids of its tree. An OSError means that it cannot be held.
+        """
 
     def breached(self) -> bool:
         """Tell whether the program took more memory than it may."""
@@ -40,18 +45,20 @@ class SampledLimit:
     It cannot stop a burst between two looks; it does stop a program that stays above its limit.
     """
 
-    def __init__(self, limit: int, members: Callable[[], Iterable[int]]) -> None:
-        """Hold the processes that ``members`` lists to ``limit`` bytes together."""
+    def __init__(self, limit: int) -> None:
+        """Hold the processes of a tree to ``limit`` bytes together."""
         self._limit = limit
-        self._members = members
+        self._members: Members = list
         self._peak = 0
 
-    def enter(self, pid: int) -> None:
-        """Do nothing: the members are asked for at each look."""
+    def enter(self, pid: int, members: Members) -> None:
+        """Remember whom to ask for the members at each look."""
+        del pid
+        self._members = members
 
     def breached(self) -> bool:
         """Look once: cheaply first, exactly (shared pages split) only when that says too much."""
-        members = list(self._members())
+        members = self._members()
         held = sum(map(tree.read_resident, members))
         if held > self._limit:
             held = sum(map(tree.read_proportional, members))
@@ -75,13 +82,14 @@ class CgroupLimit:
         self._folders = list(dict.fromkeys(path for path in (memory, cpu) if path))
         self._version = version
 
-    def enter(self, pid: int) -> None:
+    def enter(self, pid: int, members: Members) -> None:
         """Move the process in, and what it forked in the microseconds before.
 
         ``Popen`` cannot start a process inside a cgroup. Everything forked after the move is
         inside; what was forked before it hangs below the process and is moved too, until a look
         finds nothing new.
         """
+        del members
         inside: set[int] = set()
         outside = {pid}
         while outside:
@@ -130,8 +138,11 @@ class Cgroups:
         self.cpu = cpu
         self._version = version
 
-    def limit(self, name: str, resources: Resources) -> CgroupLimit | None:
-        """Make the cgroups of one program, None if its limits need none or none can be had."""
+    def limit(self, name: str, resources: Resources) -> list[Limit]:
+        """Make what holds one program to its limits: nothing if it has none.
+
+        An OSError means that the limits are not possible.
+        """
         memory = cpu = None
         if resources.limit_memory is not None and self.memory:
             memory = _make(self.memory / name)
@@ -139,7 +150,12 @@ class Cgroups:
         if resources.limit_cpu is not None and self.cpu:
             cpu = _make(self.cpu / name)
             self._limit_cpu(cpu, resources.limit_cpu)
-        return CgroupLimit(memory, cpu, self._version) if memory or cpu else None
+        found: list[Limit] = []
+        if memory or cpu:
+            found.append(CgroupLimit(memory, cpu, self._version))
+        if resources.limit_memory is not None and not memory:
+            found.append(SampledLimit(resources.limit_memory))
+        return found
 
     def _limit_memory(self, folder: Path, limit: int) -> None:
         if self._version == 1:

@@ -160,21 +160,37 @@ class ProcessExecutor:
         self._number += 1
         started_at = clock.monotonic()
         program = launch.program
+        name = f"{launch.attempt_id}-{self._number}"
         try:
-            folder = scratch.make(
-                self._scratch, f"{launch.attempt_id}-{self._number}", len(program.scratch_volumes)
-            )
+            folder = scratch.make(self._scratch, name, len(program.scratch_volumes))
         except OSError as error:
-            return self._refuse(observer, f"the scratch folder cannot be made: {error}")
+            return self._refuse(observer, f"its scratch folder cannot be made: {error}")
+        try:
+            held = self._cgroups.limit(name, program.resources)
+        except OSError as error:
+            scratch.remove(folder)
+            return self._refuse(observer, f"its limits cannot be set: {error}")
         env = environment.build(launch, self._base_env, self._session, folder)
         cwd = program.working_dir or self._working_dir
         try:
             spawned = spawn.spawn(launch.argv, env, cwd, self._stdin)
         except spawn.StartError as error:
+            for limit in held:
+                limit.close()
             scratch.remove(folder)
             return self._refuse(observer, error.sentence, error.exit_code)
-        run = RunningProcess(self, launch, observer, spawned, folder, self._session, started_at)
+        run = RunningProcess(
+            executor=self,
+            launch=launch,
+            observer=observer,
+            spawned=spawned,
+            folder=folder,
+            session=self._session,
+            started_at=started_at,
+        )
         self._enter(run)
+        if held:
+            self._hold(run, held)
         return run
 
     def _enter(self, run: RunningProcess) -> None:
@@ -182,29 +198,25 @@ class ProcessExecutor:
         run.start_time = stat.start if stat else 0
         strays.KNOWN[run.pid] = run
         self._runs[run.pidfd] = run
+        self._unconcluded += 1
         self._epoll.register(run.pidfd, select.EPOLLIN)
         for pipe in run.pipes:
             self._pipes[pipe.fd] = pipe
             self._epoll.register(pipe.fd, select.EPOLLIN)
-        resources = run.launch.program.resources
-        if resources.limit_memory is not None or resources.limit_cpu is not None:
-            self._limit(run)
         self._guard.began(run.pid, run.start_time)
         state = {"pid": run.pid, "start_time": run.start_time, "boot_id": boot_id()}
-        self._unconcluded += 1
         self._tell_soon(run.observer, Handle(self.name, state))
         if self._tick_timer is None:
             self._tick_timer = self.loop.call_later(self._tick, self._look)
 
-    def _limit(self, run: RunningProcess) -> None:
-        resources = run.launch.program.resources
-        cgroup = self._cgroups.limit(os.path.basename(run.scratch), resources)
-        if cgroup:
-            cgroup.enter(run.pid)
-            run.limits.append(cgroup)
-        if resources.limit_memory is not None and not self._cgroups.memory:
-            run.limits.append(limits.SampledLimit(resources.limit_memory, run.members))
-        if run.limits and self._sample_timer is None:
+    def _hold(self, run: RunningProcess, held: list[limits.Limit]) -> None:
+        run.limits = held
+        try:
+            for limit in held:
+                limit.enter(run.pid, run.members)
+        except OSError as error:
+            run.refuse(f"it cannot be held to its limits: {error}")
+        if self._sample_timer is None:
             self._sample_timer = self.loop.call_later(self._sample, self._look_at_memory)
 
     def _refuse(

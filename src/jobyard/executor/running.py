@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from jobyard import clock
 from jobyard.executor import scratch, strays, tree
 from jobyard.executor.base import STDERR, STDOUT, Exit, Usage
+from jobyard.executor.spawn import NOT_EXECUTABLE
 
 if TYPE_CHECKING:
     import asyncio
@@ -47,6 +48,7 @@ class RunningProcess:
         "_oom",
         "_peak",
         "_progress_seen",
+        "_start_error",
         "_started_at",
         "_status",
         "_timed_out",
@@ -101,6 +103,7 @@ class RunningProcess:
         self.drain_timer: asyncio.TimerHandle | None = None
         self._peak = 0
         self._oom = False
+        self._start_error: str | None = None
         self._timed_out = False
         self._kill_at = math.inf
         self._grace_timer: asyncio.TimerHandle | None = None
@@ -140,6 +143,11 @@ class RunningProcess:
         tree.send_group(self.pid, signal.SIGKILL)
         for stat in outsiders:
             tree.send(stat, signal.SIGKILL)
+
+    def refuse(self, sentence: str) -> None:
+        """Kill it because it may not run the way it has to; ``sentence`` becomes its end."""
+        self._start_error = sentence
+        self.kill()
 
     def pause_output(self) -> None:
         """Leave its output in the pipes until ``resume_output``, or until its tree is gone."""
@@ -233,9 +241,12 @@ class RunningProcess:
         code = 128 - code if code < 0 else code
         if self._oom:
             number, code = signal.SIGKILL.value, OOM_EXIT
+        if self._start_error:
+            number, code = None, NOT_EXECUTABLE
         return Exit(
             exit_code=code,
             signal=number,
+            start_error=self._start_error,
             oom=self._oom,
             timed_out=self._timed_out,
             retry=retry,
