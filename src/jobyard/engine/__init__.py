@@ -1,0 +1,1 @@
+"""The loops that keep jobs moving: controller, worker, attempt, scheduler, janitor."""
