@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobyard.core.job import (
     Backoff,
@@ -42,8 +42,10 @@ from jobyard.spec.naming import (
 )
 from jobyard.spec.policies import failure_rules, success_rules
 from jobyard.spec.program import ARGUMENTS, Environment, ResourceList, resources
-from jobyard.spec.report import Place
 from jobyard.spec.shape import Field, Shape
+
+if TYPE_CHECKING:
+    from jobyard.spec.report import Place
 
 NAME = Text(is_label, LABEL_RULE)
 LABELS = MapOf(is_qualified_name, KEY_RULE, Text(is_label_value, f"empty, or {QUALIFIED_RULE}"))
@@ -51,7 +53,9 @@ ANNOTATIONS = MapOf(is_qualified_name, KEY_RULE, Text(), ANNOTATIONS_SIZE)
 PRIORITY = Whole(-(2**31), 2**31 - 1)
 LONGEST_KEY = 255
 
-RESTART = Choice(RestartPolicy, {"Always": "a job ends, so it cannot always restart; declare a service"})
+RESTART = Choice(
+    RestartPolicy, {"Always": "a job ends, so it cannot always restart; declare a service"}
+)
 
 
 class Moment:
@@ -152,7 +156,9 @@ JOB = Shape(
     Field("namespace", NAME, "Where its name lives; `default` by default."),
     Field("labels", LABELS, "Words to find it by."),
     Field("annotations", ANNOTATIONS, "Notes that nothing here reads."),
-    Field("image", Text(least=1), "The container image; exactly one of image and image_from_build."),
+    Field(
+        "image", Text(least=1), "The container image; exactly one of image and image_from_build."
+    ),
     Field("image_from_build", NAME, "The build of this document that makes the image."),
     Field("container", NAME, "What failure rules call its one container; `main` by default."),
     Field("command", ARGUMENTS, "The program and its first arguments; no shell is involved."),
@@ -219,7 +225,7 @@ APPLICATION = Shape(
 
 
 def kind_at(name: str) -> tuple[Kind | None, str]:
-    """Find the kind of a dotted field name such as ``backoff.base``, and the part that is unknown."""
+    """Find the kind of a dotted name such as ``backoff.base``, and the part that is unknown."""
     kind: Any = JOB
     for part in name.split("."):
         if isinstance(kind, Shape):
@@ -233,5 +239,3 @@ def kind_at(name: str) -> tuple[Kind | None, str]:
         if kind is None:
             return None, part
     return kind, ""
-
-

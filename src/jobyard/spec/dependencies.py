@@ -46,9 +46,7 @@ def _in_circles(cases: Sequence[Case]) -> list[Case]:
     return [case for case in cases if case.spec.name in left]
 
 
-def _core(
-    names: set[str], edges: dict[str, set[str]], back: dict[str, set[str]]
-) -> set[str]:
+def _core(names: set[str], edges: dict[str, set[str]], back: dict[str, set[str]]) -> set[str]:
     """Leave out, again and again, the names without an edge to a name that is left."""
     left = set(names)
     degree = {name: len(edges[name] & left) for name in left}

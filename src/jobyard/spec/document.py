@@ -64,18 +64,24 @@ def read(
             if syntax == "json":
                 refuse(f"not JSON: {error.msg}", line=error.lineno)
     # Submissions in JSON must not pay for the YAML reader.
-    from jobyard.spec.yaml_reader import read_yaml  # noqa: PLC0415
+    from jobyard.spec.yaml_reader import read_yaml
 
     return [document for document in read_yaml(plain, limits) if document.value is not None]
 
 
-def refuse(message: str, *, line: int | None = None, path: str = "", code: str = "Invalid") -> NoReturn:
+def refuse(
+    message: str, *, line: int | None = None, path: str = "", code: str = "Invalid"
+) -> NoReturn:
     """End the reading of a document that makes no sense from here on."""
     raise InvalidDocument([Problem(path, message, code, line)])
 
 
 def _decode(text: str | bytes, limits: Limits) -> str:
-    size = len(text) if len(text) > limits.size or isinstance(text, bytes) else len(text.encode("utf-8", "replace"))
+    size = (
+        len(text)
+        if len(text) > limits.size or isinstance(text, bytes)
+        else len(text.encode("utf-8", "replace"))
+    )
     if size > limits.size:
         msg = f"the document has {size:,} bytes, more than {limits.size:,}"
         raise TooLarge(msg, hint="submit it in parts", size=size, limit=limits.size)
@@ -105,8 +111,8 @@ def _read_json(text: str, limits: Limits) -> Any:
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
+        names = [name for name, _ in pairs]
+        twice = next(name for at, name in enumerate(names) if name in names[:at])
         refuse(f"the name `{shown(twice)}` stands twice in one object", code="Duplicate")
     return members
 

@@ -35,7 +35,9 @@ from jobyard.core.job import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-Rows = tuple[tuple[str, str, Any, "Callable[[Any], Any] | None", "Callable[[Any], Any] | None"], ...]
+Rows = tuple[
+    tuple[str, str, Any, "Callable[[Any], Any] | None", "Callable[[Any], Any] | None"], ...
+]
 """A table of the model's fields: attribute, name in JSON, default, writer, reader."""
 
 
@@ -91,7 +93,7 @@ def canonical_hash(spec: JobSpec) -> str:
 
     The idempotency key is left out: it names the request and is no part of what is asked.
     """
-    import hashlib  # noqa: PLC0415 - only submissions need it
+    import hashlib
 
     written = encode(spec)
     written.pop("idempotency_key", None)
@@ -255,8 +257,18 @@ _POLICY_ROWS = _rows(
     "backoff_limit_per_index",
     "max_failed_indexes",
     ("backoff", "backoff", *_BACKOFF),
-    ("failure_rules", "pod_failure_policy", _each(_write_failure_rule, list), _each(_read_failure_rule, tuple)),
-    ("success_rules", "success_policy", _each(_write_success_rule, list), _each(_read_success_rule, tuple)),
+    (
+        "failure_rules",
+        "pod_failure_policy",
+        _each(_write_failure_rule, list),
+        _each(_read_failure_rule, tuple),
+    ),
+    (
+        "success_rules",
+        "success_policy",
+        _each(_write_success_rule, list),
+        _each(_read_success_rule, tuple),
+    ),
     ("replacement_policy", "pod_replacement_policy", _word, ReplacementPolicy),
     ("restart_policy", "restart_policy", _word, RestartPolicy),
     ("active_deadline", "active_deadline", *_TIME),

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from jobyard.errors import InvalidDocument, Problem
 from jobyard.spec import application, kubernetes
-from jobyard.spec.build import build, is_scratch
+from jobyard.spec.build import build
 from jobyard.spec.dependencies import check_dependencies
 from jobyard.spec.document import DEFAULT_LIMITS, read
+from jobyard.spec.executors import HERE, check_program, choose, part_unused, unavailable
 from jobyard.spec.overrides import read_overrides
 from jobyard.spec.report import Place, Report, dotted, kind_of
 from jobyard.spec.validate import Case, check
@@ -24,12 +25,6 @@ if TYPE_CHECKING:
     from jobyard.spec.document import Document, Limits
     from jobyard.spec.overrides import Override
     from jobyard.spec.shape import Draft
-
-PROCESS = "process"
-CONTAINER = "container"
-FAKE = "fake"
-HERE = (PROCESS, FAKE)
-"""The executors that need nothing but this host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +110,7 @@ def load_documents(
     report = Report(lines=_lines(documents))
     choices = _Choices(now, executor, available, read_overrides(overrides or {}, report))
     if executor is not None and executor not in available:
-        _unavailable(Place(report, ("--executor",)), executor, available)
+        unavailable(Place(report, ("--executor",)), executor, available)
     if not documents:
         Place(report).problem("the document is empty", code="Required", legal="a job, or `jobs:`")
     cases = [_case(job, choices) for job in _jobs(documents, report)]
@@ -181,7 +176,9 @@ def _manifests(value: dict[str, Any], root: Place) -> Iterator[_Job]:
     if kind == "List" and version in ("v1", "batch/v1", None):
         items = value.get("items")
         if not isinstance(items, list):
-            (root / "items").problem("missing", code="Required", value=items, legal="a list of Jobs")
+            (root / "items").problem(
+                "missing", code="Required", value=items, legal="a list of Jobs"
+            )
             return
         for at, item in enumerate(items):
             yield from _jobs_of(item, root.at("items", at))
@@ -191,9 +188,13 @@ def _manifests(value: dict[str, Any], root: Place) -> Iterator[_Job]:
         (root / "kind").problem("missing", code="Required", legal="Job, List")
     elif kind in ("Job", "List"):
         legal = "batch/v1" if kind == "Job" else "v1"
-        (root / "apiVersion").problem("not one that is known", code="NotSupported", value=version, legal=legal)
+        (root / "apiVersion").problem(
+            "not one that is known", code="NotSupported", value=version, legal=legal
+        )
     else:
-        (root / "kind").problem("not one that runs here", code="NotSupported", value=kind, legal="Job, List")
+        (root / "kind").problem(
+            "not one that runs here", code="NotSupported", value=kind, legal="Job, List"
+        )
 
 
 def _manifest(value: dict[str, Any], root: Place) -> _Job:
@@ -208,80 +209,16 @@ def _case(job: _Job, choices: _Choices) -> Case:
     kept, job.root.report.kept = job.root.report.kept, []
     for override in choices.overrides:
         override.apply(job.draft, job.where)
-    executor = _executor(job, choices)
-    unused = {}
-    for part in kept:
-        if part.essential and executor == PROCESS:
-            message = f"not possible with the process executor: {part.essential}"
-            part.place.problem(message, code="NotSupported", value=part.value)
-        else:
-            unused[dotted(part.place.steps[len(job.root.steps) :])] = part.value
-            part.place.warning(f"not used by the {executor} executor")
+    executor = choices.executor or choose(job.draft.values, job.where, choices.available)
+    depth = len(job.root.steps)
+    unused = {
+        dotted(part.place.steps[depth:]): part.value for part in kept if part_unused(part, executor)
+    }
     spec = build(job.draft.values, manifest=job.manifest, executor=executor, unused=unused)
     case = Case(spec, job.where, choices.now, job.manifest, frozenset(job.draft.broken))
     check(case)
-    _check_program(case, job.builds, choices)
+    check_program(case, job.builds)
     return case
-
-
-def _executor(job: _Job, choices: _Choices) -> str:
-    values = job.draft.values
-    if choices.executor is not None:
-        return choices.executor
-    image = next((name for name in ("image", "image_from_build") if name in values), None)
-    if "executor" in values:
-        named = str(values["executor"])
-        if named not in choices.available:
-            _unavailable(job.where["executor"], named, choices.available)
-        return named
-    if image is None:
-        return PROCESS
-    if CONTAINER not in choices.available:
-        job.where[image].problem(
-            "needs a container executor, and there is none here",
-            code="NotSupported",
-            value=values[image],
-            legal="`--executor process` runs the command on this host",
-        )
-    return CONTAINER
-
-
-def _unavailable(place: Place, name: str, available: Collection[str]) -> None:
-    legal = ", ".join(sorted(available))
-    place.problem("no such executor here", code="NotSupported", value=name, legal=legal)
-
-
-def _check_program(case: Case, builds: frozenset[str] | None, choices: _Choices) -> None:
-    """Examine what depends on the executor: image, build, command, volumes."""
-    program, executor = case.spec.program, case.spec.executor
-    if program.image is not None and program.image_from_build is not None:
-        message = f"given together with {case.called('image')}"
-        case.at("image_from_build").problem(message, value=program.image_from_build, legal="exactly one")
-    elif program.image_from_build is not None:
-        _check_build(case, builds, program.image_from_build)
-    if executor == PROCESS and not program.command and case.sound("command"):
-        message = "missing; what an image would run is not known on this host"
-        if program.image is None and program.image_from_build is None:
-            message = "missing"
-        case.at("command").problem(message, code="Required", legal="the program and its arguments, as a list")
-    if executor == PROCESS and not case.manifest:
-        for at, volume in enumerate(program.volumes):
-            if not is_scratch(volume):
-                message = "not possible with the process executor: not an empty folder"
-                case.at("volumes", at).problem(message, code="NotSupported", value=volume.get("name"), legal="empty_dir and mount_path")
-        if program.secrets:
-            case.at("secrets").warning("not used by the process executor")
-
-
-def _check_build(case: Case, builds: frozenset[str] | None, name: str) -> None:
-    here = case.at("image_from_build")
-    if builds is not None and name not in builds:
-        legal = ", ".join(sorted(builds)) or "no build is declared"
-        here.problem("no build is called so", code="NotSupported", value=name, legal=legal)
-    elif builds is None and case.spec.executor in HERE:
-        here.warning(f"not used by the {case.spec.executor} executor, and no build is declared", value=name)
-    elif builds is None:
-        here.problem("no build is called so", code="NotSupported", value=name, legal="a name in `builds:`")
 
 
 def _notes(cases: Sequence[Case], root: Place) -> None:
@@ -295,4 +232,6 @@ def _notes(cases: Sequence[Case], root: Place) -> None:
         root.report.warnings.append(Problem("", message, "Note", value=", ".join(forever[:20])))
     for case in cases:
         if "." in case.spec.name:
-            case.at("name").warning("no DNS label, so it cannot be a host name", value=case.spec.name)
+            case.at("name").warning(
+                "no DNS label, so it cannot be a host name", value=case.spec.name
+            )

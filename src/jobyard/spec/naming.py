@@ -16,7 +16,9 @@ _HTTP_PATH = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+\Z")
 _WORKER = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?\Z|[A-Za-z0-9][-A-Za-z0-9_.]*\*\Z")
 
 LABEL_RULE = "lower-case letters, digits and `-`, a letter or digit at both ends, at most 63"
-SUBDOMAIN_RULE = "lower-case letters, digits, `-` and `.`, a letter or digit at both ends, at most 253"
+SUBDOMAIN_RULE = (
+    "lower-case letters, digits, `-` and `.`, a letter or digit at both ends, at most 253"
+)
 QUALIFIED_RULE = "letters, digits, `-`, `_` and `.`, a letter or digit at both ends, at most 63"
 KEY_RULE = f"[domain/]name, the name of {QUALIFIED_RULE}"
 VARIABLE_RULE = "printable ASCII characters except `=`"

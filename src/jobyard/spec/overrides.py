@@ -1,4 +1,4 @@
-"""Fields given beside the document, as ``--set backoff.base=0.1``, for every job of either shape."""
+"""Fields given beside a document (``--set backoff.base=0.1``), for every job of either shape."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class Override:
 
 
 def read_overrides(given: Mapping[str, Any], report: Report) -> list[Override]:
-    """Read dotted names or nested mappings; text is resolved as YAML would where text does not fit."""
+    """Read dotted names or nested mappings; text is resolved where text does not fit."""
     read = []
     for name, value in _flat(given, ""):
         kind, unknown = kind_at(name)
         place = Place(report, (FLAG, *name.split(".", 1)))
-        if kind is None or isinstance(kind, Shape) and not isinstance(value, dict):
+        if kind is None or (isinstance(kind, Shape) and not isinstance(value, dict)):
             legal = ", ".join(row.name for row in JOB.fields if row.stored)
             message = f"a job has no field `{unknown or name}` that can be set"
             place.problem(message, code="Unknown", value=value, legal=legal)
@@ -69,7 +69,11 @@ def _flat(given: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
     for name, value in given.items():
         path = f"{above}{name}"
         kind, _ = kind_at(path)
-        if isinstance(value, dict) and isinstance(kind, (Shape, MapOf, Environment)) and _mergeable(kind):
+        if (
+            isinstance(value, dict)
+            and isinstance(kind, (Shape, MapOf, Environment))
+            and _mergeable(kind)
+        ):
             yield from _flat(value, f"{path}.")
         else:
             yield path, value

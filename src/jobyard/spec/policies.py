@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
+from jobyard.core.indexes import IndexSet
 from jobyard.core.job import (
     Condition,
     ExitCodes,
@@ -13,7 +14,6 @@ from jobyard.core.job import (
     Operator,
     SuccessRule,
 )
-from jobyard.core.indexes import IndexSet
 from jobyard.spec.kinds import Choice, ListOf, Text, Whole
 from jobyard.spec.naming import KEY_RULE, is_qualified_name
 from jobyard.spec.report import BROKEN, Place
@@ -83,7 +83,9 @@ class _FailureRuleShape(Shape):
         draft = self.draft(value, place)
         matchers = {"exit_codes", "conditions"} & (draft.values.keys() | draft.broken)
         if isinstance(value, dict) and len(matchers) != 1:
-            names = " and ".join(f"`{row.name}`" for row in self.fields if row.key in ("exit_codes", "conditions"))
+            names = " and ".join(
+                f"`{row.name}`" for row in self.fields if row.key in ("exit_codes", "conditions")
+            )
             number = "neither of" if not matchers else "both"
             place.problem(f"has {number} {names}", legal="exactly one of them")
         if "action" in draft.broken:
@@ -124,13 +126,17 @@ def failure_rules(*, camel_case: bool) -> ListOf:
     exit_codes = _ExitCodesShape(
         "an exit code matcher",
         Field(spell("operator"), Choice(Operator), "In or NotIn", "operator", required=True),
-        Field("values", _ExitValues(_INT32, 1, MOST_VALUES), "Exit codes, ascending.", required=True),
+        Field(
+            "values", _ExitValues(_INT32, 1, MOST_VALUES), "Exit codes, ascending.", required=True
+        ),
         Field(spell("container_name"), Text(least=1), "The container meant.", "container"),
         build=lambda values: ExitCodes(**values),
     )
     condition = Shape(
         "a condition",
-        Field("type", Text(is_qualified_name, KEY_RULE, 1), "Usually DisruptionTarget.", required=True),
+        Field(
+            "type", Text(is_qualified_name, KEY_RULE, 1), "Usually DisruptionTarget.", required=True
+        ),
         Field("status", Choice(_ConditionStatus), "True, False or Unknown; True by default."),
         build=lambda values: Condition(**{name: str(value) for name, value in values.items()}),
     )
@@ -154,7 +160,12 @@ def success_rules(*, camel_case: bool) -> ListOf:
     spell = camel if camel_case else str
     rule = _SuccessRuleShape(
         "a success rule",
-        Field(spell("succeeded_indexes"), _IndexText(most=INDEX_TEXT_LENGTH), "Of these indexes.", "indexes"),
+        Field(
+            spell("succeeded_indexes"),
+            _IndexText(most=INDEX_TEXT_LENGTH),
+            "Of these indexes.",
+            "indexes",
+        ),
         Field(spell("succeeded_count"), Whole(), "So many must have succeeded.", "count"),
     )
     return ListOf(rule, 1, MOST_RULES, broken=NO_SUCCESS_RULE)

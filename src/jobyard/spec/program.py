@@ -13,8 +13,6 @@ from jobyard.spec.quantity import QUANTITY_RULE, quantity, whole
 from jobyard.spec.report import BROKEN, kind_of
 
 if TYPE_CHECKING:
-
-
     from jobyard.spec.kinds import Schema
     from jobyard.spec.report import Place
 

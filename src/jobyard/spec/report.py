@@ -57,7 +57,7 @@ class Report:
 
     @property
     def crowded(self) -> bool:
-        """Whether further problems are only counted, so that suggestions are not worth their cost."""
+        """Whether further problems are only counted, so that suggestions are wasted."""
         return len(self.problems) >= MOST_PROBLEMS
 
     def add(self, problem: Problem) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 
 _LONGEST_NUMBER = 400
 
-_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
-_OCTAL = re.compile(r"0o[0-7]+\Z")
-_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+\Z")
+_INTEGERS = (
+    (re.compile(r"[-+]?[0-9]+\Z"), 0, 10),
+    (re.compile(r"0o[0-7]+\Z"), 2, 8),
+    (re.compile(r"0x[0-9a-fA-F]+\Z"), 2, 16),
+)
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _WORDS: dict[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -31,15 +33,10 @@ def scalar(text: str) -> Any:
         return _WORDS[text]
     if not (text[0].isdigit() or text[0] in "+-."):
         return text
-    if _INTEGER.match(text):
-        return _bounded(text, 10)
-    if _OCTAL.match(text):
-        return _bounded(text[2:], 8)
-    if _HEXADECIMAL.match(text):
-        return _bounded(text[2:], 16)
-    if _FLOAT.match(text):
-        return float(text)
-    return text
+    for grammar, prefix, base in _INTEGERS:
+        if grammar.match(text):
+            return _bounded(text[prefix:], base)
+    return float(text) if _FLOAT.match(text) else text
 
 
 def _bounded(digits: str, base: int) -> int:

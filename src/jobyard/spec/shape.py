@@ -62,14 +62,14 @@ class Shape:
     steps: Steps = ()
     """From an inline field that holds this shape to the object itself."""
 
-    def __init__(self, what: str, *fields: Field, build: Callable[[dict[str, Any]], Any] | None = None) -> None:
+    def __init__(
+        self, what: str, *fields: Field, build: Callable[[dict[str, Any]], Any] | None = None
+    ) -> None:
         """Name the object in words and list its fields in the order of the documentation."""
         self.what = what
         self.fields = fields
         self._build = build
-        self._by_name = {
-            spelling: row for row in fields for spelling in (row.name, *row.aliases)
-        }
+        self._by_name = {spelling: row for row in fields for spelling in (row.name, *row.aliases)}
         self._required = tuple(row for row in fields if row.required)
 
     @cached_property
@@ -95,7 +95,7 @@ class Shape:
         for name, member in value.items():
             row = self._by_name.get(name)
             if row is None:
-                self._unknown(name, place)
+                self._unknown(name, member, place)
             elif member is not None:
                 self._twice(row, given, place / name)
                 given.add(row.name)
@@ -129,14 +129,14 @@ class Shape:
         if row.name in given:
             place.problem(f"the same as `{row.name}`, which is given too", code="Duplicate")
 
-    def _unknown(self, name: str, place: Place) -> None:
+    def _unknown(self, name: str, value: Any, place: Place) -> None:
         legal = None if place.report.crowded else self._suggestion(name)
         message = f"{self.what} has no field `{shown(name)}`"
-        (place / name).problem(message, code="Unknown", legal=legal)
+        (place / name).problem(message, code="Unknown", value=value, legal=legal)
 
     def _suggestion(self, name: str) -> str:
         # Loading it takes longer than checking a sound document.
-        from difflib import get_close_matches  # noqa: PLC0415
+        from difflib import get_close_matches
 
         names = [row.name for row in self.fields if not isinstance(row.kind, Refused)]
         folded = {_folded(legal): legal for legal in names}

@@ -160,12 +160,20 @@ def _failure_policy(case: Case) -> None:
 def _failure_rule(case: Case, at: int) -> None:
     rule = case.policy.failure_rules[at]
     fails_index = rule.action is FailureAction.FAIL_INDEX
-    if fails_index and case.policy.backoff_limit_per_index is None and case.sound("backoff_limit_per_index"):
+    if (
+        fails_index
+        and case.policy.backoff_limit_per_index is None
+        and case.sound("backoff_limit_per_index")
+    ):
         case.at("pod_failure_policy", at, "action").problem(
             f"needs {case.called('backoff_limit_per_index')}", value=rule.action
         )
     container = rule.exit_codes.container if rule.exit_codes else None
-    if container is not None and container != case.spec.program.container and case.sound("container"):
+    if (
+        container is not None
+        and container != case.spec.program.container
+        and case.sound("container")
+    ):
         case.at("pod_failure_policy", at, "on_exit_codes", "container_name").problem(
             "no container is called so", value=container, legal=case.spec.program.container
         )

@@ -9,11 +9,11 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
     DocumentStartEvent,
+    MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
-    MappingEndEvent,
 )
 from ruamel.yaml.reader import ReaderError
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from jobyard.spec.report import Steps
 
 _CORE = "tag:yaml.org,2002:"
+
+
 def read_yaml(text: str, limits: Limits) -> list[Document]:
     """Read every document of a YAML 1.2 text.
 
@@ -168,8 +170,10 @@ def _tagged(event: Any, line: int) -> Any:
     name = str(event.tag).removeprefix(_CORE).removeprefix("!!")
     if name in ("str", "!"):
         return event.value
-    value = scalar(event.value) if name in ("int", "float", "bool", "null") else None
-    legal = {"int": int, "float": (int, float), "bool": bool, "null": type(None)}
-    if name not in legal or not isinstance(value, legal[name]):
+    value = scalar(event.value)
+    if name == "float" and isinstance(value, (int, float)):
+        return float(value)
+    kinds: dict[str, type] = {"int": int, "bool": bool, "null": type(None)}
+    if name not in kinds or type(value) is not kinds[name]:
         refuse(f"the tag `{event.tag}` does not fit `{shown(event.value)}`", line=line)
-    return float(value) if name == "float" else value
+    return value
