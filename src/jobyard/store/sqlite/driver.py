@@ -120,10 +120,10 @@ class SqliteDriver:
         return self._connection.cursor()
 
     def _drive(self, cursor: sqlite3.Cursor, transaction: Transaction[T]) -> T:
-        rows: Rows = []
         try:
+            query = next(transaction)
             while True:
-                rows = self._query(cursor, transaction.send(rows if rows else None))  # type: ignore[arg-type]
+                query = transaction.send(self._query(cursor, query))
         except StopIteration as stop:
             result: T = stop.value
             return result
