@@ -111,6 +111,9 @@ class SqliteDriver:
         except sqlite3.OperationalError as error:
             if cursor.connection.in_transaction:
                 cursor.execute("ROLLBACK")
+            if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
+                # Wrong SQL is a bug of ours, not a database out of reach.
+                raise
             raise unavailable(self._path, error) from error
         return result
 
