@@ -123,6 +123,8 @@ class Want:
     cpu: float
     memory: int
     limit: int = 500
+    own_only: bool = False
+    """Whether only jobs that are pinned to this worker are wanted."""
 
     @property
     def total(self) -> int:
