@@ -1,0 +1,68 @@
+# Needs python3 (3.11 or newer), make and git. `make help` lists what it can do.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
+UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format generate bench mutate lock clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.dev ## install everything for development into .venv
+
+demo: $(VENV)/.run ## run the main job on real input: SQLite, no service to start
+	@$(BIN)/python examples/demo.py
+
+test: $(VENV)/.dev ## run all tests, on SQLite and on a real PostgreSQL, also from a wheel
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+check: $(VENV)/.dev ## lint, format, types, directions of imports, generated files
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@said=$$($(BIN)/lint-imports --no-logo) || { echo "$$said"; exit 1; }
+	@$(BIN)/python scripts/generate.py --check
+
+format: $(VENV)/.dev ## put the code into the house's form
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format --quiet .
+
+generate: $(VENV)/.dev ## write the generated files anew
+	@$(BIN)/python scripts/generate.py
+
+bench: $(VENV)/.dev ## measure against floors, write bench/RESULTS.md
+	@$(BIN)/python bench/run.py $(ARGS)
+
+mutate: $(VENV)/.dev ## drop each SQL predicate in turn and demand a red test
+	@$(BIN)/python scripts/mutate_sql.py $(ARGS)
+
+lock: $(VENV)/.dev ## choose versions anew: requirements.txt, requirements-dev.txt
+	@$(UV_LOCK) --upgrade -o requirements.txt pyproject.toml
+	@$(UV_LOCK) --upgrade --extra all --group dev -c requirements.txt \
+		-o requirements-dev.txt pyproject.toml
+
+clean: ## remove what was built and installed
+	@rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "needs Python 3.11 or newer")'
+	@$(PYTHON) -m venv $(VENV)
+
+# Development contains what running needs; both stamps are touched so that neither undoes the other.
+$(VENV)/.dev: requirements-dev.txt pyproject.toml | $(BIN)/python
+	@echo "installing into $(VENV) ..."
+	@$(PIP) --require-hashes -r requirements-dev.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $(VENV)/.run $@
+
+$(VENV)/.run: requirements.txt pyproject.toml | $(BIN)/python
+	@echo "installing into $(VENV) ..."
+	@$(PIP) --require-hashes -r requirements.txt
+	@$(PIP) --no-deps -e .
+	@touch $@
