@@ -68,13 +68,13 @@ def decide(
     decision = Decision(job)
     _notice_starts(decision, ended)
     verdict = count(job, ended, drawn)
-    _notice_hand_back(decision, ended, now)
     _fit_to_completions(job)
     if job.outcome is None:
         _judge(decision, verdict, now)
     if job.outcome is not None:
         _wind_down(decision, now)
     elif not _hold_back(decision, now):
+        _notice_hand_back(decision, ended, now)
         _manage(decision, now, waiting)
     job.retry_at = _retry_at(job, now)
     return decision
@@ -187,7 +187,9 @@ def _start(decision: Decision, at: int) -> None:
 def _notice_starts(decision: Decision, ended: Sequence[Ended]) -> None:
     status = decision.job.status
     if status is JobStatus.SCHEDULED or status is JobStatus.QUEUED:
-        first = min((e.started_at for e in ended if e.started_at is not None), default=None)
+        # What was stopped by a suspend says nothing about the job after it.
+        starts = (e.started_at for e in ended if e.asked is not StopReason.SUSPENDED)
+        first = min((at for at in starts if at is not None), default=None)
         if first is not None:
             _start(decision, first)
 
@@ -314,7 +316,7 @@ def _wind_down(decision: Decision, now: int) -> None:
             due += int(job.policy.completed_timeout * SECOND)
             if job.reason == Reason.SUCCESS_POLICY:
                 stop_reason = StopReason.SUCCESS_POLICY
-        if now < due:
+        if now < due and job.request is None:
             decision.wake(due)
         else:
             decision.stop = Stop(stop_reason, job.policy.grace)
@@ -324,10 +326,13 @@ def _wind_down(decision: Decision, now: int) -> None:
     job.finished_at = now
     job.tries = {}
     job.overall = Tries(number=job.overall.number)
-    if job.policy.ttl is not None:
-        job.expires_at = now + int(job.policy.ttl * SECOND)
+    job.expires_at = _expiry(job, now)
     decision.wake_at = None
     decision.move(event, now, job.reason, job.message)
+
+
+def _expiry(job: JobState, finished_at: int) -> int | None:
+    return None if job.policy.ttl is None else finished_at + int(job.policy.ttl * SECOND)
 
 
 def _hold_back(decision: Decision, now: int) -> bool:
@@ -344,6 +349,7 @@ def _hold_back(decision: Decision, now: int) -> bool:
         if job.status is not JobStatus.PENDING:
             decision.move(Event.SUSPENDED, now)
         job.admitted_at = None
+        job.held = job.terminating > 0
         if job.active:
             decision.stop = Stop(StopReason.SUSPENDED, job.policy.grace)
         return True
@@ -377,7 +383,7 @@ def _manage(decision: Decision, now: int, waiting: int) -> None:
         decision.stop = Stop(StopReason.SCALED_DOWN, policy.grace, count=job.active - want)
         return
     room = want - job.active
-    if policy.replacement_policy is ReplacementPolicy.FAILED or job.held:
+    if _waits_for_leaving(job):
         room -= job.terminating
     if policy.parallelism > WINDOW:
         room = min(room, WINDOW - waiting)
@@ -401,6 +407,10 @@ def _target(job: JobState) -> int:
     return max(0, min(policy.parallelism, undecided))
 
 
+def _waits_for_leaving(job: JobState) -> bool:
+    return job.held or job.policy.replacement_policy is ReplacementPolicy.FAILED
+
+
 def _create_interchangeable(decision: Decision, room: int) -> None:
     job = decision.job
     first = job.overall.number + 1
@@ -412,17 +422,23 @@ def _create_interchangeable(decision: Decision, room: int) -> None:
 def _create_indexes(decision: Decision, total: int, room: int, now: int) -> None:
     job, policy = decision.job, decision.job.policy
     taken = job.completed | job.failed_indexes | job.live
-    if policy.replacement_policy is ReplacementPolicy.FAILED or job.held:
+    if _waits_for_leaving(job):
         taken |= job.leaving
+        if job.terminating > len(job.leaving):
+            # Several attempts of one index are leaving; the set forgets it with the first.
+            return
     delayed = IndexSet.of(index for index, record in job.tries.items() if record.retry_at > now)
     if delayed:
         taken |= delayed
     chosen = taken.missing(total, room)
     if len(job.tries) >= MAX_OPEN_TRIES:
-        chosen = [index for index in chosen if index in job.tries]
+        chosen = sorted(index for index in job.tries if index not in taken)[:room]
     if delayed and len(chosen) < room:
         decision.wake(min(job.tries[index].retry_at for index in delayed))
     for index in chosen:
+        if index in job.leaving:
+            # The attempt that it overlaps has the next number.
+            job.tries.setdefault(index, Tries()).number += 1
         record = job.tries.get(index)
         decision.create.append(Creation(index, record.number + 1 if record else 1))
     job.live |= IndexSet.of(chosen)
@@ -443,6 +459,8 @@ def change_policy(job: JobState, **changes: object) -> JobState:
     """Return the job with some fields of its policy changed, to be decided upon."""
     job = _own(job)
     job.policy = replace(job.policy, **changes)  # type: ignore[arg-type]  # names checked by spec
+    if job.finished_at is not None:
+        job.expires_at = _expiry(job, job.finished_at)
     return job
 
 
