@@ -31,6 +31,8 @@ from jobyard.core.states import Event, JobStatus, Reason, StopReason
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from jobyard.core.job import Policy
+
 WINDOW = 1000
 """Attempts of one job that may wait for a worker at a time; refilled as they are claimed."""
 
@@ -467,3 +469,10 @@ def change_policy(job: JobState, **changes: object) -> JobState:
 def restarts_in_place(job: JobState) -> bool:
     """Tell whether failed programs are restarted inside their attempt."""
     return job.policy.restart_policy is RestartPolicy.ON_FAILURE
+
+
+def replace_policy(job: JobState, policy: Policy) -> JobState:
+    """Return the job with another policy, to be decided upon."""
+    job = _own(job)
+    job.policy = policy
+    return job
