@@ -459,11 +459,8 @@ def _retry_at(job: JobState, now: int) -> int | None:
 
 def change_policy(job: JobState, **changes: object) -> JobState:
     """Return the job with some fields of its policy changed, to be decided upon."""
-    job = _own(job)
-    job.policy = replace(job.policy, **changes)  # type: ignore[arg-type]  # names checked by spec
-    if job.finished_at is not None:
-        job.expires_at = _expiry(job, job.finished_at)
-    return job
+    # The names were checked by spec.
+    return replace_policy(job, replace(job.policy, **changes))  # type: ignore[arg-type]
 
 
 def restarts_in_place(job: JobState) -> bool:
@@ -472,7 +469,9 @@ def restarts_in_place(job: JobState) -> bool:
 
 
 def replace_policy(job: JobState, policy: Policy) -> JobState:
-    """Return the job with another policy, to be decided upon."""
+    """Return the job with another policy, to be decided upon; a new ``ttl`` counts from the end."""
     job = _own(job)
     job.policy = policy
+    if job.finished_at is not None:
+        job.expires_at = _expiry(job, job.finished_at)
     return job

@@ -43,9 +43,9 @@ class Tries:
     failures: int = 0
     streak: int = 0
     lost: int = 0
-    lost_upto: int = 0
     ignored: int = 0
     retry_at: int = 0
+    lost_upto: int = 0
 
 
 @dataclass(slots=True)

@@ -349,10 +349,10 @@ def a_job(policy: Policy | None = None, attempts: str = "", **state: Any) -> Yar
     if attempts:
         state = {"status": JobStatus.RUNNING, "admitted_at": START, "started_at": START} | state
     yard = Yard(JobState(id=1, policy=policy, created_at=START, **state))
-    counted: list[Ended] = []
+    # What was counted came first.
+    tokens.sort(key=lambda token: token[1] not in "SF")
     for index_text, letter, code in tokens:
-        _place(yard, int(index_text) if index_text else None, letter, code, counted)
-    count(yard.job, counted)
+        _place(yard, int(index_text) if index_text else None, letter, code)
     yard.job.overall.number = max(yard.job.overall.number, len(tokens))
     yard.job.overall.retry_at = 0
     for record in yard.job.tries.values():
@@ -363,17 +363,21 @@ def a_job(policy: Policy | None = None, attempts: str = "", **state: Any) -> Yar
     return yard
 
 
-def _place(yard: Yard, index: int | None, letter: str, code: str, counted: list[Ended]) -> None:
-    job = yard.job
-    attempt = Attempt(next(yard.ids), index, 1, START, started_at=START)
+def _place(yard: Yard, index: int | None, letter: str, code: str) -> None:
+    job, identity = yard.job, next(yard.ids)
+    tried = None if index is None else job.tries.get(index)
+    if index is None:
+        number = identity
+    else:
+        number = tried.number + 1 if tried else 1
+    attempt = Attempt(identity, index, number, START, started_at=START)
     if letter == "T":
         attempt.asked = StopReason.SCALED_DOWN
         job.terminating += 1
         job.leaving |= IndexSet.of([] if index is None else [index])
     else:
         job.active += 1
-        if letter not in "SF":
-            job.live |= IndexSet.of([] if index is None else [index])
+        job.live |= IndexSet.of([] if index is None else [index])
     if letter in _LIVE:
         attempt.status = _LIVE[letter]
         attempt.started_at = START if attempt.status is AttemptStatus.RUNNING else None
@@ -383,7 +387,7 @@ def _place(yard: Yard, index: int | None, letter: str, code: str, counted: list[
     exit_code = {"s": 0, "f": 1}.get(letter.lower()) if not code else int(code)
     yard.end(attempt, status, exit_code=exit_code)
     if letter in "SF":
-        counted.append(yard.news.pop())
+        count(job, [yard.news.pop()])
 
 
 def drive(yard: Yard, steps: int = 1000) -> Yard:
