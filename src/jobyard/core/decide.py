@@ -199,6 +199,7 @@ def _notice_starts(decision: Decision, ended: Sequence[Ended]) -> None:
 def _notice_hand_back(decision: Decision, ended: Sequence[Ended], now: int) -> None:
     if ended and decision.job.status is JobStatus.QUEUED and not decision.job.active:
         decision.move(Event.HANDED_BACK, now)
+        _watch_time(decision, now)
 
 
 def _fit_to_completions(job: JobState) -> None:
@@ -282,12 +283,20 @@ def _over_time(decision: Decision, now: int) -> Verdict | None:
             return Reason.DEADLINE_EXCEEDED, message
         decision.wake(due)
     if policy.pending_timeout is not None and job.status is JobStatus.SCHEDULED:
-        due = job.admitted_at + int(policy.pending_timeout * SECOND)
+        # A hand-back starts the wait anew.
+        since = max(job.admitted_at, job.queued_at or 0)
+        due = since + int(policy.pending_timeout * SECOND)
         if now >= due:
             message = f"no worker claimed it within {policy.pending_timeout:g} s"
             return Reason.PENDING_TIMEOUT, message
         decision.wake(due)
     return None
+
+
+def _watch_time(decision: Decision, now: int) -> None:
+    """Wake for the time limits of a status that the job took on after it was judged."""
+    if _over_time(decision, now) is not None:
+        decision.wake(now)
 
 
 def _over_failed_indexes(job: JobState) -> Verdict | None:
@@ -368,8 +377,7 @@ def _hold_back(decision: Decision, now: int) -> bool:
         _end_as(job, JobStatus.COMPLETED, Reason.COMPLETIONS_REACHED, None, now)
         _wind_down(decision, now)
         return True
-    if _over_time(decision, now) is not None:
-        decision.wake(now)
+    _watch_time(decision, now)
     return False
 
 
