@@ -60,6 +60,9 @@ class Listener(Protocol):
     def printed(self, claim: Claim, stream: int, data: bytes) -> None:
         """Take what a program printed."""
 
+    def ended(self, claim: Claim) -> None:
+        """Learn that an attempt has printed its last."""
+
     def conversed(self) -> None:
         """Learn that the store has taken news or given claims."""
 
@@ -357,6 +360,8 @@ class Worker:
 
     def has_ended(self, attempt: AttemptRun) -> None:
         """Report an attempt, unless it is not this worker's any more."""
+        if self._listener is not None:
+            self._listener.ended(attempt.claim)
         if self._runs.get(attempt.claim.attempt_id) is attempt:
             self._news.ended(attempt)
             self._wake.set()
