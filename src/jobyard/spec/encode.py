@@ -83,6 +83,11 @@ def policy_from_json(text: str) -> Policy:
     return Policy(**_read(json.loads(text), _POLICY_BY_NAME))
 
 
+def encode_json(spec: JobSpec) -> str:
+    """Write a spec as canonical text, the form in which it is stored."""
+    return canonical(encode(spec))
+
+
 def canonical(value: Any) -> str:
     """Write JSON so that equal values give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -123,6 +123,8 @@ class Want:
     cpu: float
     memory: int
     limit: int = 500
+    own_only: bool = False
+    """Whether only jobs that are pinned to this worker are wanted."""
 
     @property
     def total(self) -> int:
@@ -286,8 +288,12 @@ class Store(Protocol):
             WorkerNotFound: no live worker has this id.
         """
 
-    async def expire_leases(self) -> list[str]:
-        """Take their attempts from workers whose lease ran out; return the sessions."""
+    async def expire_leases(self, *, unbroken: float) -> list[str]:
+        """Take their attempts from workers whose lease ran out; return the sessions.
+
+        ``unbroken`` is for how many seconds the caller has been in touch with the store: a
+        worker loses its lease only to one who would have seen a whole lease's renewals.
+        """
 
     async def settle(
         self,

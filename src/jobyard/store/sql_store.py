@@ -131,9 +131,9 @@ class SqlStore:
         self._driver.hint()
         return record
 
-    async def expire_leases(self) -> list[str]:
+    async def expire_leases(self, *, unbroken: float) -> list[str]:
         """Take their attempts from workers whose lease ran out."""
-        sessions = await self._driver.write(leases.expire)
+        sessions = await self._driver.write(partial(leases.expire, unbroken))
         if sessions:
             self._driver.hint()
         return sessions

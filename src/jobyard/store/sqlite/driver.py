@@ -111,6 +111,9 @@ class SqliteDriver:
         except sqlite3.OperationalError as error:
             if cursor.connection.in_transaction:
                 cursor.execute("ROLLBACK")
+            if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
+                # Wrong SQL is a bug of ours, not a database out of reach.
+                raise
             raise unavailable(self._path, error) from error
         return result
 
@@ -120,10 +123,10 @@ class SqliteDriver:
         return self._connection.cursor()
 
     def _drive(self, cursor: sqlite3.Cursor, transaction: Transaction[T]) -> T:
-        rows: Rows = []
         try:
+            query = next(transaction)
             while True:
-                rows = self._query(cursor, transaction.send(rows if rows else None))  # type: ignore[arg-type]
+                query = transaction.send(self._query(cursor, query))
         except StopIteration as stop:
             result: T = stop.value
             return result

@@ -52,10 +52,11 @@ def leave(session: str) -> Transaction[bool]:
     return (yield from _take_all_from(session, now))
 
 
-def expire() -> Transaction[list[str]]:
+def expire(unbroken: float) -> Transaction[list[str]]:
     """Take their attempts from workers whose lease ran out; return their sessions."""
     now = yield from read_now()
-    sessions = [row[0] for row in (yield Query("expired_sessions", (now,)))]
+    rows = yield Query("expired_sessions", (now, int(unbroken * SECOND)))
+    sessions = [row[0] for row in rows]
     for session in sessions:
         yield from _take_all_from(session, now)
     return sessions

@@ -240,6 +240,7 @@ def _claim(
         (
             [name for name, slots in want.slots.items() if slots > 0],
             speaker.worker_id, json.dumps(speaker.labels), want.cpu, want.memory, basket.left,
+            int(want.own_only),
         ),
     )  # fmt: skip
     taken: list[int] = []

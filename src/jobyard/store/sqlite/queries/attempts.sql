@@ -1,3 +1,5 @@
+-- A `+` before a column keeps SQLite from choosing that column's index: a fenced write goes by id.
+
 -- name: insert_attempts :many
 -- Attempts that wait for a worker.
 INSERT INTO attempts (job_id, idx, number, status, executor, priority)
@@ -13,7 +15,7 @@ RETURNING id, job_id, idx, number, executor;
 
 -- name: waiting_attempts :rows
 -- Attempts that this worker may take, priority first, then the oldest: its executors, its pin,
--- its labels, and no more CPU or memory than is free.
+-- its labels, and no more CPU or memory than is free; ?7 asks for its own jobs alone.
 SELECT a.id, a.job_id, a.idx, a.number, a.executor, a.priority, s.request_cpu, s.request_memory
 FROM attempts AS a
 JOIN job_specs AS s ON s.job_id = a.job_id
@@ -27,6 +29,7 @@ WHERE a.status = 'SCHEDULED'
         OR NOT EXISTS (
             SELECT 1 FROM json_each(s.worker_selector) AS wanted
             WHERE wanted.value IS NOT (SELECT h.value FROM json_each(?3) AS h WHERE h.key = wanted.key)))
+    AND (?7 = 0 OR s.worker_pin = ?2)
     AND s.request_cpu <= ?4
     AND s.request_memory <= ?5
 ORDER BY a.priority DESC, a.id
@@ -45,10 +48,10 @@ RETURNING id, job_id, idx, number, executor;
 UPDATE attempts
 SET status = 'RUNNING', started_at = coalesce(started_at, row.value ->> 1), handle = row.value ->> 2
 FROM json_each(?2) AS row
-WHERE id = row.value ->> 0
-    AND session = ?1
-    AND status IN ('QUEUED', 'RUNNING')
-RETURNING id;
+WHERE attempts.id = row.value ->> 0
+    AND +session = ?1
+    AND +status IN ('QUEUED', 'RUNNING')
+RETURNING attempts.id;
 
 -- name: end_attempts :rows
 -- Fenced by the session: write how attempts ended. Answers with those it speaks for, and what
@@ -67,17 +70,17 @@ SET
     finished_at = row.value ->> 11,
     counted = row.value ->> 12
 FROM json_each(?2) AS row
-WHERE id = row.value ->> 0
-    AND session = ?1
-    AND status IN ('QUEUED', 'RUNNING')
-RETURNING id, stop_reason;
+WHERE attempts.id = row.value ->> 0
+    AND +session = ?1
+    AND +status IN ('QUEUED', 'RUNNING')
+RETURNING attempts.id, stop_reason;
 
 -- name: spoken_for :rows
 -- Which of these attempts the session speaks for, and what they had been asked.
 SELECT id, stop_reason
 FROM attempts
 WHERE id IN (SELECT value FROM json_each(?2))
-    AND session = ?1
+    AND +session = ?1
     AND status IN ('QUEUED', 'RUNNING');
 
 -- name: grant_restarts :none
@@ -96,10 +99,10 @@ WHERE id IN (SELECT value FROM json_each(?2))
 UPDATE attempts
 SET progress_done = row.value ->> 1, progress_total = row.value ->> 2
 FROM json_each(?2) AS row
-WHERE id = row.value ->> 0
-    AND session = ?1
-    AND status IN ('QUEUED', 'RUNNING')
-RETURNING id;
+WHERE attempts.id = row.value ->> 0
+    AND +session = ?1
+    AND +status IN ('QUEUED', 'RUNNING')
+RETURNING attempts.id;
 
 -- name: stops_of_session :rows
 -- Attempts of a session that decisions ended and that the worker has not said it knows of.

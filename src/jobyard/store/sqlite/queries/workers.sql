@@ -24,9 +24,11 @@ RETURNING
     heartbeat_at, lease_until;
 
 -- name: expired_sessions :rows
+-- Workers whose lease ran out, as far as the caller would have seen a renewal.
 SELECT session
 FROM workers
-WHERE lease_until < ?1;
+WHERE lease_until < ?1
+    AND lease <= ?2;
 
 -- name: delete_worker :none
 DELETE FROM workers
