@@ -74,7 +74,7 @@ def decide(
     if job.outcome is None:
         _judge(decision, verdict, now)
     if job.outcome is not None:
-        _wind_down(decision, now)
+        _wind_down(decision, job.outcome, now)
     elif not _hold_back(decision, now):
         _notice_hand_back(decision, ended, now)
         _manage(decision, now, waiting)
@@ -315,15 +315,13 @@ def _shortened(text: str, limit: int = 200) -> str:
     return text if len(text) <= limit else f"{text[:limit].rsplit(',', 1)[0]},…"
 
 
-def _wind_down(decision: Decision, now: int) -> None:
+def _wind_down(decision: Decision, outcome: JobStatus, now: int) -> None:
     """End what still runs; when nothing does, end the job."""
     job = decision.job
-    if job.outcome is None or job.outcome_at is None:
-        return
-    event, stop_reason = REASON_OF_OUTCOME[job.outcome]
+    event, stop_reason = REASON_OF_OUTCOME[outcome]
     if job.active:
-        due = job.outcome_at
-        if job.outcome is JobStatus.COMPLETED:
+        due = job.outcome_at or 0
+        if outcome is JobStatus.COMPLETED:
             due += int(job.policy.completed_timeout * SECOND)
             if job.reason == Reason.SUCCESS_POLICY:
                 stop_reason = StopReason.SUCCESS_POLICY
@@ -375,7 +373,7 @@ def _hold_back(decision: Decision, now: int) -> bool:
     job.admitted_at, job.queued_at = now, None
     if _work_is_done(job):
         _end_as(job, JobStatus.COMPLETED, Reason.COMPLETIONS_REACHED, None, now)
-        _wind_down(decision, now)
+        _wind_down(decision, JobStatus.COMPLETED, now)
         return True
     _watch_time(decision, now)
     return False

@@ -106,7 +106,7 @@ def test_attempts_of_one_index_that_overlap_have_numbers_of_their_own() -> None:
 
 def test_an_index_is_waited_for_even_if_two_of_its_attempts_are_ending() -> None:
     """Row 37, after a change of the policy while attempts of one index overlap."""
-    policy = Policy(completions=2, parallelism=2, completion_mode=INDEXED)
+    policy = Policy(completions=4, parallelism=2, completion_mode=INDEXED)
     yard = a_job(policy, "0S 1R").change(parallelism=0)
     yard.change(parallelism=1).start_all()
     yard.change(parallelism=0, replacement_policy=ONLY_FAILED)
@@ -116,4 +116,4 @@ def test_an_index_is_waited_for_even_if_two_of_its_attempts_are_ending() -> None
     yard.end(first, AttemptStatus.STOPPED)
     assert yard.decide().created == []
     yard.end(second, AttemptStatus.STOPPED)
-    assert yard.decide().indexes == [1]
+    assert yard.decide().indexes == [1, 2]

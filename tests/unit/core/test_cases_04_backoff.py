@@ -267,6 +267,18 @@ def test_a_handed_back_attempt_is_replaced_at_once_and_is_no_failure() -> None:
     assert (len(yard.created), yard.counts) == (1, (1, 0, 0, 0))
 
 
+def test_an_index_that_never_started_keeps_its_number() -> None:
+    policy = Policy(completions=2, parallelism=2, completion_mode=INDEXED)
+    yard = a_job(policy).decide()
+    waiting, begun = yard.live()
+    yard.claim(waiting)
+    yard.start(begun)
+    yard.end(waiting, AttemptStatus.STOPPED)
+    yard.end(begun, AttemptStatus.STOPPED)
+    yard.decide()
+    assert [(c.index, c.number) for c in yard.created] == [(0, 1), (1, 2)]
+
+
 def test_a_job_handed_back_before_anything_started_waits_again_for_a_worker() -> None:
     yard = a_job(Policy(pending_timeout=60)).decide()
     yard.claim(yard.live()[0])

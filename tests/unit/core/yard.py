@@ -21,7 +21,6 @@ from jobyard.core.job import CompletionMode, Policy, ReplacementPolicy
 from jobyard.core.state import Creation, Decision, Ended, JobState, Request, Stop
 from jobyard.core.states import (
     CLAIMED_ATTEMPT,
-    COUNTS_AS_FAILED,
     LIVE_ATTEMPT,
     AttemptReason,
     AttemptStatus,
@@ -88,7 +87,6 @@ class Yard:
     wake_at: int | None = None
     made: int = 0
     withdrawn: int = 0
-    uncounted: int = 0
     ids: Any = field(default_factory=lambda: itertools.count(1))
 
     # What happens to a job.
@@ -98,10 +96,8 @@ class Yard:
         self.decisions = []
         while True:
             news, self.news = self.news, []
-            before = self.job
             waiting = sum(a.status is AttemptStatus.SCHEDULED for a in self.attempts)
             decision = core.decide(self.job, news, self.now, drawn=drawn, waiting=waiting)
-            self._book(before, decision.job, news)
             self.decisions.append(decision)
             self._apply(decision)
             assert len(self.decisions) < _MANY_ROUNDS, "the decisions do not settle"
@@ -243,6 +239,13 @@ class Yard:
         job = self.job
         return job.active, job.terminating, job.succeeded, job.failed
 
+    @property
+    def may_go_on(self) -> bool:
+        """Whether something will make somebody look at the job again, or it waits for people."""
+        job = self.job
+        waits = job.policy.suspend or job.waiting_on > 0 or job.policy.parallelism == 0
+        return waits or self.wake_at is not None or any(a.live for a in self.attempts)
+
     def check(self) -> None:
         """Compare the job's row with the attempts there are."""
         job = self.job
@@ -280,10 +283,16 @@ class Yard:
                 Attempt(next(self.ids), creation.index, creation.number, self.now)
             )
         self.made += len(decision.create)
+        if decision.create:
+            job = decision.job
+            beside = job.terminating if job.policy.replacement_policy is ONLY_FAILED else 0
+            assert job.active + beside <= job.policy.parallelism
         if decision.stop is not None:
             self._stop(decision.stop)
         if decision.job.terminal:
             assert decision.wake_at is None
+        elif decision.stop is None:
+            assert self.may_go_on, "the job is stuck"
         self.check()
 
     def _note(self, decision: Decision) -> None:
@@ -313,29 +322,6 @@ class Yard:
             sum(a.restarts for a in asked),
         )
 
-    def _book(self, before: JobState, after: JobState, news: list[Ended]) -> None:
-        """Keep the sum of what ended and was not counted; success is counted at most once."""
-        if before.policy.indexed:
-            dropped = len(before.completed) - len(before.completed.below(_total(after)))
-        else:
-            dropped = 0
-        counted = after.succeeded - (before.succeeded - dropped) + after.failed - before.failed
-        assert 0 <= counted <= len(news)
-        self.uncounted += len(news) - counted + dropped
-        asked_to_fail = [
-            e for e in news if e.asked and COUNTS_AS_FAILED[e.asked] and not _beyond(after, e)
-        ]
-        stopped = [e for e in asked_to_fail if e.status is AttemptStatus.STOPPED]
-        assert after.failed - before.failed >= len(stopped)
-
-
-def _total(job: JobState) -> int:
-    return 2**31 if job.policy.completions is None else job.policy.completions
-
-
-def _beyond(job: JobState, ended: Ended) -> bool:
-    return ended.index is not None and ended.index >= _total(job)
-
 
 def a_job(policy: Policy | None = None, attempts: str = "", **state: Any) -> Yard:
     """Build a job whose attempts are in these states, its back-off over.
@@ -358,7 +344,6 @@ def a_job(policy: Policy | None = None, attempts: str = "", **state: Any) -> Yar
     for record in yard.job.tries.values():
         record.retry_at = 0
     yard.made = len(tokens)
-    yard.uncounted = yard.made - sum(yard.counts)
     yard.check()
     return yard
 
