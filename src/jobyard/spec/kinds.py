@@ -292,8 +292,8 @@ class Unread:
     essential: str | None = None
 
     def read(self, value: Any, place: Place) -> Any:
-        """Keep whatever stands here."""
-        place.keep(value, self.essential)
+        """Keep whatever stands here; an empty list or mapping changes nothing."""
+        place.keep(value, self.essential if value not in ([], {}) else None)
         return value
 
     def schema(self) -> Schema:

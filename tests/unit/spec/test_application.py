@@ -198,7 +198,7 @@ def test_a_value_from_elsewhere_is_refused_by_the_process_executor(problems):
     (problem,) = problems(LEDGER)
 
     assert problem.path == "jobs[1].env[1].valueFrom"
-    assert problem.line == 24
+    assert problem.line == 25
     assert "secretKeyRef" in problem.message
 
 
