@@ -1,4 +1,7 @@
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -8,11 +11,20 @@ from jobyard.core.job import (
     CompletionMode,
     Dependency,
     DependencyCondition,
+    ExitCodes,
     FakeScript,
+    Operator,
     ReplacementPolicy,
     Resources,
     RestartPolicy,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jobyard.core.job import JobSpec
+    from jobyard.errors import Problem
+    from jobyard.spec.load import Loaded
 
 SEEDS = {
     "defining": """
@@ -176,7 +188,9 @@ jobs:
 
 
 @pytest.mark.parametrize("title", SEEDS)
-def test_the_documents_own_examples_load_with_the_process_executor(loaded, title):
+def test_the_documents_own_examples_load_with_the_process_executor(
+    loaded: Callable[..., Loaded], title: str
+) -> None:
     (spec,) = loaded(SEEDS[title]).specs
 
     assert spec.executor == "process"
@@ -184,7 +198,7 @@ def test_the_documents_own_examples_load_with_the_process_executor(loaded, title
     assert spec.program.image_from_build
 
 
-def test_an_application_loads_with_jobs_in_order(loaded):
+def test_an_application_loads_with_jobs_in_order(loaded: Callable[..., Loaded]) -> None:
     specs = loaded(LEDGER, executor="fake").specs
 
     assert [spec.name for spec in specs] == ["ledger-schema", "ledger-reindex", "ledger-wipe"]
@@ -194,7 +208,9 @@ def test_an_application_loads_with_jobs_in_order(loaded):
     assert "env[1].valueFrom" in specs[1].unused
 
 
-def test_a_value_from_elsewhere_is_refused_by_the_process_executor(problems):
+def test_a_value_from_elsewhere_is_refused_by_the_process_executor(
+    problems: Callable[..., list[Problem]],
+) -> None:
     (problem,) = problems(LEDGER)
 
     assert problem.path == "jobs[1].env[1].valueFrom"
@@ -202,19 +218,21 @@ def test_a_value_from_elsewhere_is_refused_by_the_process_executor(problems):
     assert "secretKeyRef" in problem.message
 
 
-def test_the_example_with_a_failure_policy_loads(loaded):
+def test_the_example_with_a_failure_policy_loads(loaded: Callable[..., Loaded]) -> None:
     """kubernetes-jobs.md B.17; a per-index limit leaves the job's own limit out of the way."""
     policy = loaded(TILES).specs[0].policy
 
     assert policy.completion_mode is CompletionMode.INDEXED
     assert policy.backoff_limit == MAX_COUNT
     assert policy.replacement_policy is ReplacementPolicy.FAILED
-    assert policy.failure_rules[0].exit_codes.values == (64, 65)
+    assert policy.failure_rules[0].exit_codes == ExitCodes(Operator.IN, (64, 65))
     assert policy.failure_rules[1].conditions[0].status == "True"
     assert (policy.active_deadline, policy.ttl) == (5400, 86400)
 
 
-def test_the_example_with_a_success_policy_and_a_work_queue_loads(loaded):
+def test_the_example_with_a_success_policy_and_a_work_queue_loads(
+    loaded: Callable[..., Loaded],
+) -> None:
     fleet, queue = (spec.policy for spec in loaded(FLEET).specs)
 
     assert [rule.indexes for rule in fleet.success_rules] == ["0", None]
@@ -223,7 +241,7 @@ def test_the_example_with_a_success_policy_and_a_work_queue_loads(loaded):
     assert queue.parallelism == 6
 
 
-def test_a_bare_job_object_is_a_job(a_job):
+def test_a_bare_job_object_is_a_job(a_job: Callable[..., JobSpec]) -> None:
     spec = a_job()
 
     assert spec.name == "a"
@@ -242,7 +260,9 @@ def test_a_bare_job_object_is_a_job(a_job):
         ({"completions": 0}, 0, 1),
     ],
 )
-def test_counts_follow_the_truth_table(a_job, given, completions, parallelism):
+def test_counts_follow_the_truth_table(
+    a_job: Callable[..., JobSpec], given: Any, completions: int | None, parallelism: int
+) -> None:
     """kubernetes-jobs.md B.2."""
     policy = a_job(**given).policy
 
@@ -267,11 +287,13 @@ def test_counts_follow_the_truth_table(a_job, given, completions, parallelism):
         ),
     ],
 )
-def test_never_means_no_retries_unless_a_limit_says_otherwise(a_job, given, limit):
+def test_never_means_no_retries_unless_a_limit_says_otherwise(
+    a_job: Callable[..., JobSpec], given: Any, limit: int
+) -> None:
     assert a_job(**given).policy.backoff_limit == limit
 
 
-def test_every_field_of_ours_reaches_the_model(a_job):
+def test_every_field_of_ours_reaches_the_model(a_job: Callable[..., JobSpec]) -> None:
     spec = a_job(
         backoff={"base": "500ms", "factor": 3, "cap": "1h30m", "jitter": 0.5},
         pending_timeout="1d",
@@ -307,14 +329,14 @@ def test_every_field_of_ours_reaches_the_model(a_job):
     assert spec.worker_id == "abc*"
 
 
-def test_env_may_be_a_list_too(a_job):
+def test_env_may_be_a_list_too(a_job: Callable[..., JobSpec]) -> None:
     assert a_job(env=[{"name": "A", "value": "1"}, {"name": "B"}]).program.env == {
         "A": "1",
         "B": "",
     }
 
 
-def test_dependencies_go_by_name_with_or_without_a_condition(loaded):
+def test_dependencies_go_by_name_with_or_without_a_condition(loaded: Callable[..., Loaded]) -> None:
     document = {
         "jobs": [
             {"name": "a", "command": ["true"]},
@@ -333,7 +355,9 @@ def test_dependencies_go_by_name_with_or_without_a_condition(loaded):
     assert c.depends_on == (Dependency("a", DependencyCondition.FAILED), Dependency("b"))
 
 
-def test_unknown_dependencies_and_every_job_in_a_circle_are_named(problems):
+def test_unknown_dependencies_and_every_job_in_a_circle_are_named(
+    problems: Callable[..., list[Problem]],
+) -> None:
     names = {"a": ["b"], "b": ["c"], "c": ["b"], "d": ["c"], "e": ["nobody"], "f": ["f"]}
     jobs = [{"name": n, "command": ["true"], "depends_on": d} for n, d in names.items()]
 
@@ -349,7 +373,9 @@ def test_unknown_dependencies_and_every_job_in_a_circle_are_named(problems):
     assert "no job" in found["jobs[4].depends_on[0]"]
 
 
-def test_a_dependency_on_one_of_two_namesakes_is_refused(problems):
+def test_a_dependency_on_one_of_two_namesakes_is_refused(
+    problems: Callable[..., list[Problem]],
+) -> None:
     jobs = [{"name": n, "command": ["true"]} for n in ("a", "a")]
     jobs.append({"name": "b", "command": ["true"], "depends_on": ["a"]})
 
@@ -412,7 +438,9 @@ def test_a_dependency_on_one_of_two_namesakes_is_refused(problems):
         ("depends_on", [{"job": "a", "condition": "done"}], "finished"),
     ],
 )
-def test_a_wrong_field_is_named_with_what_would_be_legal(problems, field, value, words):
+def test_a_wrong_field_is_named_with_what_would_be_legal(
+    problems: Callable[..., list[Problem]], field: str, value: Any, words: str
+) -> None:
     given = {"name": "a", "command": ["true"], field: value}
 
     found = problems(given, executor=None)
@@ -421,7 +449,9 @@ def test_a_wrong_field_is_named_with_what_would_be_legal(problems, field, value,
     assert all(problem.path.startswith((field, "labels", "depends_on")) for problem in found), found
 
 
-def test_twelve_mistakes_are_all_named_with_their_lines(problems):
+def test_twelve_mistakes_are_all_named_with_their_lines(
+    problems: Callable[..., list[Problem]],
+) -> None:
     text = """\
 jobs:
 - name: Batch_1
@@ -446,7 +476,9 @@ jobs:
     assert all(problem.legal or problem.code == "Forbidden" for problem in found)
 
 
-def test_an_image_without_a_container_executor_names_the_way_out(problems, loaded):
+def test_an_image_without_a_container_executor_names_the_way_out(
+    problems: Callable[..., list[Problem]], loaded: Callable[..., Loaded]
+) -> None:
     job = {"name": "a", "image": "busybox", "command": ["true"]}
 
     (problem,) = problems(job, executor=None)
@@ -457,7 +489,7 @@ def test_an_image_without_a_container_executor_names_the_way_out(problems, loade
     assert loaded(job, executor=None, available=["container"]).specs[0].executor == "container"
 
 
-def test_exactly_one_image_is_given(problems):
+def test_exactly_one_image_is_given(problems: Callable[..., list[Problem]]) -> None:
     job = {"name": "a", "image": "x", "image_from_build": "y", "command": ["true"]}
 
     (problem,) = problems(job)
@@ -465,7 +497,9 @@ def test_exactly_one_image_is_given(problems):
     assert problem.path == "image_from_build"
 
 
-def test_an_unknown_build_is_an_error_where_builds_are_declared(problems):
+def test_an_unknown_build_is_an_error_where_builds_are_declared(
+    problems: Callable[..., list[Problem]],
+) -> None:
     document = SEEDS["common pattern"].replace("image_from_build: api-build", "image_from_build: b")
 
     (problem,) = problems(document)
@@ -474,13 +508,17 @@ def test_an_unknown_build_is_an_error_where_builds_are_declared(problems):
     assert problem.legal == "api-build"
 
 
-def test_an_image_without_a_command_cannot_run_on_this_host(problems):
+def test_an_image_without_a_command_cannot_run_on_this_host(
+    problems: Callable[..., list[Problem]],
+) -> None:
     (problem,) = problems({"name": "a", "image": "x"})
 
     assert "what an image would run is not known" in problem.message
 
 
-def test_overrides_go_into_every_job_of_either_shape(loaded, a_manifest):
+def test_overrides_go_into_every_job_of_either_shape(
+    loaded: Callable[..., Loaded], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
     overrides = {"backoff.base": "0.1", "env.B": "2", "ttl": "60", "name": "z"}
     bare = {"name": "a", "command": ["true"], "backoff": {"factor": 3}, "env": {"A": "1"}}
 
@@ -494,7 +532,9 @@ def test_overrides_go_into_every_job_of_either_shape(loaded, a_manifest):
     assert spec.policy.backoff == Backoff(1.0, 3.0)
 
 
-def test_an_override_mends_a_broken_field_only_if_it_is_sound_itself(problems):
+def test_an_override_mends_a_broken_field_only_if_it_is_sound_itself(
+    problems: Callable[..., list[Problem]],
+) -> None:
     job = {"name": "a", "command": ["true"]}
 
     found = problems(job, overrides={"backoff.bse": 1, "ttl": "x", "nothing.here": 1})
@@ -506,7 +546,7 @@ def test_an_override_mends_a_broken_field_only_if_it_is_sound_itself(problems):
     ]
 
 
-def test_warnings_name_what_is_probably_not_meant(loaded):
+def test_warnings_name_what_is_probably_not_meant(loaded: Callable[..., Loaded]) -> None:
     document = {"name": "a", "command": ["true"], "ttl": 5, "completed_timeout": 10}
 
     (warning,) = loaded(document).warnings
@@ -515,7 +555,7 @@ def test_warnings_name_what_is_probably_not_meant(loaded):
     assert "longer than `ttl`" in warning.message
 
 
-def test_a_job_that_is_kept_for_ever_is_mentioned(loaded):
+def test_a_job_that_is_kept_for_ever_is_mentioned(loaded: Callable[..., Loaded]) -> None:
     (note,) = loaded({"name": "a", "command": ["true"]}).warnings
 
     assert note.code == "Note"
@@ -526,17 +566,23 @@ def test_a_job_that_is_kept_for_ever_is_mentioned(loaded):
     "text",
     ["", "---\n---\n", "5", "- a", "text", "{}", "jobs:", "jobs: []", "jobs: 5", "jobs: [null, 5]"],
 )
-def test_a_document_without_a_job_is_refused(problems, text):
+def test_a_document_without_a_job_is_refused(
+    problems: Callable[..., list[Problem]], text: str
+) -> None:
     assert problems(text)
 
 
-def test_a_schedule_may_be_a_little_late_for_the_way_it_took(a_job, now):
+def test_a_schedule_may_be_a_little_late_for_the_way_it_took(
+    a_job: Callable[..., JobSpec], now: datetime
+) -> None:
     late = now - timedelta(seconds=30)
 
     assert a_job(scheduled_at=late.isoformat()).scheduled_at == late
 
 
-def test_countless_problems_are_counted_and_the_first_ones_listed(problems):
+def test_countless_problems_are_counted_and_the_first_ones_listed(
+    problems: Callable[..., list[Problem]],
+) -> None:
     document = {"name": "a", "command": ["true"], **{f"field{n}": n for n in range(50_000)}}
 
     found = problems(document)
@@ -545,9 +591,29 @@ def test_countless_problems_are_counted_and_the_first_ones_listed(problems):
     assert found[-1].message == "and 49000 more problems"
 
 
-def test_several_documents_are_told_apart(problems):
+def test_several_documents_are_told_apart(problems: Callable[..., list[Problem]]) -> None:
     text = "name: a\ncommand: [x]\n---\nname: B\ncommand: [x]\n"
 
     (problem,) = problems(text)
 
     assert (problem.path, problem.line) == ("documents[1].name", 4)
+
+
+def test_members_of_mappings_are_overridden_by_their_whole_name(
+    loaded: Callable[..., Loaded],
+) -> None:
+    job = {"name": "a", "command": ["true"], "labels": {"x": "1"}}
+
+    by_name = loaded(job, overrides={"labels.example.com/team": "ops"}).specs[0]
+    nested = loaded(job, overrides={"labels": {"example.com/team": "ops"}}).specs[0]
+
+    assert by_name.labels == nested.labels == {"x": "1", "example.com/team": "ops"}
+
+
+def test_a_list_may_be_overridden_as_json(loaded: Callable[..., Loaded]) -> None:
+    job = {"name": "a", "command": ["true"]}
+
+    assert loaded(job, overrides={"command": '["sleep", "5"]'}).specs[0].program.command == (
+        "sleep",
+        "5",
+    )

@@ -1,7 +1,10 @@
+from __future__ import annotations
+
 import json
 import time
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +48,7 @@ tuples = st.lists(words, max_size=3).map(tuple)
 objects = st.lists(st.dictionaries(words, words, max_size=2), max_size=2).map(tuple)
 
 
-def maybe(strategy):
+def maybe(strategy: Any) -> Any:
     return st.none() | strategy
 
 
@@ -129,7 +132,7 @@ specs = st.builds(
 
 
 @given(specs)
-def test_a_spec_survives_its_json(spec):
+def test_a_spec_survives_its_json(spec: JobSpec) -> None:
     written = json.loads(canonical(encode(spec)))
 
     again = decode(written)
@@ -140,19 +143,19 @@ def test_a_spec_survives_its_json(spec):
 
 
 @given(policies)
-def test_a_policy_survives_its_json(policy):
+def test_a_policy_survives_its_json(policy: Policy) -> None:
     text = policy_json(policy)
 
     assert policy_from_json(text) == policy
     assert policy_json(policy_from_json(text)) == text
 
 
-def test_the_default_policy_is_an_empty_object():
+def test_the_default_policy_is_an_empty_object() -> None:
     assert policy_json(Policy()) == "{}"
     assert policy_from_json("{}") is policy_from_json("{}")
 
 
-def test_what_is_shown_is_readable_and_short():
+def test_what_is_shown_is_readable_and_short() -> None:
     spec = JobSpec("a", Program(command=("true",), env={"A": "1"}), Policy(ttl=60.0))
 
     assert encode(spec) == {
@@ -165,8 +168,8 @@ def test_what_is_shown_is_readable_and_short():
     }
 
 
-def test_what_is_shown_can_be_submitted_again():
-    documents = [
+def test_what_is_shown_can_be_submitted_again() -> None:
+    documents: list[dict[str, Any]] = [
         {"parallelism": 3},
         {"completions": 3},
         {"restart_policy": "Never"},
@@ -209,7 +212,7 @@ def test_what_is_shown_can_be_submitted_again():
         assert load(json.dumps(encode(spec)), now=NOW).specs[0] == spec
 
 
-def test_the_hash_is_of_what_is_asked_for():
+def test_the_hash_is_of_what_is_asked_for() -> None:
     spec = JobSpec("a", Program(command=("true",)))
 
     with_key = JobSpec("a", Program(command=("true",)), idempotency_key="k")
@@ -220,8 +223,8 @@ def test_the_hash_is_of_what_is_asked_for():
     assert len(canonical_hash(spec)) == 64
 
 
-def test_the_order_of_variables_is_part_of_the_hash_and_that_of_labels_is_not():
-    def hashed(order):
+def test_the_order_of_variables_is_part_of_the_hash_and_that_of_labels_is_not() -> None:
+    def hashed(order: Any) -> Any:
         return canonical_hash(
             JobSpec("a", Program(env=dict.fromkeys(order, "x")), labels=dict.fromkeys("ab", "x"))
         )
@@ -233,7 +236,7 @@ def test_the_order_of_variables_is_part_of_the_hash_and_that_of_labels_is_not():
     assert canonical_hash(one) == canonical_hash(two)
 
 
-def test_a_default_spec_is_written_and_read_in_microseconds():
+def test_a_default_spec_is_written_and_read_in_microseconds() -> None:
     """The engine does both on its hot path; the bound is wide, the figure is 7 microseconds."""
     spec = JobSpec("a", Program(command=("true",)))
     start = time.process_time()
@@ -244,7 +247,7 @@ def test_a_default_spec_is_written_and_read_in_microseconds():
     assert (time.process_time() - start) / 2000 < timedelta(microseconds=60).total_seconds()
 
 
-def test_a_thousand_jobs_load_quickly():
+def test_a_thousand_jobs_load_quickly() -> None:
     """A bound for a slow machine; the figure is about 30 ms."""
     jobs = [{"name": f"a{n}", "command": ["true", str(n)]} for n in range(1000)]
     text = json.dumps({"jobs": jobs})

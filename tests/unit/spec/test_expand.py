@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import pytest
 
 from jobyard.core.job import Program
@@ -25,11 +27,11 @@ from jobyard.spec.expand import argument_vector, environment, expand
         ("plain", "plain"),
     ],
 )
-def test_references_expand_as_in_kubernetes(text, expanded):
+def test_references_expand_as_in_kubernetes(text: str, expanded: str) -> None:
     assert expand(text, {"A": "1", "B": ""}) == expanded
 
 
-def test_an_entry_may_refer_to_earlier_ones_and_to_what_the_attempt_brings():
+def test_an_entry_may_refer_to_earlier_ones_and_to_what_the_attempt_brings() -> None:
     program = Program(env={"A": "$(INDEX)", "B": "$(A)/$(C)", "C": "c", "INDEX": "own"})
 
     assert environment(program, {"INDEX": "7"}) == {
@@ -40,7 +42,7 @@ def test_an_entry_may_refer_to_earlier_ones_and_to_what_the_attempt_brings():
     }
 
 
-def test_command_and_arguments_are_expanded_with_the_environment():
+def test_command_and_arguments_are_expanded_with_the_environment() -> None:
     program = Program(command=("run", "$(A)"), args=("$(B)", "$(C)"))
 
     assert argument_vector(program, {"A": "1", "B": "$(A)"}) == ("run", "1", "$(A)", "$(C)")

@@ -1,7 +1,10 @@
 """Whatever a document holds: specs, or a list of problems; nothing else ever comes out."""
 
+from __future__ import annotations
+
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,7 +30,7 @@ scalars = (
 )
 
 
-def names_of(shape):
+def names_of(shape: Any) -> Any:
     for row in shape.fields:
         yield row.name
         if isinstance(row.kind, Shape):
@@ -50,7 +53,7 @@ values = st.recursive(
 )
 
 
-def shaped(shape):
+def shaped(shape: Any) -> Any:
     """Draw mappings that have a shape's fields, with values from anywhere."""
     members = {}
     for row in shape.fields:
@@ -66,7 +69,7 @@ documents = values | jobs | manifests | st.fixed_dictionaries({"jobs": st.lists(
 
 @given(documents, EXECUTORS)
 @settings(max_examples=300)
-def test_any_document_loads_or_is_refused(document, executor):
+def test_any_document_loads_or_is_refused(document: Any, executor: str | None) -> None:
     try:
         loaded = load_documents([Document(document)], now=NOW, executor=executor)
     except InvalidDocument as error:
@@ -79,7 +82,7 @@ def test_any_document_loads_or_is_refused(document, executor):
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), values, max_size=3), st.booleans())
-def test_any_change_is_made_or_refused(changes, started):
+def test_any_change_is_made_or_refused(changes: Any, started: bool) -> None:
     spec = load('{"name": "a", "command": ["true"], "suspend": true}', now=NOW).specs[0]
 
     try:
@@ -93,7 +96,7 @@ def test_any_change_is_made_or_refused(changes, started):
         st.sampled_from(["ttl", "backoff", "backoff.base", "env.A", "x", "labels"]), values
     )
 )
-def test_any_override_is_made_or_refused(overrides):
+def test_any_override_is_made_or_refused(overrides: Any) -> None:
     try:
         load('{"name": "a", "command": ["true"]}', now=NOW, overrides=overrides)
     except InvalidDocument as error:

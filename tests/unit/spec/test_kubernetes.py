@@ -1,8 +1,18 @@
 """Rows of kubernetes-job-cases.md section 12 that are about documents; numbers are the rows'."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
 from jobyard.core.job import MAX_COUNT, ReplacementPolicy, RestartPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jobyard.errors import Problem
+    from jobyard.spec.load import Loaded
 
 PI = """
 apiVersion: batch/v1
@@ -29,11 +39,11 @@ status:
 """
 
 
-def paths(found):
+def paths(found: Any) -> Any:
     return [problem.path for problem in found]
 
 
-def test_a_manifest_loads_with_all_it_says(loaded):
+def test_a_manifest_loads_with_all_it_says(loaded: Callable[..., Loaded]) -> None:
     """Row 220: a status in a create request is dropped."""
     result = loaded(PI)
     (spec,) = result.specs
@@ -52,17 +62,23 @@ def test_a_manifest_loads_with_all_it_says(loaded):
     assert any("not used by the process executor" in w.message for w in result.warnings)
 
 
-def test_a_manifest_keeps_the_limit_of_six(loaded, a_manifest):
+def test_a_manifest_keeps_the_limit_of_six(
+    loaded: Callable[..., Loaded], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
     assert loaded(a_manifest()).specs[0].policy.backoff_limit == 6
 
 
-def test_a_limit_per_index_lifts_the_limit_of_the_job(loaded, a_manifest):
+def test_a_limit_per_index_lifts_the_limit_of_the_job(
+    loaded: Callable[..., Loaded], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
     manifest = a_manifest(completionMode="Indexed", completions=3, backoffLimitPerIndex=1)
 
     assert loaded(manifest).specs[0].policy.backoff_limit == MAX_COUNT
 
 
-def test_a_failure_policy_replaces_only_what_has_failed(loaded, a_manifest):
+def test_a_failure_policy_replaces_only_what_has_failed(
+    loaded: Callable[..., Loaded], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
     rule = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}
     manifest = a_manifest(podFailurePolicy={"rules": [rule]})
 
@@ -72,7 +88,9 @@ def test_a_failure_policy_replaces_only_what_has_failed(loaded, a_manifest):
     assert policy.failure_rules[0].conditions[0].type == "DisruptionTarget"
 
 
-def test_generate_name_draws_a_name(loaded, a_manifest):
+def test_generate_name_draws_a_name(
+    loaded: Callable[..., Loaded], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
     manifest = a_manifest()
     manifest["metadata"] = {"generateName": "pi-"}
 
@@ -83,7 +101,9 @@ def test_generate_name_draws_a_name(loaded, a_manifest):
 
 
 @pytest.mark.parametrize("metadata", [{}, {"generateName": "Pi_"}, {"name": "a_b"}, {"name": 5}])
-def test_a_manifest_without_a_usable_name_is_refused(problems, a_manifest, metadata):
+def test_a_manifest_without_a_usable_name_is_refused(
+    problems: Callable[..., list[Problem]], a_manifest: Callable[..., dict[str, Any]], metadata: Any
+) -> None:
     manifest = {**a_manifest(), "metadata": metadata}
 
     (problem,) = problems(manifest)
@@ -91,13 +111,19 @@ def test_a_manifest_without_a_usable_name_is_refused(problems, a_manifest, metad
     assert problem.path.startswith("metadata.")
 
 
-def test_a_name_that_is_no_label_only_warns(loaded, a_manifest):
+def test_a_name_that_is_no_label_only_warns(
+    loaded: Callable[..., Loaded], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
     warnings = loaded(a_manifest(name="a.b")).warnings
 
     assert any(warning.path == "metadata.name" for warning in warnings)
 
 
-def test_lists_and_several_documents_are_read(loaded, problems, a_manifest):
+def test_lists_and_several_documents_are_read(
+    loaded: Callable[..., Loaded],
+    problems: Callable[..., list[Problem]],
+    a_manifest: Callable[..., dict[str, Any]],
+) -> None:
     jobs = [a_manifest(name="a"), a_manifest(name="b")]
     listed = {"apiVersion": "v1", "kind": "List", "items": jobs}
 
@@ -124,7 +150,12 @@ def test_lists_and_several_documents_are_read(loaded, problems, a_manifest):
         ({"kind": "List", "apiVersion": "v1"}, "items"),
     ],
 )
-def test_a_manifest_of_another_form_is_refused(problems, a_manifest, change, path):
+def test_a_manifest_of_another_form_is_refused(
+    problems: Callable[..., list[Problem]],
+    a_manifest: Callable[..., dict[str, Any]],
+    change: Any,
+    path: str,
+) -> None:
     assert paths(problems({**a_manifest(), **change})) == [path]
 
 
@@ -145,9 +176,15 @@ def test_a_manifest_of_another_form_is_refused(problems, a_manifest, change, pat
         ({}, {"command": None}, "containers[0].command", "what an image would run"),
     ],
 )
-def test_what_would_change_the_program_is_refused_by_name(
-    problems, loaded, a_manifest, pod, container, path, word
-):
+def test_what_would_change_the_program_is_refused_by_name(  # noqa: PLR0917 - as many as the table has columns
+    problems: Callable[..., list[Problem]],
+    loaded: Callable[..., Loaded],
+    a_manifest: Callable[..., dict[str, Any]],
+    pod: Any,
+    container: Any,
+    path: str,
+    word: str,
+) -> None:
     manifest = a_manifest(pod=pod, container=container)
 
     (problem,) = problems(manifest)
@@ -157,7 +194,9 @@ def test_what_would_change_the_program_is_refused_by_name(
     assert loaded(manifest, executor="fake").specs
 
 
-def test_a_second_container_is_refused(problems, a_manifest):
+def test_a_second_container_is_refused(
+    problems: Callable[..., list[Problem]], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
     containers = [{"name": n, "command": ["true"]} for n in ("a", "b")]
 
     (problem,) = problems(a_manifest(pod={"containers": containers}))
@@ -165,7 +204,9 @@ def test_a_second_container_is_refused(problems, a_manifest):
     assert problem.path == "spec.template.spec.containers[1]"
 
 
-def test_an_empty_dir_becomes_a_scratch_folder(loaded, a_manifest):
+def test_an_empty_dir_becomes_a_scratch_folder(
+    loaded: Callable[..., Loaded], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
     manifest = a_manifest(
         pod={"volumes": [{"name": "v", "emptyDir": {}}]},
         container={"volumeMounts": [{"name": "v", "mountPath": "/work"}]},
@@ -177,7 +218,9 @@ def test_an_empty_dir_becomes_a_scratch_folder(loaded, a_manifest):
     assert program.volumes == ()
 
 
-def test_a_mount_of_nothing_is_refused(problems, a_manifest):
+def test_a_mount_of_nothing_is_refused(
+    problems: Callable[..., list[Problem]], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
     manifest = a_manifest(container={"volumeMounts": [{"name": "v", "mountPath": "/work"}]})
 
     (problem,) = problems(manifest)
@@ -185,7 +228,9 @@ def test_a_mount_of_nothing_is_refused(problems, a_manifest):
     assert problem.path.endswith("volumeMounts[0].name")
 
 
-def test_the_index_from_the_downward_interface_is_honoured(loaded, a_manifest):
+def test_the_index_from_the_downward_interface_is_honoured(
+    loaded: Callable[..., Loaded], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
     field = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
     env = [{"name": "I", "valueFrom": {"fieldRef": {"fieldPath": field}}}]
 
@@ -206,7 +251,9 @@ def test_the_index_from_the_downward_interface_is_honoured(loaded, a_manifest):
         "backoffLimitPerIndex",
     ],
 )
-def test_negative_counts_are_invalid(problems, a_manifest, field):
+def test_negative_counts_are_invalid(
+    problems: Callable[..., list[Problem]], a_manifest: Callable[..., dict[str, Any]], field: str
+) -> None:
     """Row 195."""
     (problem,) = problems(a_manifest(**{field: -1}))
 
@@ -214,20 +261,28 @@ def test_negative_counts_are_invalid(problems, a_manifest, field):
     assert problem.message == "must be 0 or more"
 
 
-def test_an_indexed_job_says_its_completions(problems, a_manifest):
+def test_an_indexed_job_says_its_completions(
+    problems: Callable[..., list[Problem]], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
     """Row 196."""
     (problem,) = problems(a_manifest(completionMode="Indexed", parallelism=2))
 
     assert (problem.path, problem.code) == ("spec.completions", "Required")
 
 
-def test_an_unknown_completion_mode_lists_the_legal_ones(problems, a_manifest):
+def test_an_unknown_completion_mode_lists_the_legal_ones(
+    problems: Callable[..., list[Problem]], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
     (problem,) = problems(a_manifest(completionMode="indexed"))
 
     assert (problem.code, problem.legal) == ("NotSupported", "NonIndexed, Indexed")
 
 
-def test_an_indexed_job_is_not_too_parallel(problems, loaded, a_manifest):
+def test_an_indexed_job_is_not_too_parallel(
+    problems: Callable[..., list[Problem]],
+    loaded: Callable[..., Loaded],
+    a_manifest: Callable[..., dict[str, Any]],
+) -> None:
     """Row 197."""
     indexed = {"completionMode": "Indexed", "completions": 200_000}
 
@@ -237,7 +292,11 @@ def test_an_indexed_job_is_not_too_parallel(problems, loaded, a_manifest):
     assert loaded(a_manifest(**indexed, parallelism=100_000)).specs
 
 
-def test_the_last_index_of_a_job_has_a_host_name(problems, loaded, a_manifest):
+def test_the_last_index_of_a_job_has_a_host_name(
+    problems: Callable[..., list[Problem]],
+    loaded: Callable[..., Loaded],
+    a_manifest: Callable[..., dict[str, Any]],
+) -> None:
     """Row 198."""
     indexed = {"completionMode": "Indexed", "completions": 101}
 
@@ -252,14 +311,23 @@ def test_the_last_index_of_a_job_has_a_host_name(problems, loaded, a_manifest):
 @pytest.mark.parametrize(
     ("policy", "code"), [("Always", "NotSupported"), ("", "Required"), (None, "Required")]
 )
-def test_a_manifest_names_a_restart_policy_that_ends(problems, a_manifest, policy, code):
+def test_a_manifest_names_a_restart_policy_that_ends(
+    problems: Callable[..., list[Problem]],
+    a_manifest: Callable[..., dict[str, Any]],
+    policy: str | None,
+    code: str,
+) -> None:
     """Row 199."""
     (problem,) = problems(a_manifest(pod={"restartPolicy": policy}))
 
     assert (problem.path, problem.code) == ("spec.template.spec.restartPolicy", code)
 
 
-def test_a_selector_is_only_given_by_hand(problems, loaded, a_manifest):
+def test_a_selector_is_only_given_by_hand(
+    problems: Callable[..., list[Problem]],
+    loaded: Callable[..., Loaded],
+    a_manifest: Callable[..., dict[str, Any]],
+) -> None:
     """Row 200."""
     selector = {"matchLabels": {"app": "x"}}
     labelled = a_manifest(selector=selector, manualSelector=True)
@@ -271,15 +339,17 @@ def test_a_selector_is_only_given_by_hand(problems, loaded, a_manifest):
     assert loaded(labelled).specs
 
 
-def a_failure_policy(**rule):
+def a_failure_policy(**rule: Any) -> Any:
     return {"rules": [{"action": "FailJob", **rule}]}
 
 
-def exit_codes(*values, operator="In", **more):
+def exit_codes(*values: Any, operator: Any = "In", **more: Any) -> Any:
     return {"onExitCodes": {"operator": operator, "values": list(values), **more}}
 
 
-def test_a_failure_policy_needs_new_attempts(problems, a_manifest):
+def test_a_failure_policy_needs_new_attempts(
+    problems: Callable[..., list[Problem]], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
     """Row 201."""
     manifest = a_manifest(
         pod={"restartPolicy": "OnFailure"}, podFailurePolicy=a_failure_policy(**exit_codes(1))
@@ -303,9 +373,14 @@ def test_a_failure_policy_needs_new_attempts(problems, a_manifest):
         ([1], "", ["Required"]),
     ],
 )
-def test_exit_codes_are_some_ascending_and_never_success(
-    problems, loaded, a_manifest, values, operator, codes
-):
+def test_exit_codes_are_some_ascending_and_never_success(  # noqa: PLR0917 - as many as the table has columns
+    problems: Callable[..., list[Problem]],
+    loaded: Callable[..., Loaded],
+    a_manifest: Callable[..., dict[str, Any]],
+    values: Any,
+    operator: Any,
+    codes: Any,
+) -> None:
     """Row 202."""
     policy = a_failure_policy(**exit_codes(*values, operator=operator))
     manifest = a_manifest(podFailurePolicy=policy)
@@ -321,7 +396,9 @@ def test_exit_codes_are_some_ascending_and_never_success(
 @pytest.mark.parametrize(
     "rule", [{}, {**exit_codes(1), "onPodConditions": [{"type": "DisruptionTarget"}]}]
 )
-def test_a_failure_rule_has_one_matcher(problems, a_manifest, rule):
+def test_a_failure_rule_has_one_matcher(
+    problems: Callable[..., list[Problem]], a_manifest: Callable[..., dict[str, Any]], rule: Any
+) -> None:
     """Row 203."""
     (problem,) = problems(a_manifest(podFailurePolicy=a_failure_policy(**rule)))
 
@@ -329,7 +406,11 @@ def test_a_failure_rule_has_one_matcher(problems, a_manifest, rule):
     assert "`onExitCodes` and `onPodConditions`" in problem.message
 
 
-def test_a_failure_rule_names_a_container_there_is(problems, loaded, a_manifest):
+def test_a_failure_rule_names_a_container_there_is(
+    problems: Callable[..., list[Problem]],
+    loaded: Callable[..., Loaded],
+    a_manifest: Callable[..., dict[str, Any]],
+) -> None:
     """Row 204."""
     wrong = a_failure_policy(**exit_codes(1, containerName="nobody"))
     right = a_failure_policy(**exit_codes(1, containerName="main"))
@@ -341,7 +422,9 @@ def test_a_failure_rule_names_a_container_there_is(problems, loaded, a_manifest)
     assert loaded(a_manifest(podFailurePolicy=right)).specs
 
 
-def test_rules_and_conditions_are_at_most_twenty(problems, a_manifest):
+def test_rules_and_conditions_are_at_most_twenty(
+    problems: Callable[..., list[Problem]], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
     """Row 205."""
     rules = [{"action": "Count", **exit_codes(1)}] * 21
     conditions = {"onPodConditions": [{"type": "DisruptionTarget"}] * 21}
@@ -352,7 +435,9 @@ def test_rules_and_conditions_are_at_most_twenty(problems, a_manifest):
     assert many_rules.code == many_conditions.code == "TooMany"
 
 
-def test_failing_an_index_needs_a_limit_per_index(problems, a_manifest):
+def test_failing_an_index_needs_a_limit_per_index(
+    problems: Callable[..., list[Problem]], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
     """Row 206."""
     rule = {"action": "FailIndex", **exit_codes(1)}
 
@@ -363,7 +448,12 @@ def test_failing_an_index_needs_a_limit_per_index(problems, a_manifest):
 
 
 @pytest.mark.parametrize(("action", "code"), [(None, "Required"), ("Retry", "NotSupported")])
-def test_a_failure_rule_has_a_legal_action(problems, a_manifest, action, code):
+def test_a_failure_rule_has_a_legal_action(
+    problems: Callable[..., list[Problem]],
+    a_manifest: Callable[..., dict[str, Any]],
+    action: Any,
+    code: str,
+) -> None:
     policy = {"rules": [{"action": action, **exit_codes(1)}]}
 
     (problem,) = problems(a_manifest(podFailurePolicy=policy))
@@ -380,7 +470,12 @@ def test_a_failure_rule_has_a_legal_action(problems, a_manifest, action, code):
         ({"type": "Ready", "status": "Maybe"}, "NotSupported"),
     ],
 )
-def test_a_condition_is_named_and_has_a_legal_status(problems, a_manifest, condition, code):
+def test_a_condition_is_named_and_has_a_legal_status(
+    problems: Callable[..., list[Problem]],
+    a_manifest: Callable[..., dict[str, Any]],
+    condition: Any,
+    code: str,
+) -> None:
     policy = a_failure_policy(onPodConditions=[condition])
 
     (problem,) = problems(a_manifest(podFailurePolicy=policy))
@@ -389,7 +484,9 @@ def test_a_condition_is_named_and_has_a_legal_status(problems, a_manifest, condi
     assert problem.path.startswith("spec.podFailurePolicy.rules[0].onPodConditions[0]")
 
 
-def test_a_limit_per_index_needs_indexes_and_new_attempts(problems, a_manifest):
+def test_a_limit_per_index_needs_indexes_and_new_attempts(
+    problems: Callable[..., list[Problem]], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
     """Row 207."""
     plain = problems(a_manifest(backoffLimitPerIndex=1))
     in_place = problems(
@@ -404,7 +501,9 @@ def test_a_limit_per_index_needs_indexes_and_new_attempts(problems, a_manifest):
     assert paths(plain) == paths(in_place) == ["spec.backoffLimitPerIndex"]
 
 
-def test_failed_indexes_are_bounded_by_indexes_with_a_limit(problems, a_manifest):
+def test_failed_indexes_are_bounded_by_indexes_with_a_limit(
+    problems: Callable[..., list[Problem]], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
     """Row 208."""
     indexed = {"completionMode": "Indexed", "completions": 3}
 
@@ -423,7 +522,13 @@ def test_failed_indexes_are_bounded_by_indexes_with_a_limit(problems, a_manifest
         ({"maxFailedIndexes": 1, "parallelism": 10_001}, "spec.parallelism", "Invalid"),
     ],
 )
-def test_a_very_large_job_bounds_its_failed_indexes(problems, a_manifest, spec, path, code):
+def test_a_very_large_job_bounds_its_failed_indexes(
+    problems: Callable[..., list[Problem]],
+    a_manifest: Callable[..., dict[str, Any]],
+    spec: Any,
+    path: str,
+    code: str,
+) -> None:
     """Row 209."""
     large = {"completionMode": "Indexed", "completions": 100_001, "backoffLimitPerIndex": 1}
 
@@ -449,21 +554,30 @@ def test_a_very_large_job_bounds_its_failed_indexes(problems, a_manifest, spec, 
         ([{"succeededCount": 1}] * 21, ""),
     ],
 )
-def test_a_success_rule_asks_for_what_can_be(problems, a_manifest, rules, path):
+def test_a_success_rule_asks_for_what_can_be(
+    problems: Callable[..., list[Problem]],
+    a_manifest: Callable[..., dict[str, Any]],
+    rules: Any,
+    path: str,
+) -> None:
     """Row 210."""
     manifest = a_manifest(completionMode="Indexed", completions=5, successPolicy={"rules": rules})
 
     assert paths(problems(manifest)) == [f"spec.successPolicy.rules{path}"]
 
 
-def test_a_success_policy_needs_indexes(problems, a_manifest):
+def test_a_success_policy_needs_indexes(
+    problems: Callable[..., list[Problem]], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
     """Row 210."""
     manifest = a_manifest(completions=5, successPolicy={"rules": [{"succeededCount": 1}]})
 
     assert paths(problems(manifest)) == ["spec.successPolicy.rules"]
 
 
-def test_a_failure_policy_waits_for_the_end_of_attempts(problems, a_manifest):
+def test_a_failure_policy_waits_for_the_end_of_attempts(
+    problems: Callable[..., list[Problem]], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
     """Row 211."""
     manifest = a_manifest(
         podFailurePolicy=a_failure_policy(**exit_codes(1)),
@@ -476,7 +590,9 @@ def test_a_failure_policy_waits_for_the_end_of_attempts(problems, a_manifest):
     assert problem.legal == "Failed"
 
 
-def test_an_unknown_replacement_policy_lists_the_legal_ones(problems, a_manifest):
+def test_an_unknown_replacement_policy_lists_the_legal_ones(
+    problems: Callable[..., list[Problem]], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
     (problem,) = problems(a_manifest(podReplacementPolicy="Never"))
 
     assert problem.legal == "TerminatingOrFailed, Failed"
@@ -486,21 +602,30 @@ def test_an_unknown_replacement_policy_lists_the_legal_ones(problems, a_manifest
     ("manager", "code"),
     [("acme", "Invalid"), (f"a.io/{'x' * 60}", "TooLong"), ("a.io/", "Invalid")],
 )
-def test_a_manager_is_a_short_path_under_a_domain(problems, a_manifest, manager, code):
+def test_a_manager_is_a_short_path_under_a_domain(
+    problems: Callable[..., list[Problem]],
+    a_manifest: Callable[..., dict[str, Any]],
+    manager: Any,
+    code: str,
+) -> None:
     """Row 212."""
     (problem,) = problems(a_manifest(managedBy=manager))
 
     assert (problem.path, problem.code) == ("spec.managedBy", code)
 
 
-def test_a_foreign_manager_is_kept_and_mentioned(loaded, a_manifest):
+def test_a_foreign_manager_is_kept_and_mentioned(
+    loaded: Callable[..., Loaded], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
     result = loaded(a_manifest(managedBy="acme.io/queue"))
 
     assert result.specs[0].unused == {"spec.managedBy": "acme.io/queue"}
     assert loaded(a_manifest(managedBy="kubernetes.io/job-controller")).specs[0].unused == {}
 
 
-def test_twelve_mistakes_of_a_manifest_are_all_named_with_their_lines(problems):
+def test_twelve_mistakes_of_a_manifest_are_all_named_with_their_lines(
+    problems: Callable[..., list[Problem]],
+) -> None:
     text = """\
 apiVersion: batch/v1
 kind: Job

@@ -1,4 +1,7 @@
+from __future__ import annotations
+
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -22,18 +25,19 @@ from jobyard.spec.quantity import quantity, seconds, whole
         ("-1", -1),
     ],
 )
-def test_quantities_read_as_in_kubernetes(text, amount):
+def test_quantities_read_as_in_kubernetes(text: str, amount: Any) -> None:
     assert quantity(text) == Decimal(amount)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "Gi", "1gi", "1 Gi", "1GB", "0x1", "1e", "1e1000000000", "١", "1.2.3", "+", "."]
+    "text",
+    ["", "Gi", "1gi", "1 Gi", "1GB", "0x1", "1e", "1e1000000000", "\u0661", "1.2.3", "+", "."],
 )
-def test_other_texts_are_no_quantity(text):
+def test_other_texts_are_no_quantity(text: str) -> None:
     assert quantity(text) is None
 
 
-def test_part_of_a_byte_is_a_byte():
+def test_part_of_a_byte_is_a_byte() -> None:
     assert whole(Decimal("0.1")) == 1
 
 
@@ -41,10 +45,12 @@ def test_part_of_a_byte_is_a_byte():
     ("text", "length"),
     [("500ms", 0.5), ("10s", 10), ("6m", 360), ("1h30m", 5400), ("1.5h", 5400), ("7d", 604800)],
 )
-def test_durations_are_seconds(text, length):
+def test_durations_are_seconds(text: str, length: float) -> None:
     assert seconds(text) == length
 
 
-@pytest.mark.parametrize("text", ["", "5", "-1s", "1 s", "s", "1y", "1s1", "١s", "1" * 100 + "s"])
-def test_other_texts_are_no_duration(text):
+@pytest.mark.parametrize(
+    "text", ["", "5", "-1s", "1 s", "s", "1y", "1s1", "\u0661s", "1" * 100 + "s"]
+)
+def test_other_texts_are_no_duration(text: str) -> None:
     assert seconds(text) is None

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import json
 
 import pytest
@@ -5,14 +7,14 @@ import pytest
 from jobyard.spec.schema import application_schema, kubernetes_schema, schemas
 
 
-def test_both_schemas_are_json_of_the_2020_12_dialect():
+def test_both_schemas_are_json_of_the_2020_12_dialect() -> None:
     for schema in schemas().values():
         assert json.loads(json.dumps(schema)) == schema
         assert schema["$schema"].endswith("2020-12/schema")
 
 
 @pytest.mark.parametrize("name", ["command", "backoff", "depends_on", "fake", "success_policy"])
-def test_the_schema_of_a_job_has_every_field_with_a_description(name):
+def test_the_schema_of_a_job_has_every_field_with_a_description(name: str) -> None:
     job = application_schema()["$defs"]["job"]
 
     assert job["properties"][name]["description"]
@@ -21,7 +23,7 @@ def test_the_schema_of_a_job_has_every_field_with_a_description(name):
     assert "ports" not in job["properties"]
 
 
-def test_the_schema_of_a_manifest_follows_the_manifest():
+def test_the_schema_of_a_manifest_follows_the_manifest() -> None:
     job = kubernetes_schema()["$defs"]["job"]
 
     pod = job["properties"]["spec"]["properties"]["template"]["properties"]["spec"]
