@@ -617,3 +617,16 @@ def test_a_list_may_be_overridden_as_json(loaded: Callable[..., Loaded]) -> None
         "sleep",
         "5",
     )
+
+
+def test_orders_for_the_fake_executor_are_mentioned_when_another_one_runs(
+    loaded: Callable[..., Loaded],
+) -> None:
+    job = {"name": "a", "command": ["true"], "fake": {"exit_code": 1}, "ttl": 1}
+
+    assert [warning.path for warning in loaded(job).warnings] == ["fake"]
+    assert loaded(job, executor="fake").warnings == ()
+
+
+def test_a_problem_reads_as_one_line(problems: Callable[..., list[Problem]]) -> None:
+    assert str(problems("5")[0]).startswith("line 1: must be a mapping, not a number (legal: ")
