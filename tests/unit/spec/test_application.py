@@ -421,6 +421,7 @@ def test_a_dependency_on_one_of_two_namesakes_is_refused(
         ("labels", {"a": 1}, "in quotes"),
         ("annotations", {"a": "x" * 300_000}, "262144"),
         ("resources", {"requests": {"cpu": "abc"}}, "suffix"),
+        ("resources", {"requests": {"cpu": True}}, "suffix"),
         ("resources", {"requests": {"cpu": "1e99"}}, "too large"),
         ("resources", {"requests": {"cpu": -1}}, "0 or more"),
         ("resources", {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}, "the limit"),
@@ -630,3 +631,11 @@ def test_orders_for_the_fake_executor_are_mentioned_when_another_one_runs(
 
 def test_a_problem_reads_as_one_line(problems: Callable[..., list[Problem]]) -> None:
     assert str(problems("5")[0]).startswith("line 1: must be a mapping, not a number (legal: ")
+
+
+def test_a_limit_is_the_request_too_and_part_of_a_byte_is_a_byte(
+    a_job: Callable[..., JobSpec],
+) -> None:
+    given = {"limits": {"cpu": 2, "memory": "1.5Ki"}, "requests": {"memory": "100m"}}
+
+    assert a_job(resources=given).program.resources == Resources(2.0, 1, 2.0, 1536)

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from jobyard.spec.quantity import quantity, seconds, whole
+from jobyard.spec.duration import seconds
+from jobyard.spec.quantity import quantity
 
 
 @pytest.mark.parametrize(
@@ -35,10 +36,6 @@ def test_quantities_read_as_in_kubernetes(text: str, amount: Any) -> None:
 )
 def test_other_texts_are_no_quantity(text: str) -> None:
     assert quantity(text) is None
-
-
-def test_part_of_a_byte_is_a_byte() -> None:
-    assert whole(Decimal("0.1")) == 1
 
 
 @pytest.mark.parametrize(
