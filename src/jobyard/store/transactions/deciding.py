@@ -33,6 +33,8 @@ class Entry:
     events: list[LedgerLine] = field(default_factory=list)
     create: list[Creation] = field(default_factory=list)
     wake_at: int | None = None
+    woken_at: int | None = None
+    """When it was to be looked at again before this transaction."""
     stop: Stop | None = None
     changed: bool = False
 
@@ -48,6 +50,10 @@ class Entry:
         self.create += decision.create
         self.wake_at = decision.wake_at
         self.stop = decision.stop
+
+
+SOON = 1_200_000
+"""Microseconds: the longest that a controller rests between two looks."""
 
 
 class Book:
@@ -74,7 +80,7 @@ class Book:
         for row in rows:
             if row[0] not in self.entries:
                 self.entries[row[0]] = Entry(
-                    state_of(row, row[STATE_WIDTH]), placement_of(row), wake_at=row[-1]
+                    state_of(row, row[STATE_WIDTH]), placement_of(row), wake_at=row[-1], woken_at=row[-1]
                 )
 
 
@@ -167,12 +173,14 @@ class Written:
     claimable: bool = False
     stops: bool = False
     dependents: bool = False
+    soon: bool = False
+    """Whether a job is due before controllers look again by themselves."""
     wake_at: int | None = None
 
     @property
     def hint(self) -> bool:
         """Whether somebody else has something to do now."""
-        return self.claimable or self.stops or self.dependents
+        return self.claimable or self.stops or self.dependents or self.soon
 
 
 def write(book: Book, now: int, *, stops: bool = False) -> Transaction[Written]:
@@ -186,6 +194,10 @@ def write(book: Book, now: int, *, stops: bool = False) -> Transaction[Written]:
     )
     wakes = [entry.wake_at for entry in changed if entry.wake_at is not None]
     written.wake_at = min(wakes, default=None)
+    written.soon = any(
+        entry.wake_at is not None and entry.wake_at != entry.woken_at and entry.wake_at < now + SOON
+        for entry in changed
+    )
     attempts = [row for entry in changed for row in attempt_rows(entry)]
     if attempts:
         yield Query("insert_attempts", (), attempts)
