@@ -36,6 +36,8 @@ class Entry:
     woken_at: int | None = None
     """When it was to be looked at again before this transaction."""
     stop: Stop | None = None
+    asked: bool = False
+    """Whether a worker has attempts to end."""
     changed: bool = False
 
     def note(self, decision: Decision) -> None:
@@ -158,6 +160,7 @@ def _stop(entry: Entry, stop: Stop) -> Transaction[None]:
         asked = yield Query(
             "ask_attempts", (job_id, left, beyond, str(stop.reason), float(stop.grace))
         )
+        entry.asked = entry.asked or bool(asked)
     entry.job = core.stopped(
         entry.job,
         [row[0] for row in withdrawn],
@@ -183,10 +186,10 @@ class Written:
         return self.claimable or self.stops or self.dependents or self.soon
 
 
-def write(book: Book, now: int, *, stops: bool = False) -> Transaction[Written]:
+def write(book: Book, now: int) -> Transaction[Written]:
     """Write the rows, attempts and ledger lines of the held jobs that changed."""
     changed = [entry for entry in book if entry.changed]
-    written = Written(stops=stops)
+    written = Written(stops=any(entry.asked for entry in changed))
     if not changed:
         return written
     yield Query(
