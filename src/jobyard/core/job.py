@@ -17,6 +17,11 @@ MAX_COUNT = 2**31 - 1
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
+def _empty() -> Mapping[str, Any]:
+    # Before Python 3.12 a mapping proxy has no hash, and dataclasses refuse it as a default.
+    return _EMPTY
+
+
 class CompletionMode(StrEnum):
     """Whether the successes of a job are interchangeable or each belongs to an index."""
 
@@ -172,7 +177,7 @@ class Program:
 
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    env: Mapping[str, str] = field(default_factory=_empty)
     working_dir: str | None = None
     image: str | None = None
     image_from_build: str | None = None
@@ -203,14 +208,14 @@ class JobSpec:
     program: Program
     policy: Policy = Policy()
     namespace: str = "default"
-    labels: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
-    annotations: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    labels: Mapping[str, str] = field(default_factory=_empty)
+    annotations: Mapping[str, str] = field(default_factory=_empty)
     executor: str = "process"
     priority: int = 0
     depends_on: tuple[Dependency, ...] = ()
     scheduled_at: datetime | None = None
     idempotency_key: str | None = None
     worker_id: str | None = None
-    worker_selector: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
-    unused: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+    worker_selector: Mapping[str, str] = field(default_factory=_empty)
+    unused: Mapping[str, Any] = field(default_factory=_empty)
     """Legal fields of the document that the executor does not use; kept and shown, never dropped."""

@@ -1,1 +1,1 @@
-"""The loops that keep jobs moving: controller, worker, attempt, scheduler, janitor."""
+"""The loops: the controller decides, the worker claims and runs, the janitor cleans up."""

@@ -1,0 +1,173 @@
+"""Where checks put what they find: one report per document, one place in it at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from jobyard.errors import InvalidDocument, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Steps: TypeAlias = "tuple[str | int, ...]"
+"""The way into a document: names of members and positions in lists."""
+
+MOST_PROBLEMS = 1000
+"""Problems listed of one document; the rest is counted."""
+
+_SHOWN_TEXT = 200
+
+
+class _Broken:
+    """The result of reading a value that has a problem."""
+
+    def __repr__(self) -> str:
+        return "BROKEN"
+
+
+BROKEN: Final = _Broken()
+"""What a check returns in place of a value it has reported; nothing else compares equal to it."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """A legal part of a document that nothing here reads.
+
+    ``essential`` says why the program would be another one without it, None that it would not.
+    """
+
+    place: Place
+    value: Any
+    essential: str | None = None
+
+
+@dataclass(slots=True)
+class Report:
+    """Everything found in one document: problems, warnings, and parts that are only kept.
+
+    ``lines`` leads from steps to 1-based lines where the document has lines.
+    """
+
+    lines: Mapping[Steps, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+    unlisted: int = 0
+
+    @property
+    def crowded(self) -> bool:
+        """Whether further problems are only counted, so that suggestions are wasted."""
+        return len(self.problems) >= MOST_PROBLEMS
+
+    def add(self, problem: Problem) -> None:
+        """List a problem, or count it when there are too many."""
+        if self.crowded:
+            self.unlisted += 1
+        else:
+            self.problems.append(problem)
+
+    def raise_if_any(self, source: str | None = None) -> None:
+        """End the reading with all problems in the order of the document.
+
+        Raises:
+            InvalidDocument: there is at least one problem.
+        """
+        if not self.problems:
+            return
+        last = max((problem.line or 0 for problem in self.problems), default=0)
+        found = sorted(self.problems, key=lambda problem: problem.line or last)
+        if self.unlisted:
+            found.append(Problem("", f"and {self.unlisted} more problems", code="TooMany"))
+        raise InvalidDocument(found, source=source)
+
+
+class Place:
+    """One place in a person's document, and the report that belongs to it."""
+
+    __slots__ = ("report", "steps")
+
+    def __init__(self, report: Report, steps: Steps = ()) -> None:
+        """Stand at ``steps`` in the document of ``report``."""
+        self.report = report
+        self.steps = steps
+
+    def __truediv__(self, step: str | int) -> Place:
+        """Go one step down."""
+        return Place(self.report, (*self.steps, step))
+
+    def at(self, *steps: str | int) -> Place:
+        """Go several steps down."""
+        return Place(self.report, (*self.steps, *steps))
+
+    def __str__(self) -> str:
+        """Write the path as people do: ``jobs[2].backoff_limit``."""
+        return dotted(self.steps)
+
+    def problem(
+        self, message: str, *, code: str = "Invalid", value: Any = None, legal: str | None = None
+    ) -> _Broken:
+        """Report that something is wrong here; returns BROKEN so that a check can end with it."""
+        self.report.add(self._problem(message, code, value, legal))
+        return BROKEN
+
+    def warning(self, message: str, *, value: Any = None, legal: str | None = None) -> None:
+        """Report something legal here that is probably not meant."""
+        if len(self.report.warnings) < MOST_PROBLEMS:
+            self.report.warnings.append(self._problem(message, "Warning", value, legal))
+
+    def keep(self, value: Any, essential: str | None = None) -> None:
+        """Note a legal part that is not read."""
+        self.report.kept.append(Kept(self, value, essential))
+
+    def _problem(self, message: str, code: str, value: Any, legal: str | None) -> Problem:
+        path = dotted(self.steps)
+        return Problem(path, message, code, self._line(), shown(value), legal)
+
+    def _line(self) -> int | None:
+        # A missing member has no line of its own: the nearest place above it that has one.
+        lines = self.report.lines
+        if not lines:
+            return None
+        return next((lines[steps] for steps in _upwards(self.steps) if steps in lines), None)
+
+
+def dotted(steps: Steps) -> str:
+    """Write steps as a path; names that are no plain words stand in quotes."""
+    path = ""
+    for step in steps:
+        if isinstance(step, int):
+            path += f"[{step}]"
+        elif step.startswith("--"):
+            path = f"{step} "
+        elif step.replace("_", "").replace("-", "").isalnum() and step.isascii():
+            path += f".{step}" if path and not path.endswith(" ") else step
+        else:
+            path += f"[{shown(step)!r}]"
+    return path
+
+
+def shown(value: Any) -> Any:
+    """Shorten a value to what fits a message; numbers, short texts and None stay themselves."""
+    if value is None or isinstance(value, (bool, float)):
+        return value
+    if isinstance(value, int):
+        return value if -(2**64) < value < 2**64 else "a number of more than 64 bits"
+    if isinstance(value, str):
+        return value if len(value) <= _SHOWN_TEXT else f"{value[:_SHOWN_TEXT]}…"
+    if isinstance(value, (list, tuple)):
+        return f"a list of {len(value)}"
+    return "a mapping"
+
+
+def kind_of(value: Any) -> str:
+    """Name the type of a value in a document's words."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    names = {int: "a number", float: "a number", str: "text", list: "a list", dict: "a mapping"}
+    return names.get(type(value), "null")
+
+
+def _upwards(steps: Steps) -> Iterator[Steps]:
+    for length in range(len(steps), -1, -1):
+        yield steps[:length]

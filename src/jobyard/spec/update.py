@@ -1,0 +1,156 @@
+"""Which fields of a stored spec may change, and into what (kubernetes-jobs.md B.13)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from jobyard.spec.application import JOB
+from jobyard.spec.build import frozen
+from jobyard.spec.encode import encode
+from jobyard.spec.report import BROKEN, Place, Report, kind_of
+from jobyard.spec.validate import Case, check
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from jobyard.core.job import JobSpec
+
+_POLICY = {
+    "parallelism": "parallelism",
+    "completions": "completions",
+    "backoff_limit": "backoff_limit",
+    "max_failed_indexes": "max_failed_indexes",
+    "pod_replacement_policy": "replacement_policy",
+    "active_deadline": "active_deadline",
+    "suspend": "suspend",
+    "ttl": "ttl",
+}
+_NULLABLE = ("max_failed_indexes", "active_deadline", "ttl")
+_BEFORE_START = ("labels", "annotations", "worker_id", "worker_selector")
+
+MUTABLE = tuple(_POLICY)
+"""Fields that may change at any time, ``completions`` only in tandem with ``parallelism``."""
+
+MUTABLE_BEFORE_START = (*_BEFORE_START, "resources")
+"""Fields that may change too while a job is suspended and has never started."""
+
+
+def patch(spec: JobSpec, changes: Any, *, started: bool, now: datetime) -> JobSpec:
+    """Change fields of a spec; names and values are those of the application document.
+
+    A field that is set to what it is already counts as unchanged. Null removes a deadline, a ttl or
+    a limit.
+
+    Raises:
+        InvalidDocument: a field is unknown, immutable, or would make the spec invalid.
+    """
+    report = Report()
+    root = Place(report)
+    if not isinstance(changes, dict):
+        root.problem(f"must be a mapping, not {kind_of(changes)}", value=changes)
+        report.raise_if_any()
+    changed = _apply(spec, _read(changes, root), root, started=started)
+    return _checked(spec, changed, root, now=now)
+
+
+def update(old: JobSpec, new: JobSpec, *, started: bool, now: datetime) -> JobSpec:
+    """Move from one spec to another one of the same job, if only mutable fields differ.
+
+    Raises:
+        InvalidDocument: an immutable field differs; each one is named.
+    """
+    root = Place(Report())
+    written_old, written_new = encode(old), encode(new)
+    # The idempotency key names a request, not a job.
+    mutable = {*MUTABLE, "idempotency_key"}
+    if _malleable(old, started=started):
+        mutable.update(MUTABLE_BEFORE_START)
+    for name in sorted(written_old.keys() | written_new.keys()):
+        if name not in mutable and written_old.get(name) != written_new.get(name):
+            _immutable(root / name, written_new.get(name))
+    _tandem(old, new, root)
+    return _checked(old, new, root, now=now)
+
+
+def _read(changes: Mapping[str, Any], root: Place) -> dict[str, Any]:
+    kinds = {row.name: row.kind for row in JOB.fields if row.stored}
+    read: dict[str, Any] = {}
+    for name, value in changes.items():
+        if name not in kinds:
+            legal = ", ".join(MUTABLE)
+            (root / name).problem("no field of a job", code="Unknown", value=value, legal=legal)
+        elif value is None and name in _NULLABLE:
+            read[name] = None
+        elif value is None:
+            (root / name).problem("cannot be removed", code="Required")
+        elif (sound := kinds[name].read(value, root / name)) is not BROKEN:
+            read[name] = sound
+    return read
+
+
+def _apply(spec: JobSpec, read: Mapping[str, Any], root: Place, *, started: bool) -> JobSpec:
+    changed = spec
+    for name, value in read.items():
+        if name in _POLICY:
+            policy = replace(changed.policy, **{_POLICY[name]: value})
+            changed = replace(changed, policy=policy)
+        elif _current(spec, name) == value:
+            continue
+        elif not _malleable(spec, started=started) or name not in MUTABLE_BEFORE_START:
+            _immutable(root / name, value)
+        elif name == "resources":
+            changed = replace(changed, program=replace(changed.program, resources=value))
+        else:
+            changed = replace(changed, **{name: frozen(value)})
+    _tandem(spec, changed, root)
+    return changed
+
+
+def _current(spec: JobSpec, name: str) -> Any:
+    names = {
+        "pod_failure_policy": "failure_rules",
+        "success_policy": "success_rules",
+        "termination_grace_period": "grace",
+    }
+    attribute = names.get(name, name)
+    owner = next(part for part in (spec, spec.policy, spec.program) if hasattr(part, attribute))
+    return getattr(owner, attribute)
+
+
+def _malleable(spec: JobSpec, *, started: bool) -> bool:
+    return spec.policy.suspend and not started
+
+
+def _immutable(place: Place, value: Any) -> None:
+    legal = f"may change: {', '.join(MUTABLE)}"
+    place.problem("field is immutable", code="Immutable", value=value, legal=legal)
+
+
+def _tandem(old: JobSpec, new: JobSpec, root: Place) -> None:
+    """Let an Indexed job grow and shrink only with its parallelism (elastic, B.3)."""
+    before, after = old.policy, new.policy
+    if before.completions == after.completions:
+        return
+    here = root / "completions"
+    if not before.indexed or after.completions is None:
+        _immutable(here, after.completions)
+    elif after.completions != after.parallelism:
+        here.problem(
+            "can only be modified in tandem with `parallelism`",
+            code="Immutable",
+            value=after.completions,
+            legal=f"equal to `parallelism`, {after.parallelism}",
+        )
+
+
+def _checked(old: JobSpec, new: JobSpec, root: Place, *, now: datetime) -> JobSpec:
+    if new == old and not root.report.problems:
+        return old
+    where = {target: root.at(*steps) for target, steps in JOB.where.items()}
+    # A schedule was in time when it was given, and is no longer asked about.
+    timeless = replace(new, scheduled_at=None)
+    check(Case(timeless, where, now))
+    root.report.raise_if_any()
+    return new

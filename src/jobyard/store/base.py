@@ -1,0 +1,367 @@
+"""The promises of a store, in words. Both databases keep them; one conformance suite checks them.
+
+Times are microseconds since 1970 of the store's own clock, which alone decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from jobyard.core.job import JobSpec
+    from jobyard.core.records import Attempt, Job, LedgerRecord, WorkerRecord
+    from jobyard.core.state import Request
+    from jobyard.core.states import AttemptStatus, JobStatus
+
+POLL = 1.0
+"""Seconds between looks when nothing was heard; hints make it fast, looking makes it right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Jobs to accept together, in the order in which they depend on each other.
+
+    ``depends_on`` names in a spec mean jobs of this submission. ``trigger`` says who asked
+    (``api``, ``cli``, ``run``, ``workflow``). ``owner`` is the only worker that may claim them,
+    None for any.
+    """
+
+    specs: Sequence[JobSpec]
+    trigger: str = "api"
+    owner: str | None = None
+    retried_from: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobQuery:
+    """Which jobs to list: newest first, ids below ``after``, all given filters at once."""
+
+    statuses: Sequence[JobStatus] | None = None
+    name: str | None = None
+    namespace: str | None = None
+    ids: Sequence[int] | None = None
+    after: int | None = None
+    limit: int = 50
+
+
+@dataclass(slots=True)
+class EndReport:
+    """How an attempt ended, as its worker tells it. Ages are seconds before now."""
+
+    attempt_id: int
+    job_id: int
+    index: int | None
+    number: int
+    status: AttemptStatus
+    age: float
+    started_age: float | None
+    reason: str | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    restarts: int = 0
+    advice: str | None = None
+    cpu_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    result: str | None = None
+    """JSON text of at most 64 KiB."""
+
+
+@dataclass(slots=True)
+class StartReport:
+    """That an attempt's program runs, and where to find it again."""
+
+    attempt_id: int
+    job_id: int
+    age: float
+    handle: str
+    first: bool
+    """Whether the job was not RUNNING when the attempt was claimed."""
+
+
+@dataclass(slots=True)
+class CrashReport:
+    """That a program failed and its attempt asks to restart it in place."""
+
+    attempt_id: int
+    job_id: int
+
+
+@dataclass(slots=True)
+class ProgressReport:
+    """How far a program says it is."""
+
+    attempt_id: int
+    done: int
+    total: int | None
+
+
+@dataclass(slots=True)
+class Reports:
+    """The news of one worker since it last spoke."""
+
+    ended: list[EndReport] = field(default_factory=list)
+    started: list[StartReport] = field(default_factory=list)
+    crashed: list[CrashReport] = field(default_factory=list)
+    stopping: list[tuple[int, int]] = field(default_factory=list)
+    """(attempt, job) of stops that the worker knows of now."""
+    progress: list[ProgressReport] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Tell whether there is any news."""
+        return bool(
+            self.ended or self.started or self.crashed or self.stopping or self.progress
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What a worker could take on: free slots by executor, free CPU and memory."""
+
+    slots: Mapping[str, int]
+    cpu: float
+    memory: int
+    limit: int = 500
+    own_only: bool = False
+    """Whether only jobs that are pinned to this worker are wanted."""
+
+    @property
+    def total(self) -> int:
+        """How many attempts at most."""
+        return min(self.limit, sum(self.slots.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An attempt that is now this worker's to run."""
+
+    attempt_id: int
+    job_id: int
+    index: int | None
+    number: int
+    executor: str
+    first: bool
+    """Whether the job was not RUNNING at this moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopOrder:
+    """An attempt of this worker that a decision ended."""
+
+    attempt_id: int
+    reason: str
+    grace: float
+
+
+@dataclass(slots=True)
+class Settled:
+    """What came of a worker's reports, and what it is to do next."""
+
+    claims: list[Claim] = field(default_factory=list)
+    specs: dict[int, tuple[str, str, str]] = field(default_factory=dict)
+    """By job id, for jobs the worker did not know: name, namespace and spec as JSON."""
+    stops: list[StopOrder] = field(default_factory=list)
+    rejected: list[int] = field(default_factory=list)
+    """Attempts this worker does not speak for (any more)."""
+    granted: list[int] = field(default_factory=list)
+    """Crashed attempts that may restart in place."""
+    refused: list[int] = field(default_factory=list)
+    """Crashed attempts that may not."""
+    deferred: list[int] = field(default_factory=list)
+    """Jobs that somebody else holds: their news is stored, to be decided by the holder or later."""
+    deferred_starts: list[int] = field(default_factory=list)
+    """Attempts whose first start has yet to be told to their job: report it again."""
+    hinted: bool = False
+    """Whether others have something to do now."""
+    wake_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A worker as it introduces itself."""
+
+    worker_id: str
+    session: str
+    host: str
+    pid: int
+    version: str
+    executors: Mapping[str, int]
+    cpu: float
+    memory: int
+    labels: Mapping[str, str]
+    lease: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a look at the jobs that need a decision did, and when the next one is due."""
+
+    jobs: int = 0
+    wake_at: int | None = None
+    more: bool = False
+
+
+class Store(Protocol):
+    """Jobs, attempts, workers and the ledger.
+
+    A write that changes a job changes its status, counters, attempts and ledger in one
+    transaction. A write by an attempt carries its fence (attempt, worker session).
+    """
+
+    async def open(self) -> None:
+        """Connect and bring the schema up to date."""
+
+    async def close(self) -> None:
+        """Let go of the database."""
+
+    async def now(self) -> int:
+        """Read the clock that decides."""
+
+    async def submit(self, submission: Submission) -> list[Job]:
+        """Accept jobs, all or none, durably, decided upon once.
+
+        A spec with an idempotency key that already made a job from the same spec answers with
+        that job.
+
+        Raises:
+            IdempotencyConflict: a key already made a job from another spec.
+        """
+
+    async def job(self, job_id: int) -> Job:
+        """Read one job.
+
+        Raises:
+            JobNotFound: there is none of this id.
+        """
+
+    async def jobs(self, query: JobQuery) -> list[Job]:
+        """List jobs, newest first."""
+
+    async def attempts(
+        self, job_id: int, *, after: int = 0, limit: int = 1000, index: int | None = None
+    ) -> list[Attempt]:
+        """List a job's attempts, oldest first, ids above ``after``; LOST ones included."""
+
+    async def events(self, job_id: int, *, after: int = 0, limit: int = 1000) -> list[LedgerRecord]:
+        """List a job's ledger, oldest first, ids above ``after``."""
+
+    async def ask(self, job_id: int, request: Request) -> Job:
+        """Stop or cancel a job. Idempotent; a terminal job stays as it is."""
+
+    async def suspend(self, job_id: int, *, suspend: bool) -> Job:
+        """Suspend or resume a job. Idempotent.
+
+        Raises:
+            StateConflict: the job is stopping or terminal.
+        """
+
+    async def replace_spec(self, job_id: int, spec: JobSpec) -> Job:
+        """Put a changed spec in place of the old one, and decide."""
+
+    async def decide(self, job_ids: Sequence[int]) -> Decided:
+        """Decide on these jobs, as far as nobody else holds them."""
+
+    async def decide_due(self, limit: int = 100) -> Decided:
+        """Decide on jobs whose time has come or that have news nobody counted."""
+
+    async def register(self, registration: Registration) -> None:
+        """Introduce a worker; its lease runs from now.
+
+        Raises:
+            WorkerIdTaken: a live worker has this id.
+        """
+
+    async def renew(self, session: str) -> WorkerRecord | None:
+        """Renew a worker's lease on all it runs; None when the lease is lost."""
+
+    async def leave(self, session: str) -> None:
+        """Say good-bye; whatever the worker still holds becomes LOST at once."""
+
+    async def workers(self) -> list[WorkerRecord]:
+        """List workers whose lease runs."""
+
+    async def drain(self, worker_id: str, *, draining: bool) -> WorkerRecord:
+        """Have a worker claim nothing new, or claim again.
+
+        Raises:
+            WorkerNotFound: no live worker has this id.
+        """
+
+    async def expire_leases(self, *, unbroken: float) -> list[str]:
+        """Take their attempts from workers whose lease ran out; return the sessions.
+
+        ``unbroken`` is for how many seconds the caller has been in touch with the store: a
+        worker loses its lease only to one who would have seen a whole lease's renewals.
+        """
+
+    async def settle(
+        self,
+        session: str,
+        reports: Reports,
+        want: Want | None,
+        *,
+        known: Container[int] = (),
+        look_for_stops: bool = False,
+    ) -> Settled:
+        """Write down a worker's news, decide on its jobs, claim what fits: in one transaction.
+
+        Every report is fenced by ``session``; what this worker does not speak for changes
+        nothing and comes back as rejected.
+        """
+
+    async def delete_expired(self, limit: int = 100) -> int:
+        """Delete jobs whose time to live has passed, with all that belongs to them."""
+
+    async def checkpoint(self, session: str, attempt_id: int, value: str) -> None:
+        """Keep a program's checkpoint with its job's index.
+
+        Raises:
+            LeaseLost: the worker does not speak for this attempt.
+        """
+
+    async def last_checkpoint(self, job_id: int, index: int | None) -> str | None:
+        """Read the newest checkpoint of a job's index."""
+
+    def hint(self) -> None:
+        """Tell everyone who listens that something may be there to do."""
+
+    async def listen(self, heard: Callable[[], None]) -> None:
+        """Have ``heard`` called on hints; a lost connection implies a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of an attempt's output, in order of arrival.
+
+    ``runs`` tells whose bytes these are, as (stream, length, microseconds since ``at``), one
+    entry a read. ``offset`` counts the attempt's bytes before this chunk.
+    """
+
+    job_id: int
+    attempt_id: int
+    offset: int
+    at: int
+    runs: tuple[tuple[int, int, int], ...]
+    data: bytes
+
+
+class LogStore(Protocol):
+    """What programs printed. A position is (attempt, byte offset)."""
+
+    async def open(self) -> None:
+        """Get ready."""
+
+    async def close(self) -> None:
+        """Let go."""
+
+    async def append(self, chunks: Sequence[Chunk]) -> None:
+        """Keep chunks, compressed, in one transaction."""
+
+    async def read(
+        self, attempt_id: int, *, offset: int = 0, limit: int = 64
+    ) -> list[Chunk]:
+        """Read an attempt's chunks that reach beyond ``offset``, in order."""
+
+    async def delete(self, job_ids: Sequence[int]) -> None:
+        """Remove all output of these jobs."""

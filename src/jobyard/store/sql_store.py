@@ -1,0 +1,178 @@
+"""The store over any database: each promise is one transaction run by the database's driver."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from jobyard.store.transactions import cleanup, control, leases, read, submit
+from jobyard.store.transactions.deciding import read_now
+from jobyard.store.transactions.settle import settle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Sequence
+
+    from jobyard.core.job import JobSpec
+    from jobyard.core.records import Attempt, Job, LedgerRecord, WorkerRecord
+    from jobyard.core.state import Request
+    from jobyard.store.base import (
+        Decided,
+        JobQuery,
+        LogStore,
+        Registration,
+        Reports,
+        Settled,
+        Submission,
+        Want,
+    )
+    from jobyard.store.query import Driver
+
+
+class SqlStore:
+    """Keeps the promises of ``Store`` (base.py) with a driver's named queries."""
+
+    def __init__(self, driver: Driver, logs: LogStore) -> None:
+        """Speak to a database through ``driver``; ``logs`` loses a deleted job's output."""
+        self._driver = driver
+        self._logs = logs
+
+    async def open(self) -> None:
+        """Connect and bring the schema up to date."""
+        await self._driver.open()
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        await self._driver.close()
+
+    async def now(self) -> int:
+        """Read the clock that decides."""
+        return await self._driver.read(read_now)
+
+    async def submit(self, submission: Submission) -> list[Job]:
+        """Accept jobs, all or none, durably."""
+        jobs, claimable = await self._driver.write(
+            partial(submit.submit, submission), durable=True
+        )
+        if claimable:
+            self._driver.hint()
+        return jobs
+
+    async def job(self, job_id: int) -> Job:
+        """Read one job."""
+        return await self._driver.read(partial(read.job, job_id))
+
+    async def jobs(self, query: JobQuery) -> list[Job]:
+        """List jobs, newest first."""
+        return await self._driver.read(partial(read.jobs, query))
+
+    async def attempts(
+        self, job_id: int, *, after: int = 0, limit: int = 1000, index: int | None = None
+    ) -> list[Attempt]:
+        """List a job's attempts, oldest first."""
+        return await self._driver.read(partial(read.attempts, job_id, after, limit, index))
+
+    async def events(self, job_id: int, *, after: int = 0, limit: int = 1000) -> list[LedgerRecord]:
+        """List a job's ledger, oldest first."""
+        return await self._driver.read(partial(read.events, job_id, after, limit))
+
+    async def ask(self, job_id: int, request: Request) -> Job:
+        """Stop or cancel a job."""
+        return self._hinted(*await self._driver.write(partial(control.ask, job_id, request)))
+
+    async def suspend(self, job_id: int, *, suspend: bool) -> Job:
+        """Suspend or resume a job."""
+        change = partial(control.suspend, job_id, suspend=suspend)
+        return self._hinted(*await self._driver.write(change))
+
+    async def replace_spec(self, job_id: int, spec: JobSpec) -> Job:
+        """Put a changed spec in place of the old one, and decide."""
+        change = partial(control.replace_spec, job_id, spec)
+        return self._hinted(*await self._driver.write(change))
+
+    def _hinted(self, job: Job, hint: bool) -> Job:
+        if hint:
+            self._driver.hint()
+        return job
+
+    async def decide(self, job_ids: Sequence[int]) -> Decided:
+        """Decide on these jobs, as far as nobody else holds them."""
+        decided, written = await self._driver.write(partial(control.decide, list(job_ids)))
+        if written.hint:
+            self._driver.hint()
+        return decided
+
+    async def decide_due(self, limit: int = 100) -> Decided:
+        """Decide on jobs whose time has come or that have news nobody counted."""
+        decided, written = await self._driver.write(partial(control.decide_due, limit))
+        if written.hint:
+            self._driver.hint()
+        return decided
+
+    async def register(self, registration: Registration) -> None:
+        """Introduce a worker."""
+        await self._driver.write(partial(leases.register, registration))
+
+    async def renew(self, session: str) -> WorkerRecord | None:
+        """Renew a worker's lease."""
+        return await self._driver.write(partial(leases.renew, session))
+
+    async def leave(self, session: str) -> None:
+        """Say good-bye."""
+        if await self._driver.write(partial(leases.leave, session)):
+            self._driver.hint()
+
+    async def workers(self) -> list[WorkerRecord]:
+        """List workers whose lease runs."""
+        return await self._driver.read(leases.workers)
+
+    async def drain(self, worker_id: str, *, draining: bool) -> WorkerRecord:
+        """Have a worker claim nothing new, or claim again."""
+        record = await self._driver.write(partial(leases.drain, worker_id, draining=draining))
+        self._driver.hint()
+        return record
+
+    async def expire_leases(self, *, unbroken: float) -> list[str]:
+        """Take their attempts from workers whose lease ran out."""
+        sessions = await self._driver.write(partial(leases.expire, unbroken))
+        if sessions:
+            self._driver.hint()
+        return sessions
+
+    async def settle(
+        self,
+        session: str,
+        reports: Reports,
+        want: Want | None,
+        *,
+        known: Container[int] = (),
+        look_for_stops: bool = False,
+    ) -> Settled:
+        """Write down a worker's news, decide on its jobs, claim what fits."""
+        step = partial(settle, session, reports, want, known, look_for_stops=look_for_stops)
+        settled = await self._driver.write(step)
+        if settled.hinted:
+            self._driver.hint()
+        return settled
+
+    async def delete_expired(self, limit: int = 100) -> int:
+        """Delete jobs whose time to live has passed."""
+        job_ids = await self._driver.write(partial(cleanup.delete_expired, limit))
+        if job_ids:
+            await self._logs.delete(job_ids)
+        return len(job_ids)
+
+    async def checkpoint(self, session: str, attempt_id: int, value: str) -> None:
+        """Keep a program's checkpoint."""
+        await self._driver.write(partial(leases.checkpoint, session, attempt_id, value))
+
+    async def last_checkpoint(self, job_id: int, index: int | None) -> str | None:
+        """Read the newest checkpoint of a job's index."""
+        return await self._driver.read(partial(read.last_checkpoint, job_id, index))
+
+    def hint(self) -> None:
+        """Tell everyone who listens that something may be there to do."""
+        self._driver.hint()
+
+    async def listen(self, heard: Callable[[], None]) -> None:
+        """Have ``heard`` called on hints."""
+        await self._driver.listen(heard)

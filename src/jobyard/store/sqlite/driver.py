@@ -1,0 +1,205 @@
+"""Run the store's transactions on SQLite: one thread, one connection, one transaction at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jobyard import clock
+from jobyard.errors import InvalidSetting, SchemaMismatch, StoreUnavailable
+from jobyard.store.query import Query, Rows, Transaction, load_migrations, load_statements
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jobyard.store.sqlite.wakes import Wakes
+
+T = TypeVar("T")
+
+PACKAGE = "jobyard.store.sqlite"
+BUSY = 30.0
+"""Seconds to wait for another process's transaction."""
+OLDEST_SQLITE = (3, 38, 0)
+"""The first version with the ``->>`` operator."""
+
+
+class SqliteDriver:
+    """Runs each transaction whole, with no await inside, in a thread of its own."""
+
+    def __init__(
+        self, path: Path, wakes: Wakes, *, read_clock: Callable[[], int] = clock.now_us
+    ) -> None:
+        """Use the file at ``path``; ``wakes`` carries hints, ``read_clock`` is what decides."""
+        self._path = path
+        self._wakes = wakes
+        self._read_clock = read_clock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+        self._statements = load_statements(PACKAGE)
+        self._connection: sqlite3.Connection | None = None
+        self._durable = False
+
+    async def open(self) -> None:
+        """Open the file, make or migrate the schema under an exclusive lock."""
+        await self._run(self._connect)
+
+    async def close(self) -> None:
+        """Close the file; transactions under way end first."""
+        await self._run(self._disconnect)
+        self._thread.shutdown()
+        await self._wakes.close()
+
+    async def write(self, make: Callable[[], Transaction[T]], *, durable: bool = False) -> T:
+        """Run a transaction under the one writer's lock."""
+        return await self._run(partial(self._write, make, durable))
+
+    async def read(self, make: Callable[[], Transaction[T]]) -> T:
+        """Run a transaction on one snapshot."""
+        return await self._run(partial(self._transact, make, "BEGIN"))
+
+    def hint(self) -> None:
+        """Wake the other processes on this file, and whoever listens in this one."""
+        self._wakes.send()
+
+    async def listen(self, heard: Callable[[], None]) -> None:
+        """Have ``heard`` called on hints."""
+        await self._wakes.listen(heard)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _connect(self) -> None:
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            wanted = ".".join(map(str, OLDEST_SQLITE))
+            raise InvalidSetting(
+                f"this Python's SQLite is {sqlite3.sqlite_version}, {wanted} is needed",
+                hint="use a newer Python, or PostgreSQL with --database",
+            )
+        try:
+            connection = connect(self._path, self._read_clock)
+        except sqlite3.Error as error:
+            raise unavailable(self._path, error) from error
+        self._connection = connection
+        migrate(connection, self._path)
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _write(self, make: Callable[[], Transaction[T]], durable: bool) -> T:
+        if durable is not self._durable:
+            level = "FULL" if durable else "NORMAL"
+            self._cursor().execute(f"PRAGMA synchronous={level}")
+            self._durable = durable
+        return self._transact(make, "BEGIN IMMEDIATE")
+
+    def _transact(self, make: Callable[[], Transaction[T]], begin: str) -> T:
+        cursor = self._cursor()
+        try:
+            cursor.execute(begin)
+            try:
+                result = self._drive(cursor, make())
+            except BaseException:
+                cursor.execute("ROLLBACK")
+                raise
+            cursor.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if cursor.connection.in_transaction:
+                cursor.execute("ROLLBACK")
+            if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
+                # Wrong SQL is a bug of ours, not a database out of reach.
+                raise
+            raise unavailable(self._path, error) from error
+        return result
+
+    def _cursor(self) -> sqlite3.Cursor:
+        if self._connection is None:
+            raise StoreUnavailable(f"the database {self._path} is closed")
+        return self._connection.cursor()
+
+    def _drive(self, cursor: sqlite3.Cursor, transaction: Transaction[T]) -> T:
+        try:
+            query = next(transaction)
+            while True:
+                query = transaction.send(self._query(cursor, query))
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+    def _query(self, cursor: sqlite3.Cursor, query: Query) -> Rows:
+        statement = self._statements[query.name]
+        args = [json.dumps(arg) if isinstance(arg, list) else arg for arg in query.args]
+        if statement.kind == "many":
+            cursor.executemany(statement.sql, query.rows or ())
+            return []
+        if query.rows is not None:
+            args.append(json.dumps(query.rows))
+        cursor.execute(statement.sql, args)
+        return cursor.fetchall() if statement.kind == "rows" else []
+
+
+def connect(path: Path, read_clock: Callable[[], int] = clock.now_us) -> sqlite3.Connection:
+    """Open a database file in the way that this store needs."""
+    connection = sqlite3.connect(
+        path, timeout=BUSY, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    connection.create_function("now_us", 0, read_clock)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA cache_size=-16000")
+    connection.execute("PRAGMA temp_store=MEMORY")
+    return connection
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> list[str]:
+    """Bring the schema up to date and tell which steps that took; late rivals wait.
+
+    Raises:
+        SchemaMismatch: the file was made by a newer program.
+    """
+    done: list[str] = []
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+        try:
+            version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+            migrations = load_migrations(PACKAGE)
+            if version > migrations[-1].version:
+                raise SchemaMismatch(version, migrations[-1].version)
+            for migration in migrations:
+                if migration.version > version:
+                    for sql in _split(migration.sql):
+                        connection.execute(sql)
+                    connection.execute(f"PRAGMA user_version={migration.version}")
+                    done.append(migration.name)
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise unavailable(path, error) from error
+    return done
+
+
+def _split(script: str) -> list[str]:
+    """Split a migration into statements as SQLite itself sees them."""
+    statements: list[str] = []
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            statements.append(pending)
+            pending = ""
+    return statements
+
+
+def unavailable(path: Any, error: sqlite3.Error) -> StoreUnavailable:
+    """Say in a person's words why a database file cannot be used."""
+    return StoreUnavailable(
+        f"the database {path} cannot be used: {error}",
+        hint="is its folder there, writable, and not full?",
+    )

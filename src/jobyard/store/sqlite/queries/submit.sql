@@ -1,0 +1,34 @@
+-- name: insert_dependencies :many
+INSERT INTO dependencies (job_id, on_job, condition)
+VALUES (?1, ?2, ?3);
+
+-- name: resolve_dependencies :rows
+-- Write what became of an ended job into the edges that lead to it; each is resolved once.
+UPDATE dependencies
+SET satisfied = (condition = 'finished' OR condition = lower(ended.value ->> 1))
+FROM json_each(?1) AS ended
+WHERE on_job = ended.value ->> 0
+    AND satisfied IS NULL
+RETURNING job_id;
+
+-- name: apply_dependencies :rows
+-- Take the resolved edges of held jobs, each once.
+UPDATE dependencies
+SET applied = 1
+WHERE job_id IN (SELECT value FROM json_each(?1))
+    AND applied = 0
+    AND satisfied IS NOT NULL
+RETURNING job_id, on_job, satisfied;
+
+-- name: forget_keys :none
+DELETE FROM idempotency_keys
+WHERE created_at < ?1;
+
+-- name: find_keys :rows
+SELECT key, request_hash, job_id
+FROM idempotency_keys
+WHERE key IN (SELECT value FROM json_each(?1));
+
+-- name: insert_keys :many
+INSERT INTO idempotency_keys (key, request_hash, job_id, created_at)
+VALUES (?1, ?2, ?3, ?4);

@@ -1,0 +1,253 @@
+"""Lock jobs, decide on them, and write everything the decisions say."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from jobyard import ids
+from jobyard.core import decide as core
+from jobyard.core.states import AttemptStatus, JobStatus
+from jobyard.store.query import Query, Rows, Transaction
+from jobyard.store.rows import STATE_WIDTH, Placement, ended_of, placement_of, state_of, state_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from jobyard.core.state import Creation, Decision, Ended, JobState, LedgerLine, Stop
+
+SCHEDULED = str(AttemptStatus.SCHEDULED)
+WINDOW_REFILL = 250_000
+"""Microseconds until a job whose window of waiting attempts is full is looked at again."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One locked job in a transaction: its row as it becomes, and what is to be written of it."""
+
+    job: JobState
+    placement: Placement
+    waiting: int = 0
+    ended: list[Ended] = field(default_factory=list)
+    events: list[LedgerLine] = field(default_factory=list)
+    create: list[Creation] = field(default_factory=list)
+    wake_at: int | None = None
+    woken_at: int | None = None
+    """When it was to be looked at again before this transaction."""
+    stop: Stop | None = None
+    asked: bool = False
+    """Whether a worker has attempts to end."""
+    changed: bool = False
+
+    def note(self, decision: Decision) -> None:
+        """Write down news that calls for no new decision; when to look again stays."""
+        self.job = decision.job
+        self.events += decision.events
+        self.changed = True
+
+    def take(self, decision: Decision) -> None:
+        """Make a decision the job's new state; later decisions come on top."""
+        self.note(decision)
+        self.create += decision.create
+        self.wake_at = decision.wake_at
+        self.stop = decision.stop
+
+
+SOON = 1_200_000
+"""Microseconds: the longest that a controller rests between two looks."""
+
+
+class Book:
+    """The jobs that this transaction holds, by id."""
+
+    def __init__(self) -> None:
+        """Start with no job."""
+        self.entries: dict[int, Entry] = {}
+
+    def __contains__(self, job_id: int) -> bool:
+        """Tell whether the transaction holds this job."""
+        return job_id in self.entries
+
+    def __getitem__(self, job_id: int) -> Entry:
+        """Get a held job."""
+        return self.entries[job_id]
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Go through the held jobs, ids ascending."""
+        return iter(self.entries.values())
+
+    def add(self, rows: Rows) -> None:
+        """Take rows of `lock_jobs`."""
+        for row in rows:
+            if row[0] not in self.entries:
+                self.entries[row[0]] = Entry(
+                    state_of(row, row[STATE_WIDTH]), placement_of(row), wake_at=row[-1], woken_at=row[-1]
+                )
+
+
+def read_now() -> Transaction[int]:
+    """Read the clock that decides."""
+    rows = yield Query("now")
+    return int(rows[0][0])
+
+
+def lock(book: Book, job_ids: Iterable[int]) -> Transaction[None]:
+    """Lock jobs that nobody else holds, ids ascending; the others are simply not in the book."""
+    wanted = sorted({job_id for job_id in job_ids if job_id not in book})
+    if wanted:
+        book.add((yield Query("lock_jobs", (wanted,))))
+        yield from _count_waiting(book)
+
+
+def lock_waiting(book: Book, job_id: int) -> Transaction[None]:
+    """Lock one job, waiting for whoever holds it."""
+    book.add((yield Query("lock_job", (job_id,))))
+    yield from _count_waiting(book)
+
+
+def _count_waiting(book: Book) -> Transaction[None]:
+    wide = [e.job.id for e in book if e.job.policy.parallelism > core.WINDOW]
+    if wide:
+        for job_id, waiting in (yield Query("count_waiting", (wide,))):
+            book[job_id].waiting = waiting
+
+
+def gather_news(book: Book) -> Transaction[None]:
+    """Add to the held jobs what ended or was resolved without anybody deciding on it."""
+    held = [entry.job.id for entry in book if not entry.job.terminal]
+    if not held:
+        return
+    for row in (yield Query("count_ended", (held,))):
+        book[row[0]].ended.append(ended_of(row[1:]))
+    edges = yield Query("apply_dependencies", (held,))
+    for job_id, on_job, satisfied in edges:
+        job = book[job_id].job
+        job.waiting_on -= 1
+        if not satisfied and job.dependency_failed is None:
+            job.dependency_failed = on_job
+
+
+def decide_all(book: Book, now: int) -> Transaction[None]:
+    """Decide on every held job, end what the decisions stop, and decide again on those."""
+    for entry in book:
+        yield from decide_on(entry, now)
+
+
+def decide_on(entry: Entry, now: int) -> Transaction[None]:
+    """Decide on one held job until the decision stops nothing more."""
+    waiting = entry.waiting
+    jitter = entry.job.policy.backoff.jitter
+    drawn = ids.fraction() if jitter and entry.ended else 0.0
+    entry.take(core.decide(entry.job, entry.ended, now, drawn=drawn, waiting=waiting))
+    entry.ended = []
+    while entry.stop is not None:
+        yield from _stop(entry, entry.stop)
+        entry.take(core.decide(entry.job, (), now, waiting=waiting))
+    if entry.job.policy.parallelism > core.WINDOW and not entry.job.terminal:
+        refill = now + WINDOW_REFILL
+        entry.wake_at = refill if entry.wake_at is None else min(entry.wake_at, refill)
+
+
+def _stop(entry: Entry, stop: Stop) -> Transaction[None]:
+    job_id = entry.job.id
+    count = -1 if stop.count is None else stop.count
+    beyond = -1 if stop.beyond is None else stop.beyond
+    withdrawn = yield Query("withdraw_attempts", (job_id, count, beyond))
+    left = -1 if stop.count is None else stop.count - len(withdrawn)
+    asked: Rows = []
+    if left:
+        asked = yield Query(
+            "ask_attempts", (job_id, left, beyond, str(stop.reason), float(stop.grace))
+        )
+        entry.asked = entry.asked or bool(asked)
+    entry.job = core.stopped(
+        entry.job,
+        [row[0] for row in withdrawn],
+        [row[0] for row in asked],
+        sum(row[1] for row in asked),
+    )
+
+
+@dataclass(slots=True)
+class Written:
+    """What a transaction's writing means for others."""
+
+    claimable: bool = False
+    stops: bool = False
+    dependents: bool = False
+    soon: bool = False
+    """Whether a job is due before controllers look again by themselves."""
+    wake_at: int | None = None
+
+    @property
+    def hint(self) -> bool:
+        """Whether somebody else has something to do now."""
+        return self.claimable or self.stops or self.dependents or self.soon
+
+
+def write(book: Book, now: int) -> Transaction[Written]:
+    """Write the rows, attempts and ledger lines of the held jobs that changed."""
+    changed = [entry for entry in book if entry.changed]
+    written = Written(stops=any(entry.asked for entry in changed))
+    if not changed:
+        return written
+    yield Query(
+        "update_jobs", (), [state_row(entry.job, entry.wake_at, now) for entry in changed]
+    )
+    wakes = [entry.wake_at for entry in changed if entry.wake_at is not None]
+    written.wake_at = min(wakes, default=None)
+    written.soon = any(
+        entry.wake_at is not None and entry.wake_at != entry.woken_at and entry.wake_at < now + SOON
+        for entry in changed
+    )
+    attempts = [row for entry in changed for row in attempt_rows(entry)]
+    if attempts:
+        yield Query("insert_attempts", (), attempts)
+        written.claimable = True
+    yield from write_events(changed)
+    ended = [
+        (entry.job.id, str(entry.job.status)) for entry in changed if entry.job.terminal
+    ]
+    if ended:
+        resolved = yield Query("resolve_dependencies", (), ended)
+        written.dependents = bool(resolved)
+    return written
+
+
+def attempt_rows(entry: Entry) -> list[tuple[Any, ...]]:
+    """Write the attempts to create that no worker took on at once."""
+    job, placement = entry.job, entry.placement
+    return [
+        (job.id, creation.index, creation.number, placement.executor, placement.priority)
+        for creation in entry.create
+    ]
+
+
+def write_events(entries: Sequence[Entry]) -> Transaction[None]:
+    """Write ledger lines, each with its own time."""
+    lines = [
+        (entry.job.id, str(line.event), str(line.status), line.at, line.reason, line.message)
+        for entry in entries
+        for line in entry.events
+    ]
+    if lines:
+        yield Query("insert_events", (), lines)
+
+
+def fits(placement: Placement, worker_id: str, labels: dict[str, str]) -> bool:
+    """Tell whether a worker may run a job's attempts at all: its pin and its selector."""
+    pin = placement.worker_pin
+    if pin is not None:
+        matches = worker_id.startswith(pin[:-1]) if pin.endswith("*") else worker_id == pin
+        if not matches:
+            return False
+    if placement.worker_selector is None:
+        return True
+    selector: dict[str, str] = json.loads(placement.worker_selector)
+    return all(labels.get(key) == value for key, value in selector.items())
+
+
+def is_running(job: JobState) -> bool:
+    """Tell whether a start would be no news to the job."""
+    return job.status not in (JobStatus.SCHEDULED, JobStatus.QUEUED)

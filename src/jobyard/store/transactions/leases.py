@@ -1,0 +1,102 @@
+"""Workers and their leases: register, renew, drain, leave, expire."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from jobyard.errors import LeaseLost, WorkerIdTaken, WorkerNotFound
+from jobyard.store.query import Query, Transaction
+from jobyard.store.rows import worker_of
+from jobyard.store.transactions.deciding import read_now
+
+if TYPE_CHECKING:
+    from jobyard.core.records import WorkerRecord
+    from jobyard.store.base import Registration
+
+SECOND = 1_000_000
+
+
+def register(worker: Registration) -> Transaction[None]:
+    """Introduce a worker; its lease runs from now.
+
+    Raises:
+        WorkerIdTaken: a live worker has this id.
+    """
+    now = yield from read_now()
+    lease = int(worker.lease * SECOND)
+    for session, lease_until in (yield Query("sessions_of_worker", (worker.worker_id,))):
+        if lease_until > now:
+            raise WorkerIdTaken(worker.worker_id)
+        yield from _take_all_from(session, now)
+    yield Query(
+        "insert_worker",
+        (
+            worker.worker_id, worker.session, worker.host, worker.pid, worker.version,
+            json.dumps(dict(worker.executors)), float(worker.cpu), worker.memory,
+            json.dumps(dict(worker.labels)), lease, now, now + lease,
+        ),
+    )  # fmt: skip
+
+
+def renew(session: str) -> Transaction[WorkerRecord | None]:
+    """Renew a worker's lease on all it runs; None when it has none any more."""
+    now = yield from read_now()
+    rows = yield Query("renew_lease", (session, now))
+    return worker_of(rows[0]) if rows else None
+
+
+def leave(session: str) -> Transaction[bool]:
+    """Say good-bye; whatever the worker still holds becomes LOST at once."""
+    now = yield from read_now()
+    return (yield from _take_all_from(session, now))
+
+
+def expire(unbroken: float) -> Transaction[list[str]]:
+    """Take their attempts from workers whose lease ran out; return their sessions."""
+    now = yield from read_now()
+    rows = yield Query("expired_sessions", (now, int(unbroken * SECOND)))
+    sessions = [row[0] for row in rows]
+    for session in sessions:
+        yield from _take_all_from(session, now)
+    return sessions
+
+
+def _take_all_from(session: str, now: int) -> Transaction[bool]:
+    """Mark what a session holds as LOST; its jobs are decided on by whoever looks next."""
+    yield Query("release_jobs", (session,))
+    yield Query("delete_worker", (session,))
+    lost = yield Query("lose_attempts", (session, now))
+    return bool(lost)
+
+
+def workers() -> Transaction[list[WorkerRecord]]:
+    """List workers whose lease runs."""
+    now = yield from read_now()
+    return [worker_of(row) for row in (yield Query("list_workers", (now,)))]
+
+
+def drain(worker_id: str, *, draining: bool) -> Transaction[WorkerRecord]:
+    """Have a worker claim nothing new, or claim again.
+
+    Raises:
+        WorkerNotFound: no live worker has this id.
+    """
+    now = yield from read_now()
+    yield Query("drain_worker", (worker_id, int(draining)))
+    for row in (yield Query("list_workers", (now,))):
+        if row[0] == worker_id:
+            return worker_of(row)
+    raise WorkerNotFound(worker_id)
+
+
+def checkpoint(session: str, attempt_id: int, value: str) -> Transaction[None]:
+    """Keep a program's checkpoint with its job's index.
+
+    Raises:
+        LeaseLost: the worker does not speak for this attempt.
+    """
+    now = yield from read_now()
+    if not (yield Query("spoken_for", (session, [attempt_id]))):
+        raise LeaseLost(f"attempt {attempt_id} is no longer this worker's")
+    yield Query("save_checkpoint", (attempt_id, value, now))
