@@ -377,8 +377,7 @@ def test_a_program_and_what_it_forked_at_once_are_inside_its_cgroup(
                 assert witness.handle is not None
                 await looked_at(stray)
                 for pid in (witness.handle.state["pid"], child, stray):
-                    cgroups = Path(f"/proc/{pid}/cgroup").read_text()
-                    assert cgroups.count(f"/jobyard-test-session/1-{number}\n") >= wanted
+                    assert count_cgroups(pid, f"/jobyard-test-session/1-{number}") >= wanted
                 running.stop(30)
                 await witness.end()
         folders = [executor._cgroups.memory, executor._cgroups.cpu]
@@ -386,6 +385,11 @@ def test_a_program_and_what_it_forked_at_once_are_inside_its_cgroup(
 
     check(test, tick=0.01)
     assert list(Path("/sys/fs/cgroup").rglob("jobyard-test-session")) == []
+
+
+def count_cgroups(pid: int, end: str) -> int:
+    lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    return sum(line.endswith(end) for line in lines)
 
 
 async def looked_at(stray: int) -> None:

@@ -373,4 +373,3 @@ class Worker:
         if self._runs.get(attempt.claim.attempt_id) is attempt:
             self._news.ended(attempt)
             self._wake.set()
-

@@ -144,6 +144,7 @@ class ProcessExecutor:
         self._scratch = str(self._root / session)
         os.makedirs(self._scratch, 0o700, exist_ok=True)
         tree.become_subreaper()
+        strays.spare_present()
         self._cgroups = self._find_cgroups(session)
         self._stdin = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self.loop = asyncio.get_running_loop()

@@ -66,6 +66,15 @@ class Stray:
 KNOWN: dict[int, Suspect | None] = {}
 """Children that we started: leader's pid → program; a watcher's pid → None."""
 _STRAYS: dict[int, Stray] = {}
+_SPARED: set[tuple[int, int]] = set()
+"""Pid and start time of children that were here before any program."""
+
+
+def spare_present() -> None:
+    """Remember the children that are here now as none of any program; before the first starts."""
+    if not any(KNOWN.values()):
+        found = map(read_stat, tree.read_children(os.getpid()))
+        _SPARED.update((stat.pid, stat.start) for stat in found if stat)
 
 
 def find() -> Iterator[Stray]:
@@ -147,7 +156,7 @@ def _suspect(stat: Stat) -> set[Suspect] | None:
     Nothing of a program can join this process's own session, and a child that was there before
     any program cannot be theirs: such children other code of this process has started.
     """
-    if stat.session == os.getsid(0):
+    if stat.session == os.getsid(0) or (stat.pid, stat.start) in _SPARED:
         return None
     led = KNOWN.get(stat.session)
     if led is not None:
