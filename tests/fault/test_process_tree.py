@@ -470,6 +470,7 @@ class Worker:
     def end_of_watch(self) -> None:
         """Wait until the watcher has done all it does: killed, removed, ended."""
         wait_until_dead(self.watcher)
+        assert list(Path("/sys/fs/cgroup").rglob(f"jobyard-{self.session}")) == []
 
     def line(self, *words: str) -> list[str]:
         """Read on until a line that begins with these words; return the rest of its words."""

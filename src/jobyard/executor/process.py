@@ -151,7 +151,7 @@ class ProcessExecutor:
         self._all_ended = self._watcher_gone = None
         self._epoll = select.epoll()
         self.loop.add_reader(self._epoll.fileno(), self._turn)
-        self._guard = Guard(session, self._scratch)
+        self._guard = Guard(session, (self._scratch, *self._cgroups.folders()))
         self._guard.start()
         self._epoll.register(self._guard.pidfd, select.EPOLLIN)
         self._is_open = True
@@ -428,11 +428,14 @@ class ProcessExecutor:
 
     async def collect(self, session: str) -> int:
         """Kill what a dead session left on this machine and remove its scratch folder."""
-        folder = self._root / session
-        found = await asyncio.to_thread(watcher.sweep, session, {})
-        if folder.exists():
-            found += 1
-            await asyncio.to_thread(scratch.remove, str(folder))
+        return await asyncio.to_thread(self._collect, session)
+
+    def _collect(self, session: str) -> int:
+        found = watcher.sweep(session, {})
+        folder = str(self._root / session)
+        found += os.path.exists(folder)
+        for path in (folder, *self._cgroups.folders(session)):
+            watcher.remove(path)
         return found
 
     async def close(self) -> None:
