@@ -428,7 +428,7 @@ def _create_interchangeable(decision: Decision, room: int) -> None:
 
 
 def _create_indexes(decision: Decision, total: int, room: int, now: int) -> None:
-    job, policy = decision.job, decision.job.policy
+    job = decision.job
     taken = job.completed | job.failed_indexes | job.live
     if _waits_for_leaving(job):
         taken |= job.leaving

@@ -196,11 +196,11 @@ def _without(
     for start, stop in left:
         while at < len(right) and right[at][1] <= start:
             at += 1
-        cut = at
+        cut, kept_upto = at, start
         while cut < len(right) and right[cut][0] < stop:
-            if right[cut][0] > start:
-                yield start, right[cut][0]
-            start = max(start, right[cut][1])
+            if right[cut][0] > kept_upto:
+                yield kept_upto, right[cut][0]
+            kept_upto = max(kept_upto, right[cut][1])
             cut += 1
-        if start < stop:
-            yield start, stop
+        if kept_upto < stop:
+            yield kept_upto, stop

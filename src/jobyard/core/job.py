@@ -69,8 +69,10 @@ class DependencyCondition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """The delay before try n+1: ``base * factor**(n-1)`` seconds, at most ``cap``, spread by
-    ``jitter`` (a share of the delay, 0 to 1)."""
+    """The delay before try n+1: ``base * factor**(n-1)`` seconds, at most ``cap``.
+
+    ``jitter`` spreads it upwards by a share of itself, from 0 to 1.
+    """
 
     base: float = 10.0
     factor: float = 2.0
@@ -218,4 +220,4 @@ class JobSpec:
     worker_id: str | None = None
     worker_selector: Mapping[str, str] = field(default_factory=_empty)
     unused: Mapping[str, Any] = field(default_factory=_empty)
-    """Legal fields of the document that the executor does not use; kept and shown, never dropped."""
+    """Legal fields of the document that the executor does not use: kept and shown."""
