@@ -91,6 +91,13 @@ def test_nothing_to_do_is_done_when_it_is_due(parallelism: int) -> None:
     assert yard.ledger == [Event.DUE, Event.COMPLETED]
 
 
+@pytest.mark.parametrize("waits", [{"waiting_on": 1}, {"scheduled_at": START + 5}, {}])
+def test_a_job_with_nothing_to_do_can_be_stopped_before_it_is_due(waits) -> None:
+    """Row 18."""
+    yard = a_job(Policy(completions=0, suspend=not waits), **waits).decide().ask(Request.STOP)
+    assert yard.job.status is JobStatus.STOPPED
+
+
 def test_a_wide_job_keeps_a_window_of_waiting_attempts_and_refills_it() -> None:
     """Rows 19 and 21: one decision never makes more than the window, whatever is wanted."""
     yard = a_job(Policy(parallelism=5 * WINDOW, completions=10 * WINDOW)).decide()

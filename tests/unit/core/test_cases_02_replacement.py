@@ -104,6 +104,18 @@ def test_attempts_of_one_index_that_overlap_have_numbers_of_their_own() -> None:
     assert [a.number for a in yard.live(0)] == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_next_number_follows_the_highest_whichever_ends_first(order) -> None:
+    yard = a_job(Policy(completion_mode=INDEXED)).decide().start_all().change(parallelism=0)
+    yard.change(parallelism=1).start_all()
+    attempts = yard.live(0)
+    yard.change(parallelism=0)
+    for position in order:
+        yard.end(attempts[position], AttemptStatus.STOPPED)
+        yard.decide()
+    assert [c.number for c in yard.change(parallelism=1).created] == [3]
+
+
 def test_an_index_is_waited_for_even_if_two_of_its_attempts_are_ending() -> None:
     """Row 37, after a change of the policy while attempts of one index overlap."""
     policy = Policy(completions=4, parallelism=2, completion_mode=INDEXED)

@@ -281,6 +281,7 @@ def test_an_index_that_never_started_keeps_its_number() -> None:
 
 def test_a_job_handed_back_before_anything_started_waits_again_for_a_worker() -> None:
     yard = a_job(Policy(pending_timeout=60)).decide()
+    yard.now += 50 * SECOND
     yard.claim(yard.live()[0])
     assert (yard.job.status, yard.decide().wake_at) == (JobStatus.QUEUED, None)
     yard.end(yard.live()[0], AttemptStatus.STOPPED)

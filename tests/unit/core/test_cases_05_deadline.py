@@ -45,6 +45,13 @@ def test_a_suspended_job_has_no_deadline() -> None:
     assert (yard.job.status, yard.wake_at) == (JobStatus.PENDING, None)
 
 
+def test_a_suspend_that_is_seen_with_the_deadline_comes_first() -> None:
+    """Row 95."""
+    yard = a_job(Policy(active_deadline=10), "R")
+    yard.now += 15 * SECOND
+    assert yard.change(suspend=True).job.outcome is None
+
+
 def test_a_job_looks_again_at_the_moment_of_its_deadline_and_not_before() -> None:
     """Row 96."""
     yard = a_job(Policy(active_deadline=1)).decide().start_all().decide()

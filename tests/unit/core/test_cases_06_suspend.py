@@ -27,9 +27,11 @@ def test_resuming_admits_the_job_anew() -> None:
     """Row 102."""
     yard = a_job(P2_C5, "R R").change(suspend=True).end_stopped()
     assert yard.job.admitted_at is None
+    yard.job.queued_at = START
     yard.now += 60 * SECOND
     yard.change(suspend=False)
     assert (len(yard.created), yard.job.admitted_at) == (2, yard.now)
+    assert yard.job.queued_at is None
     assert yard.ledger == [Event.SUSPENDED, Event.DUE]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,7 +98,9 @@ class Yard:
         while True:
             news, self.news = self.news, []
             waiting = sum(a.status is AttemptStatus.SCHEDULED for a in self.attempts)
-            decision = core.decide(self.job, news, self.now, drawn=drawn, waiting=waiting)
+            given, before = self.job, deepcopy(self.job)
+            decision = core.decide(given, news, self.now, drawn=drawn, waiting=waiting)
+            assert given == before, "the decision changed what it was given"
             self.decisions.append(decision)
             self._apply(decision)
             assert len(self.decisions) < _MANY_ROUNDS, "the decisions do not settle"
@@ -266,6 +269,7 @@ class Yard:
         assert job.active >= 0 and job.terminating >= 0 and job.restarts >= 0
         if job.terminal:
             assert job.active == job.terminating == 0
+            assert job.tries == {}, "a finished job keeps no history"
             assert job.finished_at is not None and job.outcome is job.status
 
     def _running(self, index: int | None) -> Attempt:
