@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.unit.core.yard import INDEXED, START, Attempt, a_job
 
 from jobyard.core.backoff import SECOND
 from jobyard.core.decide import decide, started
@@ -30,7 +31,6 @@ from jobyard.core.job import (
 from jobyard.core.policies import DISRUPTION, match_failure
 from jobyard.core.state import Ended, JobState, Request
 from jobyard.core.states import COUNTS_AS_FAILED, AttemptStatus, JobStatus
-from tests.unit.core.yard import INDEXED, START, Attempt, Yard, a_job
 
 SMALL = st.integers(0, 4)
 IGNORED, FATAL, GIVEN_UP = 2, 3, 4

@@ -366,6 +366,12 @@ def _hold_back(decision: Decision, now: int) -> bool:
     if job.scheduled_at is not None and job.scheduled_at > now:
         decision.wake(job.scheduled_at)
         return True
+    return _admit(decision, now)
+
+
+def _admit(decision: Decision, now: int) -> bool:
+    """Let a job begin that is due; return whether it is over already."""
+    job = decision.job
     decision.move(Event.DUE, now)
     job.admitted_at, job.queued_at = now, None
     if _work_is_done(job):
@@ -425,7 +431,7 @@ def _create_interchangeable(decision: Decision, room: int) -> None:
 
 
 def _create_indexes(decision: Decision, total: int, room: int, now: int) -> None:
-    job, policy = decision.job, decision.job.policy
+    job = decision.job
     taken = job.completed | job.failed_indexes | job.live
     if _waits_for_leaving(job):
         taken |= job.leaving

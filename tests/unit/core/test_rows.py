@@ -24,7 +24,7 @@ def rows_told() -> set[int]:
     rows: set[int] = set()
     for line in (DOCS / "reference" / "kubernetes-cases.md").read_text().splitlines():
         first = line.split("|")[1] if line.startswith("|") else ""
-        for start, stop in re.findall(r"(\d+)(?:–(\d+))?", first):
+        for start, stop in re.findall(r"(\d+)(?:\u2013(\d+))?", first):
             rows |= set(range(int(start), int(stop or start) + 1))
     return rows
 
