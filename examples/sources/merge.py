@@ -11,7 +11,10 @@ parts = [
 ]
 total = {name: sum(part[name] for part in parts) for name in ("files", "bytes", "lines", "packed")}
 Path(os.environ["JOBYARD_RESULT"]).write_text(json.dumps(total))
-megabytes, packed = total["bytes"] / 1e6, total["packed"] / 1e6
 print(
-    f"{total['files']:,} files, {total['lines']:,} lines, {megabytes:.1f} MB, {packed:.1f} MB packed"
+    f"{total['files']:,} files",
+    f"{total['lines']:,} lines",
+    f"{total['bytes'] / 1e6:.1f} MB",
+    f"{total['packed'] / 1e6:.1f} MB packed",
+    sep=", ",
 )
