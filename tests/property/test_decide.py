@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.unit.core.yard import INDEXED, START, Attempt, a_job
 
 from jobyard.core.backoff import SECOND
 from jobyard.core.decide import decide, started
@@ -30,7 +31,6 @@ from jobyard.core.job import (
 from jobyard.core.policies import DISRUPTION, match_failure
 from jobyard.core.state import Ended, JobState, Request
 from jobyard.core.states import COUNTS_AS_FAILED, AttemptStatus, JobStatus
-from tests.unit.core.yard import INDEXED, START, Attempt, Yard, a_job
 
 SMALL = st.integers(0, 4)
 IGNORED, FATAL, GIVEN_UP = 2, 3, 4
@@ -225,19 +225,17 @@ class JobMachine(RuleBasedStateMachine):
         assume(policy.restart_policy is RestartPolicy.ON_FAILURE and attempt.asked is None)
         if not self.yard.job.terminal:
             self.books.read(self.yard.job, self.yard.news)
-        news, self.yard.news = self.yard.news, []
-        # The store counts what is new before it answers; here that is one step.
-        self.yard.news = news
-        self.yard.restart(attempt)
-        if self.yard.news:
-            self.yard.decide()
+        # The store counts what is new before it answers.
+        self.yard.decide()
+        if attempt.asked is None:
+            self.yard.restart(attempt)
 
     @rule(seconds=st.sampled_from([0.5, 5, 15, 40, 200]))
     def time_passes(self, seconds: float) -> None:
         self.yard.now += int(seconds * SECOND)
         self.decide()
 
-    @precondition(lambda self: self.yard.wake_at is not None)
+    @precondition(lambda self: self.yard.wake_at)
     @rule()
     def its_time_comes(self) -> None:
         self.yard.now = max(self.yard.now, self.yard.wake_at or 0)
@@ -322,6 +320,7 @@ class JobMachine(RuleBasedStateMachine):
         if yard.job.request is None and yard.job.outcome is None:
             yard.job.waiting_on = 0
             yard.change(suspend=False, parallelism=max(1, yard.job.policy.parallelism))
+        yard.decide()
         verdicts = [AttemptStatus.SUCCEEDED, AttemptStatus.FAILED, AttemptStatus.LOST]
         always = verdicts[yard.made % 3]
         for _ in range(120):

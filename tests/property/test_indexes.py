@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +16,7 @@ SMALL_MEMBERS = st.sets(st.integers(0, 40))
 def well_formed(indexes: IndexSet) -> bool:
     """Tell whether the ranges are sorted, not empty, and never touch."""
     ends = [end for start_stop in indexes.ranges for end in start_stop]
-    return all(a < b for a, b in zip(ends, ends[1:], strict=False))
+    return all(a < b for a, b in pairwise(ends))
 
 
 @given(MEMBERS)

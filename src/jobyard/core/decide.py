@@ -171,8 +171,7 @@ def _own(job: JobState) -> JobState:
     """Copy a job so that the caller's stays as it was."""
     job = copy(job)
     job.overall = copy(job.overall)
-    if job.tries:
-        job.tries = {index: copy(record) for index, record in job.tries.items()}
+    job.tries = {index: copy(record) for index, record in job.tries.items()}
     return job
 
 
@@ -256,12 +255,10 @@ def _end_as(
 
 def _work_is_done(job: JobState) -> bool:
     total = job.policy.completions
-    if total is None or job.waiting_on or job.dependency_failed is not None:
-        return False
-    if job.status is JobStatus.PENDING and total == 0:
+    if total == 0 and job.admitted_at is None:
         # Nothing to do is done when it is due, not before.
         return False
-    return job.succeeded >= total
+    return total is not None and job.succeeded >= total
 
 
 def _over_backoff_limit(job: JobState) -> Verdict | None:
@@ -369,6 +366,12 @@ def _hold_back(decision: Decision, now: int) -> bool:
     if job.scheduled_at is not None and job.scheduled_at > now:
         decision.wake(job.scheduled_at)
         return True
+    return _admit(decision, now)
+
+
+def _admit(decision: Decision, now: int) -> bool:
+    """Let a job begin that is due; return whether it is over already."""
+    job = decision.job
     decision.move(Event.DUE, now)
     job.admitted_at, job.queued_at = now, None
     if _work_is_done(job):
@@ -428,7 +431,7 @@ def _create_interchangeable(decision: Decision, room: int) -> None:
 
 
 def _create_indexes(decision: Decision, total: int, room: int, now: int) -> None:
-    job, policy = decision.job, decision.job.policy
+    job = decision.job
     taken = job.completed | job.failed_indexes | job.live
     if _waits_for_leaving(job):
         taken |= job.leaving

@@ -6,8 +6,14 @@ import pytest
 
 from jobyard.core import decide as core
 from jobyard.core.job import Policy, RestartPolicy
-from jobyard.core.state import END_OF_REQUEST, REASON_OF_OUTCOME, Decision, JobState, Request
-from jobyard.core.state import IllegalMoveError
+from jobyard.core.state import (
+    END_OF_REQUEST,
+    REASON_OF_OUTCOME,
+    Decision,
+    IllegalMoveError,
+    JobState,
+    Request,
+)
 from jobyard.core.states import (
     ACTIVE,
     ATTEMPT_TRANSITIONS,
@@ -45,7 +51,7 @@ def test_every_move_is_in_the_table_or_raises(status: JobStatus, event: Event) -
 
 
 def test_active_and_terminal_are_all_there_is() -> None:
-    assert ACTIVE + TERMINAL == tuple(JobStatus)
+    assert tuple(JobStatus) == ACTIVE + TERMINAL
 
 
 def test_nothing_leaves_a_terminal_status() -> None:
@@ -85,7 +91,7 @@ def test_an_attempt_moves_forward_and_ends_once() -> None:
     for status, after in ATTEMPT_TRANSITIONS.items():
         assert all(order.index(later) > order.index(status) for later in after)
         assert bool(after) is (status in LIVE_ATTEMPT)
-    assert LIVE_ATTEMPT + ENDED_ATTEMPT == tuple(AttemptStatus)
+    assert tuple(AttemptStatus) == LIVE_ATTEMPT + ENDED_ATTEMPT
     assert set(CLAIMED_ATTEMPT) < set(LIVE_ATTEMPT)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,7 +88,7 @@ class Yard:
     wake_at: int | None = None
     made: int = 0
     withdrawn: int = 0
-    ids: Any = field(default_factory=lambda: itertools.count(1))
+    ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     # What happens to a job.
 
@@ -97,7 +98,9 @@ class Yard:
         while True:
             news, self.news = self.news, []
             waiting = sum(a.status is AttemptStatus.SCHEDULED for a in self.attempts)
-            decision = core.decide(self.job, news, self.now, drawn=drawn, waiting=waiting)
+            given, before = self.job, deepcopy(self.job)
+            decision = core.decide(given, news, self.now, drawn=drawn, waiting=waiting)
+            assert given == before, "the decision changed what it was given"
             self.decisions.append(decision)
             self._apply(decision)
             assert len(self.decisions) < _MANY_ROUNDS, "the decisions do not settle"
@@ -254,19 +257,22 @@ class Yard:
         unread = [e for e in self.news if e.asked is None]
         assert job.active == len(active) + len(unread)
         assert job.terminating == len(leaving) + len(self.news) - len(unread)
-        assert job.restarts == sum(e.restarts for e in (*active, *unread))
+        runs: list[Attempt | Ended] = [*active, *unread]
+        assert job.restarts == sum(e.restarts for e in runs)
         if job.policy.indexed:
-            assert set(job.live) == {e.index for e in (*active, *unread)}
+            assert set(job.live) == {e.index for e in runs}
             assert set(job.leaving) <= {e.index for e in leaving} | {e.index for e in self.news}
             assert len(job.live) == job.active, "an index has two active attempts"
             assert not set(job.completed) & set(job.failed_indexes)
             assert job.succeeded == len(job.completed)
             decided = job.completed | job.failed_indexes
             assert not any(index in decided for index in job.tries)
-        assert job.active >= 0 and job.terminating >= 0 and job.restarts >= 0
+        assert min(job.active, job.terminating, job.restarts) >= 0
         if job.terminal:
             assert job.active == job.terminating == 0
-            assert job.finished_at is not None and job.outcome is job.status
+            assert job.tries == {}, "a finished job keeps no history"
+            assert job.finished_at is not None
+            assert job.outcome is job.status
 
     def _running(self, index: int | None) -> Attempt:
         attempt = next(a for a in self.live(index))
@@ -279,9 +285,7 @@ class Yard:
         self.wake_at = decision.wake_at
         assert not (decision.create and decision.stop), "creates and stops at once"
         for creation in decision.create:
-            self.attempts.append(
-                Attempt(next(self.ids), creation.index, creation.number, self.now)
-            )
+            self.attempts.append(Attempt(next(self.ids), creation.index, creation.number, self.now))
         self.made += len(decision.create)
         if decision.create:
             job = decision.job
@@ -351,10 +355,9 @@ def a_job(policy: Policy | None = None, attempts: str = "", **state: Any) -> Yar
 def _place(yard: Yard, index: int | None, letter: str, code: str) -> None:
     job, identity = yard.job, next(yard.ids)
     tried = None if index is None else job.tries.get(index)
+    number = 1 if tried is None else tried.number + 1
     if index is None:
         number = identity
-    else:
-        number = tried.number + 1 if tried else 1
     attempt = Attempt(identity, index, number, START, started_at=START)
     if letter == "T":
         attempt.asked = StopReason.SCALED_DOWN
