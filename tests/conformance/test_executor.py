@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Test = Callable[["Bench"], Awaitable[None]]
 
 ENVIRON = {"PATH": os.defpath, "HOME": "/home/of/worker", "LANG": "C", "SECRET": "not handed down"}
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 OPEN_FILES = Path("/proc/self/fd")
 PYTHON = (sys.executable, "-I", "-S", "-c")
 
@@ -511,7 +511,7 @@ def test_a_handle_says_pid_start_time_and_boot(check_process: Callable[..., None
         assert witness.handle.state == {
             "pid": int(fields[0]),
             "start_time": int(fields[21]),
-            "boot_id": BOOT_ID.read_text().strip(),
+            "boot_id": BOOT_ID,
         }
 
     check_process(test)

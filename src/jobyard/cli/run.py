@@ -37,7 +37,9 @@ LOOK = 0.25
 @click.option("--executor", help="Run every job with this executor: process or fake.")
 @click.option("--state-dir", type=click.Path(path_type=Path), help="Where the state is kept.")
 @click.option("--slots", type=click.IntRange(min=1), help="Programs at a time.")
-@click.option("--set", "sets", multiple=True, metavar="FIELD=VALUE", help="Set a field of each job.")
+@click.option(
+    "--set", "sets", multiple=True, metavar="FIELD=VALUE", help="Set a field of each job."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the job objects and nothing else.")
 @click.option("--exit-code-from", metavar="NAME", help="End with that job's program's exit code.")
 def run(

@@ -1,5 +1,7 @@
-"""What becomes of a program's words: progress and result travel with the worker's news, a
-checkpoint is stored before it is answered."""
+"""What becomes of a program's words on the attempt channel.
+
+Progress and result travel with the worker's news; a checkpoint is stored before it is answered.
+"""
 
 from __future__ import annotations
 

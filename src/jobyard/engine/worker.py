@@ -228,8 +228,6 @@ class Worker:
         if self._heard or self._news or self._deferred or delay or self._lease_is_lost:
             return
         self._wake.clear()
-        if self._heard or self._news:
-            return
         try:
             await asyncio.wait_for(self._wake.wait(), POLL * (0.8 + 0.4 * ids.fraction()))
         except TimeoutError:
@@ -254,10 +252,9 @@ class Worker:
             await self._store.decide(sorted(deferred))
         if self._listener is not None:
             self._listener.conversed()
-        if settled.claims:
+        if settled.claims and self._want() is not None:
             # There may be more where these came from.
-            if self._want() is not None:
-                self._heard = True
+            self._heard = True
 
     def _want(self) -> Want | None:
         if not self._fetching or self._draining:
@@ -373,4 +370,3 @@ class Worker:
         if self._runs.get(attempt.claim.attempt_id) is attempt:
             self._news.ended(attempt)
             self._wake.set()
-

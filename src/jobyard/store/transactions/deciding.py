@@ -82,7 +82,10 @@ class Book:
         for row in rows:
             if row[0] not in self.entries:
                 self.entries[row[0]] = Entry(
-                    state_of(row, row[STATE_WIDTH]), placement_of(row), wake_at=row[-1], woken_at=row[-1]
+                    state_of(row, row[STATE_WIDTH]),
+                    placement_of(row),
+                    wake_at=row[-1],
+                    woken_at=row[-1],
                 )
 
 
@@ -192,9 +195,7 @@ def write(book: Book, now: int) -> Transaction[Written]:
     written = Written(stops=any(entry.asked for entry in changed))
     if not changed:
         return written
-    yield Query(
-        "update_jobs", (), [state_row(entry.job, entry.wake_at, now) for entry in changed]
-    )
+    yield Query("update_jobs", (), [state_row(entry.job, entry.wake_at, now) for entry in changed])
     wakes = [entry.wake_at for entry in changed if entry.wake_at is not None]
     written.wake_at = min(wakes, default=None)
     written.soon = any(
@@ -206,9 +207,7 @@ def write(book: Book, now: int) -> Transaction[Written]:
         yield Query("insert_attempts", (), attempts)
         written.claimable = True
     yield from write_events(changed)
-    ended = [
-        (entry.job.id, str(entry.job.status)) for entry in changed if entry.job.terminal
-    ]
+    ended = [(entry.job.id, str(entry.job.status)) for entry in changed if entry.job.terminal]
     if ended:
         resolved = yield Query("resolve_dependencies", (), ended)
         written.dependents = bool(resolved)
