@@ -91,7 +91,6 @@ class ProcessExecutor:
         self._use_cgroups = use_cgroups
         self._session = ""
         self._scratch = ""
-        self._number = 0
         self._stdin = -1
         self._base_env = environment.inherit(environ)
         self._cgroups = limits.NO_CGROUPS
@@ -142,7 +141,7 @@ class ProcessExecutor:
             )
         self._session = session
         self._scratch = str(self._root / session)
-        os.makedirs(self._scratch, 0o700, exist_ok=True)
+        self._folders = scratch.Folders(self._scratch)
         tree.become_subreaper()
         strays.spare_present()
         self._cgroups = self._find_cgroups(session)
@@ -151,25 +150,23 @@ class ProcessExecutor:
         self._all_ended = self._watcher_gone = None
         self._epoll = select.epoll()
         self.loop.add_reader(self._epoll.fileno(), self._turn)
-        self._guard = Guard(session, self._scratch)
+        self._guard = Guard(session, (self._scratch, *self._cgroups.folders()))
         self._guard.start()
         self._epoll.register(self._guard.pidfd, select.EPOLLIN)
         self._is_open = True
 
     def start(self, launch: Launch, observer: Observer) -> Running:
         """Start a program; ``observer`` hears of it after this returned."""
-        self._number += 1
         started_at = clock.monotonic()
         program = launch.program
-        name = f"{launch.attempt_id}-{self._number}"
         try:
-            folder = scratch.make(self._scratch, name, len(program.scratch_volumes))
+            folder = self._folders.take(len(program.scratch_volumes))
         except OSError as error:
             return self._refuse(observer, f"its scratch folder cannot be made: {error}")
         try:
-            held = self._cgroups.limit(name, program.resources)
+            held = self._cgroups.limit(os.path.basename(folder), program.resources)
         except OSError as error:
-            scratch.remove(folder)
+            self._give_back(folder)
             return self._refuse(observer, f"its limits cannot be set: {error}")
         env = environment.build(launch, self._base_env, self._session, folder)
         cwd = program.working_dir or self._working_dir
@@ -178,7 +175,7 @@ class ProcessExecutor:
         except spawn.StartError as error:
             for limit in held:
                 limit.close()
-            scratch.remove(folder)
+            self._give_back(folder)
             return self._refuse(observer, error.sentence, error.exit_code)
         run = RunningProcess(
             executor=self,
@@ -195,8 +192,6 @@ class ProcessExecutor:
         return run
 
     def _enter(self, run: RunningProcess) -> None:
-        stat = watcher.read_stat(run.pid)
-        run.start_time = stat.start if stat else 0
         strays.KNOWN[run.pid] = run
         self._runs[run.pidfd] = run
         self._unconcluded += 1
@@ -361,7 +356,7 @@ class ProcessExecutor:
         for pipe in run.pipes:
             self._close(pipe)
         result = retry = None
-        if not scratch.remove_empty(run.scratch):
+        if not self._folders.take_back(run.scratch):
             run.report_progress()
             retry = scratch.read_retry(run.scratch)
             try:
@@ -373,6 +368,10 @@ class ProcessExecutor:
         self.tell(run.observer.ended, run.conclude(result, retry))
         if self._all_ended and not self._unconcluded:
             self._all_ended.set()
+
+    def _give_back(self, folder: str) -> None:
+        if not self._folders.take_back(folder):
+            self._remove(folder)
 
     def _remove(self, folder: str) -> None:
         removal = self.loop.run_in_executor(None, scratch.remove, folder)
@@ -428,11 +427,14 @@ class ProcessExecutor:
 
     async def collect(self, session: str) -> int:
         """Kill what a dead session left on this machine and remove its scratch folder."""
-        folder = self._root / session
-        found = await asyncio.to_thread(watcher.sweep, session, {})
-        if folder.exists():
-            found += 1
-            await asyncio.to_thread(scratch.remove, str(folder))
+        return await asyncio.to_thread(self._collect, session)
+
+    def _collect(self, session: str) -> int:
+        found = watcher.sweep(session, {})
+        folder = str(self._root / session)
+        found += os.path.exists(folder)
+        for path in (folder, *self._cgroups.folders(session)):
+            watcher.remove(path)
         return found
 
     async def close(self) -> None:

@@ -92,7 +92,7 @@ class RunningProcess:
         self.scratch = folder
         self.marker = (session.encode(), str(launch.attempt_id).encode())
         self.limits: list[Limit] = []
-        self.start_time = 0
+        self.start_time = spawned.start_time
         self.dying = False
         self.reaped = False
         self.paused = False
