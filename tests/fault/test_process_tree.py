@@ -688,12 +688,14 @@ def test_signals_to_the_terminals_group_do_not_reach_the_watcher(
 
 
 def test_a_process_that_only_has_the_pid_of_a_registered_one_is_left_alone() -> None:
-    with subprocess.Popen(["sleep", "1000"], start_new_session=True) as child:
-        stat = watcher.read_stat(child.pid)
-        assert stat is not None
-        assert watcher.find_victims("no-such-session", {child.pid: stat.start - 1}) == []
-        assert watcher.find_victims("no-such-session", {child.pid: stat.start}) == [stat]
-        child.kill()
+    child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    stat = watcher.read_stat(child.pid)
+    assert stat is not None
+    found = [watcher.find_victims("none", {child.pid: stat.start - early}) for early in (1, 0)]
+    child.kill()
+    child.wait()
+
+    assert [[victim.pid for victim in victims] for victims in found] == [[], [child.pid]]
 
 
 def test_what_a_dead_session_left_is_collected(working: Callable[..., Worker]) -> None:
