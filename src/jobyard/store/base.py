@@ -110,9 +110,7 @@ class Reports:
 
     def __bool__(self) -> bool:
         """Tell whether there is any news."""
-        return bool(
-            self.ended or self.started or self.crashed or self.stopping or self.progress
-        )
+        return bool(self.ended or self.started or self.crashed or self.stopping or self.progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +285,11 @@ class Store(Protocol):
         """
 
     async def expire_leases(self) -> list[str]:
-        """Take their attempts from workers whose lease ran out; return the sessions."""
+        """Take their attempts from workers whose lease ran out; return the sessions.
+
+        Nobody loses a lease before this store has been watching for as long as that lease, over
+        one unbroken connection: so an outage of the database makes nobody LOST.
+        """
 
     async def settle(
         self,
@@ -302,6 +304,16 @@ class Store(Protocol):
 
         Every report is fenced by ``session``; what this worker does not speak for changes
         nothing and comes back as rejected.
+        """
+
+    async def held(self, session: str, *, known: Container[int] = ()) -> Settled:
+        """Tell what a worker holds, as claims, and the specs of jobs it does not know.
+
+        For a worker whose settle ended with StoreUnavailable: its claims may have been committed
+        before the answer was lost. Waits for a settle that is still under way.
+
+        Raises:
+            LeaseLost: it holds nothing any more.
         """
 
     async def delete_expired(self, limit: int = 100) -> int:
@@ -352,9 +364,7 @@ class LogStore(Protocol):
     async def append(self, chunks: Sequence[Chunk]) -> None:
         """Keep chunks, compressed, in one transaction."""
 
-    async def read(
-        self, attempt_id: int, *, offset: int = 0, limit: int = 64
-    ) -> list[Chunk]:
+    async def read(self, attempt_id: int, *, offset: int = 0, limit: int = 64) -> list[Chunk]:
         """Read an attempt's chunks that reach beyond ``offset``, in order."""
 
     async def delete(self, job_ids: Sequence[int]) -> None:

@@ -36,6 +36,10 @@ Transaction = Generator[Query, Rows, T]
 class Driver(Protocol):
     """What a database must be able to do for the store."""
 
+    @property
+    def breaks(self) -> int:
+        """How often the connection was lost so far; 0 for ever where none can be lost."""
+
     async def open(self) -> None:
         """Connect, and bring the schema up to date.
 
@@ -52,7 +56,10 @@ class Driver(Protocol):
         """
 
     async def read(self, make: Callable[[], Transaction[T]]) -> T:
-        """Run a transaction that only reads, on one consistent picture."""
+        """Run a transaction that only reads, on one consistent picture.
+
+        ``make`` may be called anew, as for ``write``.
+        """
 
     def hint(self) -> None:
         """Tell everyone who listens that something may be there to do."""
@@ -68,8 +75,8 @@ class Driver(Protocol):
 class Statement:
     """A query's text and its kind.
 
-    ``rows`` answers with rows, ``none`` with nothing, ``many`` is run for each of its bulk rows
-    and answers with nothing.
+    ``rows`` answers with rows, ``none`` with nothing. ``many`` takes bulk rows and answers with
+    nothing; SQLite runs it once a row, PostgreSQL once with a column of values a parameter.
     """
 
     name: str

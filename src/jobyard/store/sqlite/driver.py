@@ -43,6 +43,11 @@ class SqliteDriver:
         self._connection: sqlite3.Connection | None = None
         self._durable = False
 
+    @property
+    def breaks(self) -> int:
+        """A file has no connection to lose."""
+        return 0
+
     async def open(self) -> None:
         """Open the file, make or migrate the schema under an exclusive lock."""
         await self._run(self._connect)
@@ -81,7 +86,7 @@ class SqliteDriver:
             )
         try:
             connection = connect(self._path, self._read_clock)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise unavailable(self._path, error) from error
         self._connection = connection
         migrate(connection, self._path)
@@ -144,7 +149,8 @@ class SqliteDriver:
 
 
 def connect(path: Path, read_clock: Callable[[], int] = clock.now_us) -> sqlite3.Connection:
-    """Open a database file in the way that this store needs."""
+    """Open a database file in the way that this store needs; a new one is its owner's alone."""
+    path.touch(mode=0o600)
     connection = sqlite3.connect(
         path, timeout=BUSY, isolation_level=None, check_same_thread=False, cached_statements=256
     )
@@ -197,7 +203,7 @@ def _split(script: str) -> list[str]:
     return statements
 
 
-def unavailable(path: Any, error: sqlite3.Error) -> StoreUnavailable:
+def unavailable(path: Any, error: Exception) -> StoreUnavailable:
     """Say in a person's words why a database file cannot be used."""
     return StoreUnavailable(
         f"the database {path} cannot be used: {error}",

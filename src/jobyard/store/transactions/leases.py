@@ -52,13 +52,18 @@ def leave(session: str) -> Transaction[bool]:
     return (yield from _take_all_from(session, now))
 
 
-def expire() -> Transaction[list[str]]:
-    """Take their attempts from workers whose lease ran out; return their sessions."""
+def expire(since: int | None) -> Transaction[tuple[list[str], int]]:
+    """Take their attempts from workers whose lease ran out; return their sessions, and the time.
+
+    Nobody loses a lease that is longer than the time since ``since``, when the watch began: one
+    that could not reach the store must first have had as long as that to renew it.
+    """
     now = yield from read_now()
-    sessions = [row[0] for row in (yield Query("expired_sessions", (now,)))]
+    watched = 0 if since is None else now - since
+    sessions = [row[0] for row in (yield Query("expired_sessions", (now, watched)))]
     for session in sessions:
         yield from _take_all_from(session, now)
-    return sessions
+    return sessions, now
 
 
 def _take_all_from(session: str, now: int) -> Transaction[bool]:
@@ -81,7 +86,7 @@ def drain(worker_id: str, *, draining: bool) -> Transaction[WorkerRecord]:
         WorkerNotFound: no live worker has this id.
     """
     now = yield from read_now()
-    yield Query("drain_worker", (worker_id, int(draining)))
+    yield Query("drain_worker", (worker_id, draining))
     for row in (yield Query("list_workers", (now,))):
         if row[0] == worker_id:
             return worker_of(row)

@@ -1,4 +1,5 @@
 -- name: worker_of_session :rows
+-- The session's lease holds until the transaction ends.
 SELECT id, labels, draining
 FROM workers
 WHERE session = ?1;
@@ -24,9 +25,12 @@ RETURNING
     heartbeat_at, lease_until;
 
 -- name: expired_sessions :rows
+-- Sessions whose lease ran out before ?1, if it is no longer than the ?2 microseconds for which
+-- we have been watching.
 SELECT session
 FROM workers
-WHERE lease_until < ?1;
+WHERE lease_until < ?1
+    AND lease <= ?2;
 
 -- name: delete_worker :none
 DELETE FROM workers
