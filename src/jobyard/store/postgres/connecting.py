@@ -56,7 +56,7 @@ def plain_connection() -> Any:
     """
     import asyncpg
 
-    class PlainConnection(asyncpg.Connection):  # type: ignore[type-arg]
+    class PlainConnection(asyncpg.Connection):
         """A connection that needs no reset."""
 
         __slots__ = ()
@@ -86,7 +86,7 @@ async def connect(dsn: str) -> Any:
 
 
 @cache
-def lost_errors() -> tuple[type[BaseException], ...]:
+def lost_errors() -> tuple[type[Exception], ...]:
     """Name the errors that mean: the database is out of reach now, and may be back later."""
     import asyncpg
 
@@ -107,7 +107,7 @@ def lost_errors() -> tuple[type[BaseException], ...]:
     )
 
 
-def unavailable(error: BaseException) -> JobyardError:
+def unavailable(error: Exception) -> JobyardError:
     """Say in a person's words why the database cannot be used."""
     import asyncpg
 

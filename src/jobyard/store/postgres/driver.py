@@ -113,6 +113,7 @@ class PostgresDriver:
 
         if self._pool is None:
             raise StoreUnavailable("the database connection is closed")
+        lost_race: Exception | None = None
         for _ in range(TRIES):
             try:
                 connection = await self._pool.acquire(timeout=WAIT_FOR_CONNECTION)
@@ -135,7 +136,7 @@ class PostgresDriver:
                 raise unavailable(error) from error
             else:
                 return result
-        raise lost_race
+        raise StoreUnavailable(f"this change lost {TRIES} races: {lost_race}") from lost_race
 
     async def _write(self, connection: Any, make: Callable[[], Transaction[T]]) -> T:
         await connection.execute("BEGIN")

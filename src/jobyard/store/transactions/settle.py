@@ -294,7 +294,7 @@ def _take_waiting(
     rows = yield Query("claim_attempts", (taken, speaker.session, speaker.worker_id, now))
     order = {attempt_id: position for position, attempt_id in enumerate(taken)}
     rows = sorted(rows, key=lambda row: order[row[0]])
-    not_started = dict((yield Query("not_started_among", (sorted(jobs),))))
+    not_started = {row[0]: row[1] for row in (yield Query("not_started_among", (sorted(jobs),)))}
     # Never wait for a job's row while holding attempts: a job that somebody holds learns of
     # its claim when its first program starts.
     yield from lock(book, [job_id for job_id, claimed in not_started.items() if not claimed])
@@ -349,7 +349,8 @@ def held(session: str, known: Container[int]) -> Transaction[Settled]:
     yield Query("sessions_of_worker", (speaker.worker_id,))
     settled = Settled()
     for row in (yield Query("held_attempts", (session,))):
-        settled.claims.append(Claim(*row, first=True))
+        attempt_id, job_id, index, number, executor = row
+        settled.claims.append(Claim(attempt_id, job_id, index, number, executor, first=True))
     yield from _specs(settled, known)
     return settled
 

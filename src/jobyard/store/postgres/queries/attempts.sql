@@ -1,4 +1,6 @@
 -- Writes of many rows go by ascending ids, so that two of them never wait for each other in a ring.
+-- A session speaks for an attempt while the attempt has not ended. The fence says so by
+-- `finished_at`, not by status: so no partial index tempts the planner away from the ids.
 
 -- name: insert_attempts :many
 -- Attempts that wait for a worker.
@@ -48,7 +50,7 @@ SET status = 'RUNNING', started_at = coalesce(a.started_at, r.started_at), handl
 FROM unnest($2::bigint[], $3::bigint[], $4::text[]) AS r (id, started_at, handle)
 WHERE a.id = r.id
     AND a.session = $1
-    AND a.status IN ('QUEUED', 'RUNNING')
+    AND a.finished_at IS NULL
 RETURNING a.id;
 
 -- name: end_attempts :rows
@@ -75,7 +77,7 @@ FROM unnest(
     started_at, finished_at, counted)
 WHERE a.id = r.id
     AND a.session = $1
-    AND a.status IN ('QUEUED', 'RUNNING')
+    AND a.finished_at IS NULL
 RETURNING a.id, a.stop_reason;
 
 -- name: spoken_for :rows
@@ -85,7 +87,7 @@ SELECT id, stop_reason
 FROM attempts
 WHERE id = ANY ($2::bigint[])
     AND session = $1
-    AND status IN ('QUEUED', 'RUNNING')
+    AND finished_at IS NULL
 ORDER BY id
 FOR NO KEY UPDATE;
 
@@ -108,7 +110,7 @@ SET progress_done = r.done, progress_total = r.total
 FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS r (id, done, total)
 WHERE a.id = r.id
     AND a.session = $1
-    AND a.status IN ('QUEUED', 'RUNNING')
+    AND a.finished_at IS NULL
 RETURNING a.id;
 
 -- name: stops_of_session :rows

@@ -1,4 +1,5 @@
--- A `+` before a column keeps SQLite from choosing that column's index: a fenced write goes by id.
+-- A session speaks for an attempt while the attempt has not ended. A `+` before a column keeps
+-- SQLite from choosing that column's index: a fenced write goes by id.
 
 -- name: insert_attempts :many
 -- Attempts that wait for a worker.
@@ -51,7 +52,7 @@ SET status = 'RUNNING', started_at = coalesce(started_at, row.value ->> 1), hand
 FROM json_each(?2) AS row
 WHERE attempts.id = row.value ->> 0
     AND +session = ?1
-    AND +status IN ('QUEUED', 'RUNNING')
+    AND finished_at IS NULL
 RETURNING attempts.id;
 
 -- name: end_attempts :rows
@@ -73,7 +74,7 @@ SET
 FROM json_each(?2) AS row
 WHERE attempts.id = row.value ->> 0
     AND +session = ?1
-    AND +status IN ('QUEUED', 'RUNNING')
+    AND finished_at IS NULL
 RETURNING attempts.id, stop_reason;
 
 -- name: spoken_for :rows
@@ -82,7 +83,7 @@ SELECT id, stop_reason
 FROM attempts
 WHERE id IN (SELECT value FROM json_each(?2))
     AND +session = ?1
-    AND status IN ('QUEUED', 'RUNNING');
+    AND finished_at IS NULL;
 
 -- name: grant_restarts :none
 UPDATE attempts
@@ -103,7 +104,7 @@ SET progress_done = row.value ->> 1, progress_total = row.value ->> 2
 FROM json_each(?2) AS row
 WHERE attempts.id = row.value ->> 0
     AND +session = ?1
-    AND +status IN ('QUEUED', 'RUNNING')
+    AND finished_at IS NULL
 RETURNING attempts.id;
 
 -- name: stops_of_session :rows
