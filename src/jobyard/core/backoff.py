@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from sys import float_info
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,9 +24,13 @@ def delay(backoff: Backoff, streak: int, drawn: float = 0.0) -> int:
     ``drawn`` is a number from 0 to 1 that the caller drew; it spreads the delay by ``jitter``
     upwards, so that the documented delay is the least. kubernetes-jobs.md B.5.
     """
-    # 2.0**1000 overflows no float, but the cap is reached long before.
+    # The cap is reached long before 2.0**63; a factor that overflows a float has reached it too.
     exponent = min(max(streak, 1) - 1, 63)
-    seconds = min(backoff.base * backoff.factor**exponent, backoff.cap)
+    try:
+        grown = backoff.factor**exponent
+    except OverflowError:
+        grown = float_info.max
+    seconds = min(backoff.base * grown, backoff.cap)
     return int(seconds * (1.0 + backoff.jitter * drawn) * SECOND)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from jobyard.core.backoff import advised, delay
@@ -13,7 +14,6 @@ from jobyard.core.states import (
     COUNTS_AS_FAILED,
     AttemptReason,
     AttemptStatus,
-    JobStatus,
     Reason,
 )
 
@@ -37,19 +37,15 @@ def count(job: JobState, ended: Iterable[Ended], drawn: float = 0.0) -> Verdict 
     gone: list[int] = []
     left: list[int] = []
     verdict: Verdict | None = None
-    for attempt in ended:
-        if attempt.asked is None:
-            job.active -= 1
-            job.restarts -= attempt.restarts
-        else:
-            job.terminating -= 1
-        if attempt.index is not None:
-            (gone if attempt.asked is None else left).append(attempt.index)
+    total = job.policy.completions if job.policy.indexed else None
+    for attempt in _in_order(ended):
+        _take_off(job, attempt, gone, left)
+        if total is not None and attempt.index is not None and attempt.index >= total:
+            # Elastic completions let go of this index: how it ended is no news (B.3).
+            continue
         if attempt.status is AttemptStatus.SUCCEEDED:
             _succeeded(job, attempt, completed)
-        elif attempt.status is AttemptStatus.STOPPED or (
-            attempt.status is AttemptStatus.LOST and attempt.asked is not None
-        ):
+        elif _was_stopped(attempt):
             _stopped(job, attempt)
         else:
             said = _failed(job, attempt, failed, drawn)
@@ -59,13 +55,37 @@ def count(job: JobState, ended: Iterable[Ended], drawn: float = 0.0) -> Verdict 
         job.succeeded = len(job.completed)
     if failed:
         job.failed_indexes |= IndexSet.of(failed) - job.completed
+    for index in (*completed, *failed):
+        job.tries.pop(index, None)
     if gone:
         job.live -= IndexSet.of(gone)
     if left:
         job.leaving -= IndexSet.of(left)
-    if not job.terminating:
-        job.held = False
+    job.held = job.held and job.terminating > 0
     return verdict
+
+
+def _in_order(ended: Iterable[Ended]) -> list[Ended]:
+    """Tell the news as it happened: a success ends only the streak of failures before it."""
+    return sorted(ended, key=attrgetter("finished_at"))
+
+
+def _take_off(job: JobState, attempt: Ended, gone: list[int], left: list[int]) -> None:
+    """Take an attempt off the number of those that run, and note its index."""
+    if attempt.asked is None:
+        job.active -= 1
+        job.restarts -= attempt.restarts
+    else:
+        job.terminating -= 1
+    if attempt.index is not None:
+        (gone if attempt.asked is None else left).append(attempt.index)
+
+
+def _was_stopped(attempt: Ended) -> bool:
+    """Tell whether we ended it; a worker that was lost while it stopped is as good as obeyed."""
+    if attempt.status is AttemptStatus.LOST:
+        return attempt.asked is not None
+    return attempt.status is AttemptStatus.STOPPED
 
 
 def _succeeded(job: JobState, attempt: Ended, completed: list[int]) -> None:
@@ -77,7 +97,6 @@ def _succeeded(job: JobState, attempt: Ended, completed: list[int]) -> None:
     # An index that was given up stays given up: a first count stands (B.14).
     if index not in job.failed_indexes:
         completed.append(index)
-    job.tries.pop(index, None)
 
 
 def _stopped(job: JobState, attempt: Ended) -> None:
@@ -87,24 +106,24 @@ def _stopped(job: JobState, attempt: Ended) -> None:
 
 
 def _remember(job: JobState, attempt: Ended) -> Tries:
-    """Keep the number of an undecided index, and return the record that its failures count on."""
+    """Keep the number of an undecided index, and return its record, else the job's."""
     index = attempt.index
     if index is None or index in job.completed or index in job.failed_indexes:
         return job.overall
     record = job.tries.setdefault(index, Tries())
     if attempt.started_at is not None:
         record.number = max(record.number, attempt.number)
-    return record if job.policy.backoff_limit_per_index is not None else job.overall
+    return record
 
 
 def _failed(job: JobState, attempt: Ended, failed: list[int], drawn: float) -> Verdict | None:
-    record = _remember(job, attempt)
-    if job.outcome is JobStatus.COMPLETED:
-        return None
+    own = _remember(job, attempt)
+    record = job.overall if job.policy.backoff_limit_per_index is None else own
     matched = match_failure(job.policy.failure_rules, attempt)
     action = matched[0] if matched else None
-    if action is None and attempt.status is AttemptStatus.LOST:
-        return _lost(job, attempt, record)
+    if attempt.status is AttemptStatus.LOST and action in (None, FailureAction.IGNORE):
+        return _lost(job, attempt, own)
+    own.lost = 0
     if action is FailureAction.IGNORE:
         _ignored(job, attempt, record, drawn)
         return None
@@ -112,7 +131,7 @@ def _failed(job: JobState, attempt: Ended, failed: list[int], drawn: float) -> V
     if action is FailureAction.FAIL_JOB and matched:
         return Reason.POD_FAILURE_POLICY, _tell_rule(attempt, matched[1])
     if action is FailureAction.FAIL_INDEX and attempt.index is not None:
-        _give_up(job, attempt.index, failed)
+        failed.append(attempt.index)
         return None
     return _counted(job, attempt, record, failed, drawn)
 
@@ -125,23 +144,17 @@ def _counted(
     exhausted = limit is not None and record.failures >= limit
     record.failures += 1
     record.streak += 1
-    record.lost = 0
     wait = delay(job.policy.backoff, record.streak, drawn) if asked_delay is None else asked_delay
     record.retry_at = max(record.retry_at, attempt.finished_at + wait)
     if limit is not None and attempt.index is not None:
         if exhausted or not may_retry:
-            _give_up(job, attempt.index, failed)
+            failed.append(attempt.index)
         return None
     if not may_retry:
         started = attempt.reason != AttemptReason.START_FAILED
         reason = Reason.RETRY_REFUSED if started else AttemptReason.START_FAILED
         return reason, f"{tell(attempt)} and a retry makes no sense"
     return None
-
-
-def _give_up(job: JobState, index: int, failed: list[int]) -> None:
-    failed.append(index)
-    job.tries.pop(index, None)
 
 
 def _ignored(job: JobState, attempt: Ended, record: Tries, drawn: float) -> None:
@@ -153,6 +166,17 @@ def _ignored(job: JobState, attempt: Ended, record: Tries, drawn: float) -> None
 
 
 def _lost(job: JobState, attempt: Ended, record: Tries) -> Verdict | None:
+    """Replace at once, within a bound: lost one after the other, not with one and the same worker.
+
+    An index is lost again when its next attempt is; where attempts are interchangeable, only one
+    that was made after the last counted loss is the next.
+    """
+    if attempt.index is None:
+        if attempt.number <= record.lost_upto:
+            return None
+        record.lost_upto = record.number
+    elif record is job.overall:
+        return None
     record.lost += 1
     if record.lost < LOST_LIMIT:
         return None

@@ -70,13 +70,13 @@ def decide(
     decision = Decision(job)
     _notice_starts(decision, ended)
     verdict = count(job, ended, drawn)
-    _notice_hand_back(decision, ended, now)
     _fit_to_completions(job)
     if job.outcome is None:
         _judge(decision, verdict, now)
     if job.outcome is not None:
-        _wind_down(decision, now)
+        _wind_down(decision, job.outcome, now)
     elif not _hold_back(decision, now):
+        _notice_hand_back(decision, ended, now)
         _manage(decision, now, waiting)
     job.retry_at = _retry_at(job, now)
     return decision
@@ -171,8 +171,7 @@ def _own(job: JobState) -> JobState:
     """Copy a job so that the caller's stays as it was."""
     job = copy(job)
     job.overall = copy(job.overall)
-    if job.tries:
-        job.tries = {index: copy(record) for index, record in job.tries.items()}
+    job.tries = {index: copy(record) for index, record in job.tries.items()}
     return job
 
 
@@ -189,7 +188,9 @@ def _start(decision: Decision, at: int) -> None:
 def _notice_starts(decision: Decision, ended: Sequence[Ended]) -> None:
     status = decision.job.status
     if status is JobStatus.SCHEDULED or status is JobStatus.QUEUED:
-        first = min((e.started_at for e in ended if e.started_at is not None), default=None)
+        # What was stopped by a suspend says nothing about the job after it.
+        starts = (e.started_at for e in ended if e.asked is not StopReason.SUSPENDED)
+        first = min((at for at in starts if at is not None), default=None)
         if first is not None:
             _start(decision, first)
 
@@ -197,6 +198,7 @@ def _notice_starts(decision: Decision, ended: Sequence[Ended]) -> None:
 def _notice_hand_back(decision: Decision, ended: Sequence[Ended], now: int) -> None:
     if ended and decision.job.status is JobStatus.QUEUED and not decision.job.active:
         decision.move(Event.HANDED_BACK, now)
+        _watch_time(decision, now)
 
 
 def _fit_to_completions(job: JobState) -> None:
@@ -253,12 +255,10 @@ def _end_as(
 
 def _work_is_done(job: JobState) -> bool:
     total = job.policy.completions
-    if total is None or job.waiting_on or job.dependency_failed is not None:
-        return False
-    if job.status is JobStatus.PENDING and total == 0:
+    if total == 0 and job.admitted_at is None:
         # Nothing to do is done when it is due, not before.
         return False
-    return job.succeeded >= total
+    return total is not None and job.succeeded >= total
 
 
 def _over_backoff_limit(job: JobState) -> Verdict | None:
@@ -280,12 +280,20 @@ def _over_time(decision: Decision, now: int) -> Verdict | None:
             return Reason.DEADLINE_EXCEEDED, message
         decision.wake(due)
     if policy.pending_timeout is not None and job.status is JobStatus.SCHEDULED:
-        due = job.admitted_at + int(policy.pending_timeout * SECOND)
+        # A hand-back starts the wait anew.
+        since = max(job.admitted_at, job.queued_at or 0)
+        due = since + int(policy.pending_timeout * SECOND)
         if now >= due:
             message = f"no worker claimed it within {policy.pending_timeout:g} s"
             return Reason.PENDING_TIMEOUT, message
         decision.wake(due)
     return None
+
+
+def _watch_time(decision: Decision, now: int) -> None:
+    """Wake for the time limits of a status that the job took on after it was judged."""
+    if _over_time(decision, now) is not None:
+        decision.wake(now)
 
 
 def _over_failed_indexes(job: JobState) -> Verdict | None:
@@ -304,19 +312,17 @@ def _shortened(text: str, limit: int = 200) -> str:
     return text if len(text) <= limit else f"{text[:limit].rsplit(',', 1)[0]},…"
 
 
-def _wind_down(decision: Decision, now: int) -> None:
+def _wind_down(decision: Decision, outcome: JobStatus, now: int) -> None:
     """End what still runs; when nothing does, end the job."""
     job = decision.job
-    if job.outcome is None or job.outcome_at is None:
-        return
-    event, stop_reason = REASON_OF_OUTCOME[job.outcome]
+    event, stop_reason = REASON_OF_OUTCOME[outcome]
     if job.active:
-        due = job.outcome_at
-        if job.outcome is JobStatus.COMPLETED:
+        due = job.outcome_at or 0
+        if outcome is JobStatus.COMPLETED:
             due += int(job.policy.completed_timeout * SECOND)
             if job.reason == Reason.SUCCESS_POLICY:
                 stop_reason = StopReason.SUCCESS_POLICY
-        if now < due:
+        if now < due and job.request is None:
             decision.wake(due)
         else:
             decision.stop = Stop(stop_reason, job.policy.grace)
@@ -326,10 +332,13 @@ def _wind_down(decision: Decision, now: int) -> None:
     job.finished_at = now
     job.tries = {}
     job.overall = Tries(number=job.overall.number)
-    if job.policy.ttl is not None:
-        job.expires_at = now + int(job.policy.ttl * SECOND)
+    job.expires_at = _expiry(job, now)
     decision.wake_at = None
     decision.move(event, now, job.reason, job.message)
+
+
+def _expiry(job: JobState, finished_at: int) -> int | None:
+    return None if job.policy.ttl is None else finished_at + int(job.policy.ttl * SECOND)
 
 
 def _hold_back(decision: Decision, now: int) -> bool:
@@ -346,6 +355,7 @@ def _hold_back(decision: Decision, now: int) -> bool:
         if job.status is not JobStatus.PENDING:
             decision.move(Event.SUSPENDED, now)
         job.admitted_at = None
+        job.held = job.terminating > 0
         if job.active:
             decision.stop = Stop(StopReason.SUSPENDED, job.policy.grace)
         return True
@@ -356,14 +366,19 @@ def _hold_back(decision: Decision, now: int) -> bool:
     if job.scheduled_at is not None and job.scheduled_at > now:
         decision.wake(job.scheduled_at)
         return True
+    return _admit(decision, now)
+
+
+def _admit(decision: Decision, now: int) -> bool:
+    """Let a job begin that is due; return whether it is over already."""
+    job = decision.job
     decision.move(Event.DUE, now)
     job.admitted_at, job.queued_at = now, None
     if _work_is_done(job):
         _end_as(job, JobStatus.COMPLETED, Reason.COMPLETIONS_REACHED, None, now)
-        _wind_down(decision, now)
+        _wind_down(decision, JobStatus.COMPLETED, now)
         return True
-    if _over_time(decision, now) is not None:
-        decision.wake(now)
+    _watch_time(decision, now)
     return False
 
 
@@ -379,7 +394,7 @@ def _manage(decision: Decision, now: int, waiting: int) -> None:
         decision.stop = Stop(StopReason.SCALED_DOWN, policy.grace, count=job.active - want)
         return
     room = want - job.active
-    if policy.replacement_policy is ReplacementPolicy.FAILED or job.held:
+    if _waits_for_leaving(job):
         room -= job.terminating
     if policy.parallelism > WINDOW:
         room = min(room, WINDOW - waiting)
@@ -403,6 +418,10 @@ def _target(job: JobState) -> int:
     return max(0, min(policy.parallelism, undecided))
 
 
+def _waits_for_leaving(job: JobState) -> bool:
+    return job.held or job.policy.replacement_policy is ReplacementPolicy.FAILED
+
+
 def _create_interchangeable(decision: Decision, room: int) -> None:
     job = decision.job
     first = job.overall.number + 1
@@ -412,19 +431,25 @@ def _create_interchangeable(decision: Decision, room: int) -> None:
 
 
 def _create_indexes(decision: Decision, total: int, room: int, now: int) -> None:
-    job, policy = decision.job, decision.job.policy
+    job = decision.job
     taken = job.completed | job.failed_indexes | job.live
-    if policy.replacement_policy is ReplacementPolicy.FAILED or job.held:
+    if _waits_for_leaving(job):
         taken |= job.leaving
+        if job.terminating > len(job.leaving):
+            # Several attempts of one index are leaving; the set forgets it with the first.
+            return
     delayed = IndexSet.of(index for index, record in job.tries.items() if record.retry_at > now)
     if delayed:
         taken |= delayed
     chosen = taken.missing(total, room)
     if len(job.tries) >= MAX_OPEN_TRIES:
-        chosen = [index for index in chosen if index in job.tries]
+        chosen = sorted(index for index in job.tries if index not in taken)[:room]
     if delayed and len(chosen) < room:
         decision.wake(min(job.tries[index].retry_at for index in delayed))
     for index in chosen:
+        if index in job.leaving:
+            # The attempt that it overlaps has the next number.
+            job.tries.setdefault(index, Tries()).number += 1
         record = job.tries.get(index)
         decision.create.append(Creation(index, record.number + 1 if record else 1))
     job.live |= IndexSet.of(chosen)
@@ -443,9 +468,8 @@ def _retry_at(job: JobState, now: int) -> int | None:
 
 def change_policy(job: JobState, **changes: object) -> JobState:
     """Return the job with some fields of its policy changed, to be decided upon."""
-    job = _own(job)
-    job.policy = replace(job.policy, **changes)  # type: ignore[arg-type]  # names checked by spec
-    return job
+    # The names were checked by spec.
+    return replace_policy(job, replace(job.policy, **changes))  # type: ignore[arg-type]
 
 
 def restarts_in_place(job: JobState) -> bool:
@@ -454,7 +478,9 @@ def restarts_in_place(job: JobState) -> bool:
 
 
 def replace_policy(job: JobState, policy: Policy) -> JobState:
-    """Return the job with another policy, to be decided upon."""
+    """Return the job with another policy, to be decided upon; a new ``ttl`` counts from the end."""
     job = _own(job)
     job.policy = policy
+    if job.finished_at is not None:
+        job.expires_at = _expiry(job, job.finished_at)
     return job

@@ -34,8 +34,9 @@ class Tries:
     """How the tries of one index, or of a job whose attempts are interchangeable, went so far.
 
     ``number`` counts attempts that started; ``failures`` those that counted; ``streak``, ``lost``
-    and ``ignored`` count in a row and end with the next success. ``retry_at`` is in microseconds
-    since 1970, 0 for at once.
+    and ``ignored`` count in a row and end with the next success; ``lost_upto`` is the last number
+    that was given when a loss was counted. ``retry_at`` is in microseconds since 1970, 0 for at
+    once.
     """
 
     number: int = 0
@@ -44,6 +45,7 @@ class Tries:
     lost: int = 0
     ignored: int = 0
     retry_at: int = 0
+    lost_upto: int = 0
 
 
 @dataclass(slots=True)
@@ -56,7 +58,7 @@ class JobState:
     """
 
     id: int
-    policy: Policy = Policy()
+    policy: Policy = field(default_factory=Policy)
     status: JobStatus = JobStatus.PENDING
     outcome: JobStatus | None = None
     outcome_at: int | None = None

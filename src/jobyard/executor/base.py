@@ -65,6 +65,8 @@ class Exit:
     exit_code: int
     signal: int | None = None
     start_error: str | None = None
+    transient: bool = False
+    """Whether the start may well succeed another time: it was for want of memory or processes."""
     oom: bool = False
     timed_out: bool = False
     retry: str | None = None

@@ -5,11 +5,12 @@ Times are microseconds since 1970 of the store's own clock, which alone decides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Mapping, Sequence
+
     from jobyard.core.job import JobSpec
     from jobyard.core.records import Attempt, Job, LedgerRecord, WorkerRecord
     from jobyard.core.state import Request
@@ -121,6 +122,8 @@ class Want:
     cpu: float
     memory: int
     limit: int = 500
+    own_only: bool = False
+    """Whether only jobs that are pinned to this worker are wanted."""
 
     @property
     def total(self) -> int:
@@ -284,11 +287,11 @@ class Store(Protocol):
             WorkerNotFound: no live worker has this id.
         """
 
-    async def expire_leases(self) -> list[str]:
+    async def expire_leases(self, *, unbroken: float) -> list[str]:
         """Take their attempts from workers whose lease ran out; return the sessions.
 
-        Nobody loses a lease before this store has been watching for as long as that lease, over
-        one unbroken connection: so an outage of the database makes nobody LOST.
+        ``unbroken`` is for how many seconds the caller has been in touch with the store: a
+        worker loses its lease only to one who would have seen a whole lease's renewals.
         """
 
     async def settle(

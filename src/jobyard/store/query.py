@@ -36,10 +36,6 @@ Transaction = Generator[Query, Rows, T]
 class Driver(Protocol):
     """What a database must be able to do for the store."""
 
-    @property
-    def breaks(self) -> int:
-        """How often the connection was lost so far; 0 for ever where none can be lost."""
-
     async def open(self) -> None:
         """Connect, and bring the schema up to date.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 STATE_WIDTH = 30
 """How many columns of `lock_jobs` and `jobs_by_id` make a JobState."""
 
-_NO_TRIES = "[0,0,0,0,0,0]"
+_NO_TRIES = "[0,0,0,0,0,0,0]"
 
 
 class Placement(NamedTuple):
@@ -93,12 +93,13 @@ def _tries_text(tries: dict[int, Tries]) -> str:
 def _record(tries: Tries) -> tuple[int, ...]:
     return (
         tries.number, tries.failures, tries.streak, tries.lost, tries.ignored, tries.retry_at,
+        tries.lost_upto,
     )  # fmt: skip
 
 
 def state_row(job: JobState, wake_at: int | None, now: int) -> tuple[Any, ...]:
     """Write a job's narrow row in the order of `update_jobs` and `insert_jobs`."""
-    overall = "[{},{},{},{},{},{}]".format(*_record(job.overall))
+    overall = "[{},{},{},{},{},{},{}]".format(*_record(job.overall))
     return (
         job.id, str(job.status), job.outcome and str(job.outcome), job.outcome_at, job.reason,
         job.message, job.request and str(job.request), job.waiting_on, job.dependency_failed,

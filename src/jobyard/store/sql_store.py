@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jobyard.errors import StoreUnavailable
 from jobyard.store.intake import Intake
 from jobyard.store.transactions import cleanup, control, leases, read, settle
 from jobyard.store.transactions.deciding import read_now
@@ -40,7 +39,6 @@ class SqlStore:
         self._driver = driver
         self._logs = logs
         self._intake = Intake(driver)
-        self._watching: tuple[int, int] | None = None
 
     async def open(self) -> None:
         """Connect and bring the schema up to date."""
@@ -133,23 +131,9 @@ class SqlStore:
         self._driver.hint()
         return record
 
-    async def expire_leases(self) -> list[str]:
-        """Take their attempts from workers whose lease ran out, if we could see them renew it.
-
-        A lease is lost at the earliest one full lease after the first call on this connection:
-        while nobody could reach the database, nobody could renew.
-        """
-        breaks = self._driver.breaks
-        since = None
-        if self._watching is not None and self._watching[0] == breaks:
-            since = self._watching[1]
-        try:
-            sessions, now = await self._driver.write(partial(leases.expire, since))
-        except StoreUnavailable:
-            self._watching = None
-            raise
-        if since is None:
-            self._watching = (breaks, now)
+    async def expire_leases(self, *, unbroken: float) -> list[str]:
+        """Take their attempts from workers whose lease ran out."""
+        sessions = await self._driver.write(partial(leases.expire, unbroken))
         if sessions:
             self._driver.hint()
         return sessions

@@ -77,11 +77,12 @@ async def connect(dsn: str) -> Any:
     """
     import asyncpg
 
+    expected: tuple[type[Exception], ...] = (*lost_errors(), asyncpg.PostgresError, ValueError)
     try:
         return await asyncpg.connect(
             dsn, connection_class=plain_connection(), **connect_arguments()
         )
-    except (*lost_errors(), asyncpg.PostgresError, ValueError) as error:
+    except expected as error:
         raise unavailable(error) from error
 
 

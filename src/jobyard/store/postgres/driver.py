@@ -1,4 +1,4 @@
-"""Run the store's transactions on PostgreSQL: each on a connection of a pool, tried again at need."""
+"""Run the store's transactions on PostgreSQL, each on a pooled connection, again at need."""
 
 from __future__ import annotations
 
@@ -51,12 +51,6 @@ class PostgresDriver:
         self._statements = load_statements(PACKAGE)
         self._pool: asyncpg.Pool[Any] | None = None
         self._hints = Hints(dsn)
-        self._breaks = 0
-
-    @property
-    def breaks(self) -> int:
-        """How often a connection was lost or could not be made."""
-        return self._breaks
 
     async def open(self) -> None:
         """Connect, and bring the schema up to date under an advisory lock."""
@@ -132,7 +126,6 @@ class PostgresDriver:
                 if isinstance(error, ValueError):
                     # An argument of the wrong type is a bug of ours.
                     raise
-                self._breaks += 1
                 raise unavailable(error) from error
             else:
                 return result

@@ -73,6 +73,7 @@ class Hints:
 
     async def _stay_connected(self) -> None:
         wait = SHORTEST_WAIT
+        expected: tuple[type[Exception], ...] = (JobyardError, *lost_errors())
         while True:
             try:
                 await self._connect()
@@ -81,7 +82,7 @@ class Hints:
                 # What was said while nobody listened was missed.
                 self._wake()
                 await self._until_lost()
-            except (JobyardError, *lost_errors()):
+            except expected:
                 self._first.set()
                 await clock.sleep(wait * (0.5 + ids.fraction()))
                 wait = min(wait * 2, LONGEST_WAIT)

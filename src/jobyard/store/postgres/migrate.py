@@ -32,10 +32,11 @@ async def migrate(dsn: str) -> list[str]:
     """
     import asyncpg
 
+    expected: tuple[type[Exception], ...] = (*lost_errors(), asyncpg.InsufficientPrivilegeError)
     connection = await connect(dsn)
     try:
         return await _apply_all(connection)
-    except (*lost_errors(), asyncpg.InsufficientPrivilegeError) as error:
+    except expected as error:
         raise unavailable(error) from error
     finally:
         connection.terminate()

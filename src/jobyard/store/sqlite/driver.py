@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +14,7 @@ from jobyard.errors import InvalidSetting, SchemaMismatch, StoreUnavailable
 from jobyard.store.query import Query, Rows, Transaction, load_migrations, load_statements
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from jobyard.store.sqlite.wakes import Wakes
@@ -42,11 +42,6 @@ class SqliteDriver:
         self._statements = load_statements(PACKAGE)
         self._connection: sqlite3.Connection | None = None
         self._durable = False
-
-    @property
-    def breaks(self) -> int:
-        """A file has no connection to lose."""
-        return 0
 
     async def open(self) -> None:
         """Open the file, make or migrate the schema under an exclusive lock."""
@@ -174,8 +169,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> list[str]:
         try:
             version: int = connection.execute("PRAGMA user_version").fetchone()[0]
             migrations = load_migrations(PACKAGE)
-            if version > migrations[-1].version:
-                raise SchemaMismatch(version, migrations[-1].version)
+            _refuse_newer(version, migrations[-1].version)
             for migration in migrations:
                 if migration.version > version:
                     for sql in _split(migration.sql):
@@ -189,6 +183,11 @@ def migrate(connection: sqlite3.Connection, path: Path) -> list[str]:
     except sqlite3.Error as error:
         raise unavailable(path, error) from error
     return done
+
+
+def _refuse_newer(found: int, known: int) -> None:
+    if found > known:
+        raise SchemaMismatch(found, known)
 
 
 def _split(script: str) -> list[str]:

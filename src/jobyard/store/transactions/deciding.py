@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from jobyard.core.state import Creation, Decision, Ended, JobState, LedgerLine, Stop
 
 SCHEDULED = str(AttemptStatus.SCHEDULED)
+SOON = 1_200_000
+"""Microseconds: the longest that a controller rests between two looks."""
 WINDOW_REFILL = 250_000
 """Microseconds until a job whose window of waiting attempts is full is looked at again."""
 
@@ -33,7 +35,11 @@ class Entry:
     events: list[LedgerLine] = field(default_factory=list)
     create: list[Creation] = field(default_factory=list)
     wake_at: int | None = None
+    woken_at: int | None = None
+    """When it was to be looked at again before this transaction."""
     stop: Stop | None = None
+    asked: bool = False
+    """Whether a worker has attempts to end."""
     changed: bool = False
 
     def note(self, decision: Decision) -> None:
@@ -75,7 +81,10 @@ class Book:
         for row in rows:
             place = placed[row[0]]
             self.entries[row[0]] = Entry(
-                state_of(row, place[1]), placement_of(place[2:]), wake_at=row[STATE_WIDTH]
+                state_of(row, place[1]),
+                placement_of(place[2:]),
+                wake_at=row[STATE_WIDTH],
+                woken_at=row[STATE_WIDTH],
             )
 
 
@@ -164,6 +173,7 @@ def _stop(entry: Entry, stop: Stop) -> Transaction[int]:
         asked = yield Query(
             "ask_attempts", (job_id, left, beyond, str(stop.reason), float(stop.grace))
         )
+    entry.asked = entry.asked or bool(asked)
     entry.waiting -= len(withdrawn)
     entry.job = core.stopped(
         entry.job,
@@ -181,21 +191,27 @@ class Written:
     claimable: bool = False
     stops: bool = False
     dependents: bool = False
+    soon: bool = False
+    """Whether a job is due before controllers look again by themselves."""
     wake_at: int | None = None
 
     @property
     def hint(self) -> bool:
         """Whether somebody else has something to do now."""
-        return self.claimable or self.stops or self.dependents
+        return self.claimable or self.stops or self.dependents or self.soon
 
 
-def write(book: Book, now: int, *, stops: bool = False) -> Transaction[Written]:
+def write(book: Book, now: int) -> Transaction[Written]:
     """Write the rows, attempts and ledger lines of the held jobs that changed."""
     changed = [entry for entry in book if entry.changed]
-    written = Written(stops=stops)
+    written = Written(stops=any(entry.asked for entry in changed))
     if not changed:
         return written
     yield Query("update_jobs", (), [state_row(entry.job, entry.wake_at, now) for entry in changed])
+    written.soon = any(
+        entry.wake_at is not None and entry.wake_at != entry.woken_at and entry.wake_at < now + SOON
+        for entry in changed
+    )
     wakes = [entry.wake_at for entry in changed if entry.wake_at is not None]
     written.wake_at = min(wakes, default=None)
     attempts = [row for entry in changed for row in attempt_rows(entry)]

@@ -52,22 +52,19 @@ def leave(session: str) -> Transaction[bool]:
     return (yield from _take_all_from(session, now))
 
 
-def expire(since: int | None) -> Transaction[tuple[list[str], int]]:
-    """Take their attempts from workers whose lease ran out; return their sessions, and the time.
-
-    Nobody loses a lease that is longer than the time since ``since``, when the watch began: one
-    that could not reach the store must first have had as long as that to renew it.
-    """
+def expire(unbroken: float) -> Transaction[list[str]]:
+    """Take their attempts from workers whose lease ran out; return their sessions."""
     now = yield from read_now()
-    watched = 0 if since is None else now - since
-    sessions = [row[0] for row in (yield Query("expired_sessions", (now, watched)))]
+    rows = yield Query("expired_sessions", (now, int(unbroken * SECOND)))
+    sessions = [row[0] for row in rows]
     for session in sessions:
         yield from _take_all_from(session, now)
-    return sessions, now
+    return sessions
 
 
 def _take_all_from(session: str, now: int) -> Transaction[bool]:
     """Mark what a session holds as LOST; its jobs are decided on by whoever looks next."""
+    yield Query("release_jobs", (session,))
     yield Query("delete_worker", (session,))
     lost = yield Query("lose_attempts", (session, now))
     return bool(lost)

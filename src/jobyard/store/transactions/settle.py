@@ -118,9 +118,7 @@ def _ends(
         return
     rows = [_end_row(report, report.job_id in book, now) for report in reports.ended]
     rows.sort(key=itemgetter(0))
-    accepted = dict(
-        (row[0], row[1]) for row in (yield Query("end_attempts", (speaker.session,), rows))
-    )
+    accepted = {row[0]: row[1] for row in (yield Query("end_attempts", (speaker.session,), rows))}
     deferred = set()
     for report in reports.ended:
         if report.attempt_id not in accepted:
@@ -233,7 +231,7 @@ def _claim(
         (entry for entry in book if entry.create and _may_take(entry, speaker)),
         key=lambda entry: -entry.placement.priority,
     )
-    waiting = yield from _waiting(speaker, basket)
+    waiting = yield from _waiting(speaker, basket, own_only=want.own_only)
     taken: list[int] = []
     jobs: set[int] = set()
     at = 0
@@ -251,16 +249,16 @@ def _claim(
     yield from _insert_direct(speaker, direct, settled, now)
 
 
-def _waiting(speaker: Speaker, basket: _Basket) -> Transaction[Rows]:
+def _waiting(speaker: Speaker, basket: _Basket, *, own_only: bool) -> Transaction[Rows]:
     """Find what waits and fits, each executor on its own, so that none hides another's."""
     rows: Rows = []
-    labels = json.dumps(speaker.labels)
+    who = (speaker.worker_id, json.dumps(speaker.labels))
     for executor, slots in basket.slots.items():
         limit = min(slots, basket.left)
         if limit > 0:
             rows += yield Query(
                 "waiting_attempts",
-                (executor, speaker.worker_id, labels, basket.cpu, basket.memory, limit),
+                (executor, *who, basket.cpu, basket.memory, limit, own_only),
             )
     rows.sort(key=lambda row: (-row[5], row[0]))
     return rows
@@ -303,10 +301,8 @@ def _take_waiting(
             entry = book[job_id]
             entry.note(core.claimed(entry.job, speaker.worker_id, now))
     for attempt_id, job_id, index, number, executor in rows:
-        if job_id in book:
-            first = not is_running(book[job_id].job)
-        else:
-            first = job_id in not_started
+        known = book[job_id].job if job_id in book else None
+        first = job_id in not_started if known is None else not is_running(known)
         settled.claims.append(Claim(attempt_id, job_id, index, number, executor, first))
 
 

@@ -133,7 +133,7 @@ def _entry(submission: Submission, spec: JobSpec, job_id: int, now: int) -> Entr
             spec.priority,
             resources.request_cpu,
             resources.request_memory,
-            spec.worker_id or submission.owner,
+            submission.owner or spec.worker_id,
             json.dumps(dict(spec.worker_selector)) if spec.worker_selector else None,
         ),
     )

@@ -19,7 +19,8 @@ RETURNING id, job_id, idx, number, executor;
 
 -- name: waiting_attempts :rows
 -- Attempts of one executor that this worker may take and nobody else is taking, priority first,
--- then the oldest: its pin, its labels, and no more CPU or memory than is free.
+-- then the oldest: its pin, its labels, and no more CPU or memory than is free; $7 asks for its
+-- own jobs alone.
 SELECT a.id, a.job_id, a.idx, a.number, a.executor, a.priority, s.request_cpu, s.request_memory
 FROM attempts AS a
 JOIN job_specs AS s ON s.job_id = a.job_id
@@ -29,6 +30,7 @@ WHERE a.status = 'SCHEDULED'
         OR s.worker_pin = $2
         OR (right(s.worker_pin, 1) = '*' AND starts_with($2, left(s.worker_pin, -1))))
     AND (s.worker_selector IS NULL OR s.worker_selector::jsonb <@ $3::text::jsonb)
+    AND (NOT $7::boolean OR s.worker_pin = $2)
     AND s.request_cpu <= $4
     AND s.request_memory <= $5
 ORDER BY a.priority DESC, a.id

@@ -27,8 +27,8 @@ RETURNING
     heartbeat_at, lease_until;
 
 -- name: expired_sessions :rows
--- Sessions whose lease ran out before $1, if it is no longer than the $2 microseconds for which
--- we have been watching. One that is just speaking is alive.
+-- Workers whose lease ran out, as far as the caller would have seen a renewal; one that is just
+-- speaking is alive.
 SELECT session
 FROM workers
 WHERE lease_until < $1
@@ -49,6 +49,13 @@ WHERE id = ANY (ARRAY(
         AND status IN ('QUEUED', 'RUNNING')))
     AND status IN ('QUEUED', 'RUNNING')
 RETURNING id;
+
+-- name: release_jobs :none
+-- Let others claim what was submitted for this worker alone; a pin of the spec's own stays.
+UPDATE job_specs
+SET worker_pin = spec::json ->> 'worker_id'
+WHERE worker_pin = (SELECT id FROM workers WHERE session = $1)
+    AND "trigger" = 'run';
 
 -- name: list_workers :rows
 -- Workers whose lease runs, with how many attempts each holds.

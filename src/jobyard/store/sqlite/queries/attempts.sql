@@ -16,7 +16,7 @@ RETURNING id, job_id, idx, number, executor;
 
 -- name: waiting_attempts :rows
 -- Attempts of one executor that this worker may take, priority first, then the oldest: its pin,
--- its labels, and no more CPU or memory than is free.
+-- its labels, and no more CPU or memory than is free; ?7 asks for its own jobs alone.
 SELECT a.id, a.job_id, a.idx, a.number, a.executor, a.priority, s.request_cpu, s.request_memory
 FROM attempts AS a
 JOIN job_specs AS s ON s.job_id = a.job_id
@@ -32,6 +32,7 @@ WHERE a.status = 'SCHEDULED'
             SELECT 1 FROM json_each(s.worker_selector) AS wanted
             WHERE wanted.value IS NOT (
                 SELECT h.value FROM json_each(?3) AS h WHERE h.key = wanted.key)))
+    AND (NOT ?7 OR s.worker_pin = ?2)
     AND s.request_cpu <= ?4
     AND s.request_memory <= ?5
 ORDER BY a.priority DESC, a.id

@@ -1,0 +1,142 @@
+"""The only place that puts concrete parts together: stores, executors, controller, worker."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from jobyard import config
+from jobyard.engine.controller import Controller
+from jobyard.engine.worker import Listener, Worker, WorkerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Mapping
+    from pathlib import Path
+
+    from jobyard.config import Settings
+    from jobyard.executor.base import Executor
+    from jobyard.store.base import LogStore, Store
+
+EXECUTORS = ("process", "fake")
+"""The executors that there are so far."""
+
+FAKE_SLOTS = 1000
+"""Imagined programs at a time: they cost nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Yard:
+    """An open store and its logs, with what is needed to make engines on them."""
+
+    settings: Settings
+    store: Store
+    logs: LogStore
+
+    def controller(self, *, cleans: bool = True) -> Controller:
+        """Make a controller; one that does not clean leaves finished jobs where they are."""
+        return Controller(self.store, cleans=cleans)
+
+    def worker(
+        self,
+        worker_settings: WorkerSettings,
+        *,
+        working_dir: str | None = None,
+        listener: Listener | None = None,
+    ) -> Worker:
+        """Make a worker with every executor that it has slots for."""
+        executors = {
+            name: make_executor(name, self.settings, working_dir) for name in worker_settings.slots
+        }
+        return Worker(
+            self.store,
+            self.logs,
+            executors,
+            worker_settings,
+            partial(new_store, self.settings),
+            listener,
+        )
+
+
+def worker_settings(
+    settings: Settings,
+    *,
+    worker_id: str | None = None,
+    cpu: float | None = None,
+    memory: int | None = None,
+    labels: Mapping[str, str] | None = None,
+    own_only: bool = False,
+    executors: Collection[str] = EXECUTORS,
+) -> WorkerSettings:
+    """Tell a worker of this process what it may take on; all of the machine if nobody says."""
+    slots = {"process": settings.slots, "fake": FAKE_SLOTS}
+    return WorkerSettings(
+        slots={name: slots[name] for name in EXECUTORS if name in executors},
+        worker_id=worker_id,
+        cpu=float(config.cores()) if cpu is None else cpu,
+        memory=config.total_memory() if memory is None else memory,
+        labels=labels or {},
+        lease=settings.lease,
+        grace=settings.grace,
+        outage_grace=settings.outage_grace,
+        attempt_log_limit=settings.attempt_log_limit,
+        job_log_limit=settings.job_log_limit,
+        own_only=own_only,
+    )
+
+
+def make_executor(name: str, settings: Settings, working_dir: str | None = None) -> Executor:
+    """Make one of ``EXECUTORS``; each is imported only when it is wanted."""
+    if name == "fake":
+        from jobyard.executor.fake import FakeExecutor
+
+        return FakeExecutor()
+    from jobyard.executor.process import ProcessExecutor
+
+    return ProcessExecutor(
+        settings.state_dir / "scratch",
+        environ=config.environment(),
+        working_dir=working_dir,
+    )
+
+
+def _backend(settings: Settings) -> tuple[Store, LogStore]:
+    if settings.database:
+        from jobyard.store.postgres import open_postgres
+
+        return open_postgres(settings.database)
+    from jobyard.store.sqlite import open_sqlite
+
+    prepare_state_dir(settings.state_dir)
+    return open_sqlite(settings.state_dir)
+
+
+def new_store(settings: Settings) -> Store:
+    """Make another, unopened connection to the same store."""
+    return _backend(settings)[0]
+
+
+def prepare_state_dir(folder: Path) -> None:
+    """Make the state folder, for its owner's eyes only."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+@asynccontextmanager
+async def open_yard(settings: Settings) -> AsyncIterator[Yard]:
+    """Open the store and its logs, and close them again.
+
+    Raises:
+        StoreUnavailable: the database cannot be reached or written.
+        SchemaMismatch: the database is newer than this program.
+    """
+    store, logs = _backend(settings)
+    await store.open()
+    try:
+        await logs.open()
+        try:
+            yield Yard(settings, store, logs)
+        finally:
+            await logs.close()
+    finally:
+        await store.close()

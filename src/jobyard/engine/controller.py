@@ -1,0 +1,89 @@
+"""The controller: decide on jobs whose time has come, and take lost workers' attempts away.
+
+Any number of controllers may run; whoever locks a job's row decides on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from jobyard import clock, ids, log
+from jobyard.errors import StoreUnavailable
+from jobyard.store.base import POLL
+
+if TYPE_CHECKING:
+    from jobyard.store.base import Store
+
+BATCH = 200
+"""Jobs decided on in one transaction."""
+
+
+class Controller:
+    """Looks at the jobs that need a decision until it is told to end."""
+
+    def __init__(self, store: Store, *, cleans: bool = True) -> None:
+        """Decide on the jobs of ``store``, and delete the expired ones if it ``cleans``."""
+        self._store = store
+        self._cleans = cleans
+        self._wake = asyncio.Event()
+        self._ending = False
+        self._in_touch_since: float | None = None
+        self._leases_at = 0.0
+        self._clean_at = 0.0
+
+    def end(self) -> None:
+        """Have ``run`` return soon."""
+        self._ending = True
+        self._wake.set()
+
+    def look(self) -> None:
+        """Look at the jobs soon."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Decide until told to end; a store that is away is waited for."""
+        await self._store.listen(self.look)
+        delay = 0.0
+        while not self._ending:
+            try:
+                pause = await self._turn()
+                delay = 0.0
+            except StoreUnavailable as error:
+                self._in_touch_since = None
+                delay = min(max(delay * 2, 0.05), 2.0)
+                log.warning("store unavailable", cause=str(error), retry_in=delay)
+                pause = delay * (0.5 + ids.fraction())
+            await self._rest(pause)
+
+    async def _turn(self) -> float:
+        """Do what is due; tell how long nothing will be."""
+        self._wake.clear()
+        now = clock.monotonic()
+        if self._in_touch_since is None:
+            await self._store.now()
+            self._in_touch_since = now
+        if now >= self._leases_at:
+            self._leases_at = now + POLL
+            lost = await self._store.expire_leases(unbroken=now - self._in_touch_since)
+            for session in lost:
+                log.warning("worker lost", session=session)
+        if self._cleans and now >= self._clean_at:
+            deleted = await self._store.delete_expired()
+            self._clean_at = now if deleted else now + POLL
+        decided = await self._store.decide_due(BATCH)
+        if decided.more:
+            return 0.0
+        pause = POLL * (0.8 + 0.4 * ids.fraction())
+        if decided.wake_at is not None:
+            until = (decided.wake_at - await self._store.now()) / 1_000_000
+            pause = min(pause, max(until, 0.001))
+        return pause
+
+    async def _rest(self, pause: float) -> None:
+        if self._ending:
+            return
+        try:
+            await asyncio.wait_for(self._wake.wait(), pause)
+        except TimeoutError:
+            return

@@ -1,0 +1,372 @@
+"""The worker: claim what fits, run it, report; one conversation with the store at a time.
+
+Everything that happens between two conversations goes into the next one, so it batches by itself:
+an idle worker answers at once, a busy one takes hundreds of reports and claims in one transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from jobyard import __version__, clock, ids, log
+from jobyard.core.states import StopReason
+from jobyard.engine.attempt import AttemptRun, Template
+from jobyard.engine.channel import AttemptChannel
+from jobyard.engine.heartbeat import Heartbeat
+from jobyard.engine.news import News
+from jobyard.engine.output import Recorder
+from jobyard.errors import LeaseLost, StoreUnavailable
+from jobyard.spec.encode import decode
+from jobyard.store.base import POLL, Registration, Reports, Want
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jobyard.core.records import WorkerRecord
+    from jobyard.executor.base import Executor, Handle
+    from jobyard.store.base import Claim, LogStore, Settled, Store
+
+SPEAKING = frozenset({"process"})
+"""Executors whose programs can reach the attempt channel."""
+
+KNOWN_JOBS = 4096
+"""Jobs whose specs a worker remembers."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """How a worker introduces itself, and how patient it is. Times are seconds."""
+
+    slots: Mapping[str, int]
+    """Programs at a time, by executor."""
+    worker_id: str | None = None
+    cpu: float = 0.0
+    memory: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    lease: float = 15.0
+    grace: float = 30.0
+    outage_grace: float = 300.0
+    attempt_log_limit: int = 100 << 20
+    job_log_limit: int = 1 << 30
+    own_only: bool = False
+    """Whether to claim only jobs that are pinned to this worker."""
+
+
+class Listener(Protocol):
+    """Who wants to see what happens on a worker as it happens."""
+
+    def printed(self, claim: Claim, stream: int, data: bytes) -> None:
+        """Take what a program printed."""
+
+    def ended(self, claim: Claim) -> None:
+        """Learn that an attempt has printed its last."""
+
+    def conversed(self) -> None:
+        """Learn that the store has taken news or given claims."""
+
+
+class Worker:
+    """Claims attempts and runs them until it is told to end.
+
+    Two lifetimes: ``end_fetching`` ends the claiming, ``end_working`` ends the programs too.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        logs: LogStore,
+        executors: Mapping[str, Executor],
+        settings: WorkerSettings,
+        open_store: Callable[[], Store],
+        listener: Listener | None = None,
+    ) -> None:
+        """Work for ``store``; ``open_store`` makes another one for the heartbeat's thread."""
+        self._listener = listener
+        self._store = store
+        self._executors = executors
+        self._settings = settings
+        self._open_store = open_store
+        self._recorder = Recorder(
+            logs,
+            attempt_limit=settings.attempt_log_limit,
+            job_limit=settings.job_log_limit,
+        )
+        self.worker_id = settings.worker_id or ids.worker_id()
+        self.session = ids.session()
+        self._printed = None if listener is None else listener.printed
+        self._news = News()
+        self._runs: dict[int, AttemptRun] = {}
+        self._templates: dict[int, Template] = {}
+        self._free = dict(settings.slots)
+        self._cpu, self._memory = settings.cpu, settings.memory
+        self._channel = AttemptChannel(store, self._runs.get)
+        self._wake = asyncio.Event()
+        self._heard = True
+        self._draining = False
+        self._fetching = True
+        self._working = True
+        self._deferred: set[int] = set()
+        self._heartbeat: Heartbeat | None = None
+        self._lease_is_lost = False
+        self.registered = asyncio.Event()
+
+    @property
+    def running(self) -> int:
+        """How many attempts it holds."""
+        return len(self._runs)
+
+    def end_fetching(self) -> None:
+        """Claim nothing more; ``run`` returns when everything in hand has ended."""
+        self._fetching = False
+        self._wake.set()
+
+    def end_working(self, grace: float | None = None) -> None:
+        """End the programs and hand their attempts back uncounted."""
+        self._fetching = self._working = False
+        for attempt in list(self._runs.values()):
+            patience = attempt.template.spec.policy.grace if grace is None else grace
+            attempt.stop(StopReason.WORKER_SHUTDOWN, patience)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until it is told to end and everything in hand is reported."""
+        await self._introduce()
+        await self._store.listen(self._hint)
+        try:
+            await self._converse_until_done()
+        finally:
+            await self._bow_out()
+
+    async def _introduce(self) -> None:
+        settings = self._settings
+        await self._store.register(
+            Registration(
+                self.worker_id,
+                self.session,
+                socket.gethostname(),
+                os.getpid(),
+                __version__,
+                settings.slots,
+                settings.cpu,
+                settings.memory,
+                settings.labels,
+                settings.lease,
+            )
+        )
+        for executor in self._executors.values():
+            await executor.open(self.session)
+        await self._channel.open(self.session)
+        self._heartbeat = Heartbeat(
+            self._open_store,
+            self.session,
+            lease=settings.lease,
+            outage_grace=settings.outage_grace,
+            renewed=self._renewed,
+            beaten=self._beaten,
+            lost=self._lost,
+        )
+        self._heartbeat.start()
+        self.registered.set()
+        log.info("worker ready", worker_id=self.worker_id, slots=dict(settings.slots))
+
+    async def _bow_out(self) -> None:
+        if self._heartbeat is not None:
+            await self._heartbeat.close()
+        await self._channel.close()
+        for executor in self._executors.values():
+            await executor.close()
+        await self._recorder.close()
+        with contextlib.suppress(StoreUnavailable):
+            # The lease runs out by itself if nobody can be told.
+            await self._store.leave(self.session)
+        log.info("worker ended", worker_id=self.worker_id)
+
+    def _renewed(self, deadline: float) -> None:
+        for executor in self._executors.values():
+            executor.renew(deadline)
+
+    def _beaten(self, record: WorkerRecord) -> None:
+        if self._draining and not record.draining:
+            self._hint()
+        self._draining = record.draining
+
+    def _lost(self) -> None:
+        """Kill everything: others were given these attempts. Then start over as a new session."""
+        log.warning("lease lost", worker_id=self.worker_id, attempts=len(self._runs))
+        self._heard = True
+        self._lease_is_lost = True
+        self._wake.set()
+
+    def _hint(self) -> None:
+        self._heard = True
+        self._wake.set()
+
+    async def _converse_until_done(self) -> None:
+        delay = 0.0
+        while self._fetching or self._runs or self._news:
+            await self._wait_for_news(delay)
+            try:
+                if self._lease_is_lost:
+                    await self._start_over()
+                await self._converse()
+                delay = 0.0
+            except StoreUnavailable as error:
+                delay = min(max(delay * 2, 0.05), 2.0)
+                log.warning("store unavailable", cause=str(error), retry_in=delay)
+                await clock.sleep(delay * (0.5 + ids.fraction()))
+                self._heard = True
+            except LeaseLost:
+                self._lease_is_lost = True
+
+    async def _wait_for_news(self, delay: float) -> None:
+        if self._heard or self._news or self._deferred or delay or self._lease_is_lost:
+            return
+        self._wake.clear()
+        try:
+            await asyncio.wait_for(self._wake.wait(), POLL * (0.8 + 0.4 * ids.fraction()))
+        except TimeoutError:
+            self._heard = True
+
+    async def _converse(self) -> None:
+        heard, self._heard = self._heard, False
+        reports = self._news.take()
+        want = self._want()
+        if not reports and not heard and want is None and not self._deferred:
+            return
+        settled = await self._store.settle(
+            self.session, reports, want, known=self._templates, look_for_stops=heard
+        )
+        self._news.sent(reports, settled.deferred_starts)
+        self._release(reports, settled)
+        self._take_on(settled)
+        self._obey(settled)
+        deferred = {*self._deferred, *settled.deferred}
+        self._deferred = set()
+        if deferred:
+            await self._store.decide(sorted(deferred))
+        if self._listener is not None:
+            self._listener.conversed()
+        if settled.claims and self._want() is not None:
+            # There may be more where these came from.
+            self._heard = True
+
+    def _want(self) -> Want | None:
+        if not self._fetching or self._draining:
+            return None
+        free = {name: slots for name, slots in self._free.items() if slots > 0}
+        if not free:
+            return None
+        return Want(free, self._cpu, self._memory, own_only=self._settings.own_only)
+
+    def _release(self, reports: Reports, settled: Settled) -> None:
+        """Free what ended attempts held, and drop those that are not this worker's any more."""
+        for report in reports.ended:
+            self._drop(report.attempt_id)
+        for attempt_id in settled.rejected:
+            attempt = self._runs.get(attempt_id)
+            if attempt is not None and attempt.status is None:
+                log.warning("attempt is not ours any more", attempt_id=attempt_id)
+                attempt.stop(StopReason.WORKER_SHUTDOWN, 0.0)
+            self._news.forget(attempt_id)
+
+    def _drop(self, attempt_id: int) -> None:
+        attempt = self._runs.pop(attempt_id, None)
+        if attempt is None:
+            return
+        self._give_back(attempt)
+
+    def _give_back(self, attempt: AttemptRun) -> None:
+        self._channel.revoke(attempt.claim.attempt_id)
+        resources = attempt.template.spec.program.resources
+        self._free[attempt.claim.executor] += 1
+        self._cpu += resources.request_cpu
+        self._memory += resources.request_memory
+
+    def _take_on(self, settled: Settled) -> None:
+        for job_id, (name, namespace, spec) in settled.specs.items():
+            self._remember(job_id, Template(job_id, name, namespace, decode(json.loads(spec))))
+        for claim in settled.claims:
+            template = self._templates[claim.job_id]
+            executor = self._executors[claim.executor]
+            tape = self._recorder.tape(claim.job_id, claim.attempt_id)
+            attempt = AttemptRun(self, claim, template, executor, tape, self._printed)
+            self._take(attempt)
+            if self._working:
+                if claim.executor in SPEAKING:
+                    attempt.channel = self._channel.variables_for(claim.attempt_id)
+                attempt.start()
+            else:
+                attempt.stop_unstarted()
+
+    def _take(self, attempt: AttemptRun) -> None:
+        resources = attempt.template.spec.program.resources
+        self._free[attempt.claim.executor] -= 1
+        self._cpu -= resources.request_cpu
+        self._memory -= resources.request_memory
+        self._runs[attempt.claim.attempt_id] = attempt
+
+    def _remember(self, job_id: int, template: Template) -> None:
+        if len(self._templates) >= KNOWN_JOBS:
+            in_use = {attempt.claim.job_id for attempt in self._runs.values()}
+            for old in [known for known in self._templates if known not in in_use]:
+                del self._templates[old]
+                self._recorder.forget(old)
+        self._templates[job_id] = template
+
+    def _obey(self, settled: Settled) -> None:
+        for order in settled.stops:
+            attempt = self._runs.get(order.attempt_id)
+            if attempt is not None:
+                self._news.stopping(attempt)
+                attempt.stop(StopReason(order.reason), order.grace)
+        for attempt_id in settled.granted:
+            if attempt := self._runs.get(attempt_id):
+                attempt.grant_restart()
+        for attempt_id in settled.refused:
+            if attempt := self._runs.get(attempt_id):
+                attempt.refuse_restart()
+
+    async def _start_over(self) -> None:
+        """After a lost lease: programs killed, nothing reported, a new session."""
+        self._lease_is_lost = False
+        if self._heartbeat is not None:
+            await self._heartbeat.close()
+        await self._channel.close()
+        for executor in self._executors.values():
+            await executor.close()
+        for attempt_id, attempt in list(self._runs.items()):
+            self._news.forget(attempt_id)
+            self._give_back(attempt)
+        self._runs.clear()
+        self._news = News()
+        self.session = ids.session()
+        await self._introduce()
+        self._heard = True
+
+    def has_started(self, attempt: AttemptRun, handle: Handle) -> None:
+        """Take note that a program runs."""
+        self._news.started(attempt, json.dumps(dict(handle.state)))
+        self._wake.set()
+
+    def has_progressed(self, attempt: AttemptRun, done: int, total: int | None) -> None:
+        """Take note of how far a program says it is."""
+        self._news.progressed(attempt, done, total)
+
+    def has_crashed(self, attempt: AttemptRun) -> None:
+        """Ask the store for a restart in place."""
+        self._news.crashed(attempt)
+        self._wake.set()
+
+    def has_ended(self, attempt: AttemptRun) -> None:
+        """Report an attempt, unless it is not this worker's any more."""
+        if self._listener is not None:
+            self._listener.ended(attempt.claim)
+        if self._runs.get(attempt.claim.attempt_id) is attempt:
+            self._news.ended(attempt)
+            self._wake.set()

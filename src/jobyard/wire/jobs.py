@@ -1,0 +1,128 @@
+"""Jobs, attempts, events and workers as JSON; nulls are present, never omitted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jobyard.clock import rfc3339
+from jobyard.core.waiting import waiting_reason
+
+if TYPE_CHECKING:
+    from jobyard.core.records import Attempt, Job, LedgerRecord, WorkerRecord
+
+
+def job_object(job: Job, now: int) -> dict[str, Any]:
+    """Write a job. ``now`` (microseconds) is what its waiting reason is told against."""
+    state, policy = job.state, job.state.policy
+    indexed = policy.indexed
+    return {
+        "id": state.id,
+        "name": job.name,
+        "namespace": job.namespace,
+        "labels": dict(job.labels),
+        "status": state.status,
+        "outcome": state.outcome,
+        "reason": state.reason,
+        "message": state.message,
+        "waiting_reason": waiting_reason(state, now),
+        "trigger": job.trigger,
+        "workflow_id": job.workflow_id,
+        "executor": job.executor,
+        "priority": job.priority,
+        "dataset": None,
+        "manifest_hash": None,
+        "worker_id": state.worker_id,
+        "node_id": state.worker_id,
+        "end_block": None,
+        "parallelism": policy.parallelism,
+        "completions": policy.completions,
+        "completion_mode": policy.completion_mode,
+        "suspend": policy.suspend,
+        "active": state.active,
+        "terminating": state.terminating,
+        "succeeded": state.succeeded,
+        "failed": state.failed,
+        "completed_indexes": str(state.completed) if indexed else None,
+        "failed_indexes": _failed_indexes(job),
+        "retry_at": rfc3339(state.retry_at),
+        "retried_from": job.retried_from,
+        "scheduled_at": rfc3339(state.scheduled_at),
+        "admitted_at": rfc3339(state.admitted_at),
+        "queued_at": rfc3339(state.queued_at),
+        "started_at": rfc3339(state.started_at),
+        "finished_at": rfc3339(state.finished_at),
+        "created_at": rfc3339(state.created_at),
+        "updated_at": rfc3339(job.updated_at),
+        "result": job.result,
+        "descriptor": {"kind": job.executor},
+        "spec": job.spec,
+    }
+
+
+def _failed_indexes(job: Job) -> str | None:
+    """Present, if only as empty text, whenever indexes can fail one by one (B.6)."""
+    if job.state.policy.backoff_limit_per_index is None:
+        return None
+    return str(job.state.failed_indexes)
+
+
+def attempt_object(attempt: Attempt) -> dict[str, Any]:
+    """Write an attempt."""
+    return {
+        "id": attempt.id,
+        "job_id": attempt.job_id,
+        "index": attempt.index,
+        "number": attempt.number,
+        "status": attempt.status,
+        "reason": attempt.reason,
+        "exit_code": attempt.exit_code,
+        "signal": attempt.signal,
+        "restarts": attempt.restarts,
+        "worker_id": attempt.worker_id,
+        "cpu_seconds": attempt.cpu_seconds,
+        "peak_memory_bytes": attempt.peak_memory_bytes,
+        "progress": _progress(attempt),
+        "result": attempt.result,
+        "queued_at": rfc3339(attempt.queued_at),
+        "started_at": rfc3339(attempt.started_at),
+        "finished_at": rfc3339(attempt.finished_at),
+    }
+
+
+def _progress(attempt: Attempt) -> dict[str, int | None] | None:
+    if attempt.progress_done is None:
+        return None
+    return {"done": attempt.progress_done, "total": attempt.progress_total}
+
+
+def event_object(event: LedgerRecord) -> dict[str, Any]:
+    """Write a line of a job's ledger."""
+    return {
+        "id": event.id,
+        "job_id": event.job_id,
+        "event": event.event,
+        "status": event.status,
+        "at": rfc3339(event.at),
+        "reason": event.reason,
+        "message": event.message,
+    }
+
+
+def worker_object(worker: WorkerRecord, now: int) -> dict[str, Any]:
+    """Write a worker; ``now`` (microseconds) is what its heartbeat's age is told against."""
+    return {
+        "id": worker.id,
+        "host": worker.host,
+        "pid": worker.pid,
+        "version": worker.version,
+        "slots": dict(worker.executors),
+        "cpu": worker.cpu,
+        "memory": worker.memory,
+        "labels": dict(worker.labels),
+        "lease": worker.lease,
+        "draining": worker.draining,
+        "running": worker.running,
+        "heartbeat_age": round((now - worker.heartbeat_at) / 1_000_000, 3),
+        "started_at": rfc3339(worker.started_at),
+        "heartbeat_at": rfc3339(worker.heartbeat_at),
+    }
