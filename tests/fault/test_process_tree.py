@@ -490,6 +490,7 @@ class Worker:
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": str(Path(jobyard.__file__).parents[1])},
         )
+        self.unheard: list[list[str]] = []
         self.watcher = int(self.line("watcher")[0])
 
     def end_of_watch(self) -> None:
@@ -498,12 +499,17 @@ class Worker:
         assert list(Path("/sys/fs/cgroup").rglob(f"jobyard-{self.session}")) == []
 
     def line(self, *words: str) -> list[str]:
-        """Read on until a line that begins with these words; return the rest of its words."""
+        """Wait for a line that begins with these words, take it, return the rest of its words."""
         assert self.process.stdout is not None
+        for said in self.unheard:
+            if said[: len(words)] == list(words):
+                self.unheard.remove(said)
+                return said[len(words) :]
         for line in self.process.stdout:
             said = line.decode().split()
             if said[: len(words)] == list(words):
                 return said[len(words) :]
+            self.unheard.append(said)
         pytest.fail(f"the worker ended without saying {words}")
 
     def say(self, line: str) -> None:
