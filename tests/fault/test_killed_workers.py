@@ -182,10 +182,7 @@ def test_four_processes_share_one_store(services: Services) -> None:
         async for engine in an_observer(services):
             *_, doomed = four_processes(services)
             jobs = await engine.submit(
-                *(
-                    an_indexed_job(f"job-{n}", 100, "sleep", "0.01", parallelism=10)
-                    for n in range(8)
-                )
+                *(an_indexed_job(f"job-{n}", 100, "sleep", "0.01", parallelism=10) for n in range(8))
             )
             await engine.until(jobs[0].id, lambda job: job.state.succeeded > 10)
             doomed.kill()
