@@ -337,9 +337,7 @@ def test_a_stop_waits_for_a_claim_and_then_asks_its_worker(stage: Stage) -> None
     async def race() -> None:
         rival = await asyncpg.connect(stage.place)
         await rival.execute("BEGIN")
-        await rival.execute(
-            f"UPDATE attempts SET status = 'QUEUED', session = '{worker.session}'"
-        )
+        await rival.execute(f"UPDATE attempts SET status = 'QUEUED', session = '{worker.session}'")
         stop = asyncio.create_task(stage.store.suspend(job_id, suspend=True))
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
         while not await rival.fetchval(waiting):
