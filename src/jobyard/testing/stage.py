@@ -299,11 +299,13 @@ def sqlite_stage(folder: Path) -> Iterator[Stage]:
 
 
 @contextlib.contextmanager
-def postgres_stage(dsn: str) -> Iterator[Stage]:
-    """Set a stage on the PostgreSQL database at ``dsn``."""
+def postgres_stage(
+    dsn: str, make: type[PostgresDriver] = PostgresDriver
+) -> Iterator[Stage]:
+    """Set a stage on the PostgreSQL database at ``dsn``, with a driver that ``make`` makes."""
     clock = StageClock()
     logs = PostgresLogs(dsn)
-    driver = PostgresDriver(dsn, read_clock=clock)
+    driver = make(dsn, read_clock=clock)
     stage = Stage("postgres", dsn, SqlStore(driver, logs), logs, clock)
     with _opened(stage):
         yield stage
