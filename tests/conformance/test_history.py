@@ -143,9 +143,7 @@ class Old:
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def old(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Old]:
+def old(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Old]:
     if request.param == "sqlite":
         with sqlite_stage(tmp_path_factory.mktemp("history")) as stage:
             yield Old(stage)
@@ -158,7 +156,7 @@ def old(
 def calls(old: Old) -> dict[str, Coroutine[Any, Any, Any]]:
     store, worker, large = old.stage.store, old.worker, old.large
     small = [make_spec(f"s{n}", executor="http") for n in range(10)]
-    page = {"limit": 10}
+    page: dict[str, Any] = {"limit": 10}
     return {
         "submit": store.submit(Submission(small)),
         "submit with a key": store.submit(Submission([make_spec(idempotency_key="k")])),

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jobyard import ids
 from jobyard.core.job import Backoff
 from jobyard.errors import LeaseLost, WorkerIdTaken, WorkerNotFound
+from jobyard.store.base import Registration
 from jobyard.testing.stage import LEASE, SECOND, make_spec, statuses, wanted
 
 if TYPE_CHECKING:
@@ -60,21 +62,15 @@ def test_the_id_of_a_worker_whose_lease_ran_out_is_free_and_takes_what_it_held(
 
 
 def test_one_of_those_who_register_the_same_id_at_once_gets_it(stage: Stage) -> None:
-    async def register() -> None:
-        stage_worker = stage.store.register
-        await stage_worker(registration())
+    registrations = [
+        Registration("w", ids.session(), "h", 1, "0", {"fake": 1}, 1.0, 1, {}, LEASE)
+        for _ in range(4)
+    ]
 
-    results = stage.together(*(register() for _ in range(4)))
+    results = stage.together(*(stage.store.register(one) for one in registrations))
 
     assert sum(result is None for result in results) == 1
     assert sum(isinstance(result, WorkerIdTaken) for result in results) == 3
-
-
-def registration():  # type: ignore[no-untyped-def]
-    from jobyard import ids
-    from jobyard.store.base import Registration
-
-    return Registration("w", ids.session(), "h", 1, "0", {"fake": 1}, 1.0, 1, {}, LEASE)
 
 
 def test_a_renewed_lease_runs_anew(stage: Stage) -> None:

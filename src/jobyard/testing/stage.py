@@ -299,9 +299,7 @@ def sqlite_stage(folder: Path) -> Iterator[Stage]:
 
 
 @contextlib.contextmanager
-def postgres_stage(
-    dsn: str, make: type[PostgresDriver] = PostgresDriver
-) -> Iterator[Stage]:
+def postgres_stage(dsn: str, make: type[PostgresDriver] = PostgresDriver) -> Iterator[Stage]:
     """Set a stage on the PostgreSQL database at ``dsn``, with a driver that ``make`` makes."""
     clock = StageClock()
     logs = PostgresLogs(dsn)
