@@ -16,7 +16,7 @@ help: ## list these targets
 install: $(VENV)/.dev ## install everything for development into .venv
 
 demo: $(VENV)/.run ## run the main job on real input: SQLite, no service to start
-	@$(BIN)/python examples/demo.py
+	@$(BIN)/jobyard run examples/sources.yaml
 
 test: $(VENV)/.dev ## run all tests, on SQLite and on a real PostgreSQL, also from a wheel
 	@$(BIN)/python -m pytest -q $(ARGS)

@@ -12,7 +12,7 @@ from jobyard.engine.controller import Controller
 from jobyard.engine.worker import Listener, Worker, WorkerSettings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Collection, Mapping
     from pathlib import Path
 
     from jobyard.config import Settings
@@ -67,10 +67,12 @@ def worker_settings(
     memory: int | None = None,
     labels: Mapping[str, str] | None = None,
     own_only: bool = False,
+    executors: Collection[str] = EXECUTORS,
 ) -> WorkerSettings:
     """Tell a worker of this process what it may take on; all of the machine if nobody says."""
+    slots = {"process": settings.slots, "fake": FAKE_SLOTS}
     return WorkerSettings(
-        slots={"process": settings.slots, "fake": FAKE_SLOTS},
+        slots={name: slots[name] for name in EXECUTORS if name in executors},
         worker_id=worker_id,
         cpu=float(config.cores()) if cpu is None else cpu,
         memory=config.total_memory() if memory is None else memory,

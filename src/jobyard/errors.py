@@ -87,9 +87,9 @@ class Problem:
 
     def __str__(self) -> str:
         """Read as one line: where, what, what would be legal."""
-        where = f"line {self.line}: {self.path}" if self.line else self.path
+        line = f"line {self.line}" if self.line else ""
         legal = f" (legal: {self.legal})" if self.legal else ""
-        return f"{where}: {self.message}{legal}"
+        return ": ".join(part for part in (line, self.path, self.message + legal) if part)
 
 
 class InvalidDocument(JobyardError):

@@ -75,9 +75,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, on: bool) -> 
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(
-        cell.ljust(width) for cell, width in zip(cells, widths, strict=True)
-    ).rstrip()
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
 def seconds(value: float | None) -> str:

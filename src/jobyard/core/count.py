@@ -39,21 +39,13 @@ def count(job: JobState, ended: Iterable[Ended], drawn: float = 0.0) -> Verdict 
     verdict: Verdict | None = None
     total = job.policy.completions if job.policy.indexed else None
     for attempt in _in_order(ended):
-        if attempt.asked is None:
-            job.active -= 1
-            job.restarts -= attempt.restarts
-        else:
-            job.terminating -= 1
-        if attempt.index is not None:
-            (gone if attempt.asked is None else left).append(attempt.index)
-            if total is not None and attempt.index >= total:
-                # Elastic completions let go of this index: how it ended is no news (B.3).
-                continue
+        _take_off(job, attempt, gone, left)
+        if total is not None and attempt.index is not None and attempt.index >= total:
+            # Elastic completions let go of this index: how it ended is no news (B.3).
+            continue
         if attempt.status is AttemptStatus.SUCCEEDED:
             _succeeded(job, attempt, completed)
-        elif attempt.status is AttemptStatus.STOPPED or (
-            attempt.status is AttemptStatus.LOST and attempt.asked is not None
-        ):
+        elif _was_stopped(attempt):
             _stopped(job, attempt)
         else:
             said = _failed(job, attempt, failed, drawn)
@@ -69,14 +61,31 @@ def count(job: JobState, ended: Iterable[Ended], drawn: float = 0.0) -> Verdict 
         job.live -= IndexSet.of(gone)
     if left:
         job.leaving -= IndexSet.of(left)
-    if not job.terminating:
-        job.held = False
+    job.held = job.held and job.terminating > 0
     return verdict
 
 
 def _in_order(ended: Iterable[Ended]) -> list[Ended]:
     """Tell the news as it happened: a success ends only the streak of failures before it."""
     return sorted(ended, key=attrgetter("finished_at"))
+
+
+def _take_off(job: JobState, attempt: Ended, gone: list[int], left: list[int]) -> None:
+    """Take an attempt off the number of those that run, and note its index."""
+    if attempt.asked is None:
+        job.active -= 1
+        job.restarts -= attempt.restarts
+    else:
+        job.terminating -= 1
+    if attempt.index is not None:
+        (gone if attempt.asked is None else left).append(attempt.index)
+
+
+def _was_stopped(attempt: Ended) -> bool:
+    """Tell whether we ended it; a worker that was lost while it stopped is as good as obeyed."""
+    if attempt.status is AttemptStatus.LOST:
+        return attempt.asked is not None
+    return attempt.status is AttemptStatus.STOPPED
 
 
 def _succeeded(job: JobState, attempt: Ended, completed: list[int]) -> None:

@@ -74,7 +74,7 @@ def decide(
     if job.outcome is None:
         _judge(decision, verdict, now)
     if job.outcome is not None:
-        _wind_down(decision, now)
+        _wind_down(decision, job.outcome, now)
     elif not _hold_back(decision, now):
         _notice_hand_back(decision, ended, now)
         _manage(decision, now, waiting)
@@ -171,8 +171,7 @@ def _own(job: JobState) -> JobState:
     """Copy a job so that the caller's stays as it was."""
     job = copy(job)
     job.overall = copy(job.overall)
-    if job.tries:
-        job.tries = {index: copy(record) for index, record in job.tries.items()}
+    job.tries = {index: copy(record) for index, record in job.tries.items()}
     return job
 
 
@@ -256,12 +255,10 @@ def _end_as(
 
 def _work_is_done(job: JobState) -> bool:
     total = job.policy.completions
-    if total is None or job.waiting_on or job.dependency_failed is not None:
-        return False
-    if job.status is JobStatus.PENDING and total == 0:
+    if total == 0 and job.admitted_at is None:
         # Nothing to do is done when it is due, not before.
         return False
-    return job.succeeded >= total
+    return total is not None and job.succeeded >= total
 
 
 def _over_backoff_limit(job: JobState) -> Verdict | None:
@@ -315,15 +312,13 @@ def _shortened(text: str, limit: int = 200) -> str:
     return text if len(text) <= limit else f"{text[:limit].rsplit(',', 1)[0]},…"
 
 
-def _wind_down(decision: Decision, now: int) -> None:
+def _wind_down(decision: Decision, outcome: JobStatus, now: int) -> None:
     """End what still runs; when nothing does, end the job."""
     job = decision.job
-    if job.outcome is None or job.outcome_at is None:
-        return
-    event, stop_reason = REASON_OF_OUTCOME[job.outcome]
+    event, stop_reason = REASON_OF_OUTCOME[outcome]
     if job.active:
-        due = job.outcome_at
-        if job.outcome is JobStatus.COMPLETED:
+        due = job.outcome_at or 0
+        if outcome is JobStatus.COMPLETED:
             due += int(job.policy.completed_timeout * SECOND)
             if job.reason == Reason.SUCCESS_POLICY:
                 stop_reason = StopReason.SUCCESS_POLICY
@@ -371,11 +366,17 @@ def _hold_back(decision: Decision, now: int) -> bool:
     if job.scheduled_at is not None and job.scheduled_at > now:
         decision.wake(job.scheduled_at)
         return True
+    return _admit(decision, now)
+
+
+def _admit(decision: Decision, now: int) -> bool:
+    """Let a job begin that is due; return whether it is over already."""
+    job = decision.job
     decision.move(Event.DUE, now)
     job.admitted_at, job.queued_at = now, None
     if _work_is_done(job):
         _end_as(job, JobStatus.COMPLETED, Reason.COMPLETIONS_REACHED, None, now)
-        _wind_down(decision, now)
+        _wind_down(decision, JobStatus.COMPLETED, now)
         return True
     _watch_time(decision, now)
     return False
@@ -430,7 +431,7 @@ def _create_interchangeable(decision: Decision, room: int) -> None:
 
 
 def _create_indexes(decision: Decision, total: int, room: int, now: int) -> None:
-    job, policy = decision.job, decision.job.policy
+    job = decision.job
     taken = job.completed | job.failed_indexes | job.live
     if _waits_for_leaving(job):
         taken |= job.leaving

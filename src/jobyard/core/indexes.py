@@ -196,11 +196,11 @@ def _without(
     for start, stop in left:
         while at < len(right) and right[at][1] <= start:
             at += 1
-        cut = at
+        begin, cut = start, at
         while cut < len(right) and right[cut][0] < stop:
-            if right[cut][0] > start:
-                yield start, right[cut][0]
-            start = max(start, right[cut][1])
+            if right[cut][0] > begin:
+                yield begin, right[cut][0]
+            begin = max(begin, right[cut][1])
             cut += 1
-        if start < stop:
-            yield start, stop
+        if begin < stop:
+            yield begin, stop

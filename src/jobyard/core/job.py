@@ -69,8 +69,11 @@ class DependencyCondition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """The delay before try n+1: ``base * factor**(n-1)`` seconds, at most ``cap``, spread by
-    ``jitter`` (a share of the delay, 0 to 1)."""
+    """The delay before the next try.
+
+    Try n+1 waits ``base * factor**(n-1)`` seconds, at most ``cap``; ``jitter`` (a share of the
+    delay, 0 to 1) only lengthens it.
+    """
 
     base: float = 10.0
     factor: float = 2.0
@@ -218,4 +221,4 @@ class JobSpec:
     worker_id: str | None = None
     worker_selector: Mapping[str, str] = field(default_factory=_empty)
     unused: Mapping[str, Any] = field(default_factory=_empty)
-    """Legal fields of the document that the executor does not use; kept and shown, never dropped."""
+    """Legal fields of the document that the executor does not use: kept and shown, not dropped."""

@@ -17,9 +17,7 @@ DISRUPTION = Condition("DisruptionTarget", "True")
 """What an attempt carries whose worker was lost."""
 
 
-def match_failure(
-    rules: Sequence[FailureRule], ended: Ended
-) -> tuple[FailureAction, int] | None:
+def match_failure(rules: Sequence[FailureRule], ended: Ended) -> tuple[FailureAction, int] | None:
     """Find the first rule that matches, with its position; None means count as usual (B.7)."""
     for position, rule in enumerate(rules):
         if rule.exit_codes is not None:

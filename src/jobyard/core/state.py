@@ -58,7 +58,7 @@ class JobState:
     """
 
     id: int
-    policy: Policy = Policy()
+    policy: Policy = field(default_factory=Policy)
     status: JobStatus = JobStatus.PENDING
     outcome: JobStatus | None = None
     outcome_at: int | None = None

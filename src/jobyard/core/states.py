@@ -89,7 +89,7 @@ ATTEMPT_TRANSITIONS: dict[AttemptStatus, tuple[AttemptStatus, ...]] = {
     _A.SCHEDULED: (_A.QUEUED, _A.STOPPED),
     _A.QUEUED: (_A.RUNNING, *ENDED_ATTEMPT),
     _A.RUNNING: ENDED_ATTEMPT,
-    **{ended: () for ended in ENDED_ATTEMPT},
+    **dict.fromkeys(ENDED_ATTEMPT, ()),
 }
 
 

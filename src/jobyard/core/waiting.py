@@ -10,6 +10,10 @@ from jobyard.core.states import JobStatus
 if TYPE_CHECKING:
     from jobyard.core.state import JobState
 
+_OF_ITS_ATTEMPTS = {
+    JobStatus.SCHEDULED: "waits for a worker",
+    JobStatus.QUEUED: "a worker is starting it",
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -25,10 +29,12 @@ def waiting_reason(job: JobState, now: int) -> str | None:
         return "suspended"
     if job.status is JobStatus.PENDING:
         return _before_it_is_due(job, now)
-    if job.status is JobStatus.QUEUED:
-        return "a worker is starting it"
     if job.active:
-        return "waits for a worker" if job.status is JobStatus.SCHEDULED else None
+        return _OF_ITS_ATTEMPTS.get(job.status)
+    return _without_attempts(job, now)
+
+
+def _without_attempts(job: JobState, now: int) -> str:
     if job.policy.parallelism == 0:
         return "paused: its parallelism is 0"
     if job.retry_at is not None and job.retry_at > now:

@@ -140,5 +140,3 @@ class Heartbeat:
     def _tell(self, news: Callable[[], None]) -> None:
         if not self._closed:
             self._main.call_soon_threadsafe(news)
-
-

@@ -116,4 +116,3 @@ def _end(attempt: AttemptRun, now: float) -> EndReport:
         attempt.peak_memory or None,
         attempt.result,
     )
-

@@ -32,8 +32,18 @@ class Tape:
     """The output of one attempt on its way to the store."""
 
     __slots__ = (
-        "attempt_id", "at", "cut", "job_id", "kept", "limit", "pieces", "recorder", "running",
-        "runs", "size", "when_written",
+        "at",
+        "attempt_id",
+        "cut",
+        "job_id",
+        "kept",
+        "limit",
+        "pieces",
+        "recorder",
+        "running",
+        "runs",
+        "size",
+        "when_written",
     )  # fmt: skip
 
     def __init__(self, recorder: Recorder, job_id: int, attempt_id: int, limit: int) -> None:

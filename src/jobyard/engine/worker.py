@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from jobyard import __version__, clock, ids, log
 from jobyard.core.states import StopReason
 from jobyard.engine.attempt import AttemptRun, Template
+from jobyard.engine.channel import AttemptChannel
 from jobyard.engine.heartbeat import Heartbeat
 from jobyard.engine.news import News
 from jobyard.engine.output import Recorder
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from jobyard.core.records import WorkerRecord
     from jobyard.executor.base import Executor, Handle
     from jobyard.store.base import Claim, LogStore, Settled, Store
+
+SPEAKING = frozenset({"process"})
+"""Executors whose programs can reach the attempt channel."""
 
 KNOWN_JOBS = 4096
 """Jobs whose specs a worker remembers."""
@@ -59,6 +63,9 @@ class Listener(Protocol):
 
     def printed(self, claim: Claim, stream: int, data: bytes) -> None:
         """Take what a program printed."""
+
+    def ended(self, claim: Claim) -> None:
+        """Learn that an attempt has printed its last."""
 
     def conversed(self) -> None:
         """Learn that the store has taken news or given claims."""
@@ -98,6 +105,7 @@ class Worker:
         self._templates: dict[int, Template] = {}
         self._free = dict(settings.slots)
         self._cpu, self._memory = settings.cpu, settings.memory
+        self._channel = AttemptChannel(store, self._runs.get)
         self._wake = asyncio.Event()
         self._heard = True
         self._draining = False
@@ -153,6 +161,7 @@ class Worker:
         )
         for executor in self._executors.values():
             await executor.open(self.session)
+        await self._channel.open(self.session)
         self._heartbeat = Heartbeat(
             self._open_store,
             self.session,
@@ -169,6 +178,7 @@ class Worker:
     async def _bow_out(self) -> None:
         if self._heartbeat is not None:
             await self._heartbeat.close()
+        await self._channel.close()
         for executor in self._executors.values():
             await executor.close()
         await self._recorder.close()
@@ -218,8 +228,6 @@ class Worker:
         if self._heard or self._news or self._deferred or delay or self._lease_is_lost:
             return
         self._wake.clear()
-        if self._heard or self._news:
-            return
         try:
             await asyncio.wait_for(self._wake.wait(), POLL * (0.8 + 0.4 * ids.fraction()))
         except TimeoutError:
@@ -244,10 +252,9 @@ class Worker:
             await self._store.decide(sorted(deferred))
         if self._listener is not None:
             self._listener.conversed()
-        if settled.claims:
+        if settled.claims and self._want() is not None:
             # There may be more where these came from.
-            if self._want() is not None:
-                self._heard = True
+            self._heard = True
 
     def _want(self) -> Want | None:
         if not self._fetching or self._draining:
@@ -275,6 +282,7 @@ class Worker:
         self._give_back(attempt)
 
     def _give_back(self, attempt: AttemptRun) -> None:
+        self._channel.revoke(attempt.claim.attempt_id)
         resources = attempt.template.spec.program.resources
         self._free[attempt.claim.executor] += 1
         self._cpu += resources.request_cpu
@@ -288,16 +296,20 @@ class Worker:
             executor = self._executors[claim.executor]
             tape = self._recorder.tape(claim.job_id, claim.attempt_id)
             attempt = AttemptRun(self, claim, template, executor, tape, self._printed)
-            resources = template.spec.program.resources
-            self._free[claim.executor] -= 1
-            self._cpu -= resources.request_cpu
-            self._memory -= resources.request_memory
-            self._runs[claim.attempt_id] = attempt
+            self._take(attempt)
             if self._working:
-                attempt.channel = self.channel_for(claim)
+                if claim.executor in SPEAKING:
+                    attempt.channel = self._channel.variables_for(claim.attempt_id)
                 attempt.start()
             else:
                 attempt.stop_unstarted()
+
+    def _take(self, attempt: AttemptRun) -> None:
+        resources = attempt.template.spec.program.resources
+        self._free[attempt.claim.executor] -= 1
+        self._cpu -= resources.request_cpu
+        self._memory -= resources.request_memory
+        self._runs[attempt.claim.attempt_id] = attempt
 
     def _remember(self, job_id: int, template: Template) -> None:
         if len(self._templates) >= KNOWN_JOBS:
@@ -306,11 +318,6 @@ class Worker:
                 del self._templates[old]
                 self._recorder.forget(old)
         self._templates[job_id] = template
-
-    def channel_for(self, claim: Claim) -> Mapping[str, str]:
-        """Tell the variables through which a program finds its attempt channel."""
-        del claim
-        return {}
 
     def _obey(self, settled: Settled) -> None:
         for order in settled.stops:
@@ -330,6 +337,7 @@ class Worker:
         self._lease_is_lost = False
         if self._heartbeat is not None:
             await self._heartbeat.close()
+        await self._channel.close()
         for executor in self._executors.values():
             await executor.close()
         for attempt_id, attempt in list(self._runs.items()):
@@ -357,7 +365,8 @@ class Worker:
 
     def has_ended(self, attempt: AttemptRun) -> None:
         """Report an attempt, unless it is not this worker's any more."""
+        if self._listener is not None:
+            self._listener.ended(attempt.claim)
         if self._runs.get(attempt.claim.attempt_id) is attempt:
             self._news.ended(attempt)
             self._wake.set()
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -49,20 +50,7 @@ class Guard:
             with contextlib.suppress(OSError):
                 fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, _CAPACITY)
             os.set_blocking(self._pipe, False)
-            child = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-I",
-                    "-S",
-                    str(Path(watcher.__file__)),
-                    self._session,
-                    self._scratch,
-                ],
-                stdin=reading,
-                stdout=subprocess.DEVNULL,
-                cwd="/",
-                start_new_session=True,
-            )
+            child = self._spawn(reading)
             child.returncode = 0
             os.close(reading)
             self.pid = child.pid
@@ -73,6 +61,21 @@ class Guard:
             self._told = None
             self._lines = [b"start %d %d\n" % item for item in self._alive.items()]
             self._write()
+
+    def _spawn(self, reading: int) -> subprocess.Popen[bytes]:
+        program = str(Path(watcher.__file__))
+        # It inherits the mask: whoever signals everything, as systemd does, must not end it first.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, watcher.DEAF_TO)
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-I", "-S", program, self._session, self._scratch],
+                stdin=reading,
+                stdout=subprocess.DEVNULL,
+                cwd="/",
+                start_new_session=True,
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def began(self, pid: int, start_time: int) -> None:
         """Register a process group, or a stray; ``flush`` tells the watcher."""

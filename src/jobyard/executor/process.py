@@ -144,6 +144,7 @@ class ProcessExecutor:
         self._scratch = str(self._root / session)
         os.makedirs(self._scratch, 0o700, exist_ok=True)
         tree.become_subreaper()
+        strays.spare_present()
         self._cgroups = self._find_cgroups(session)
         self._stdin = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self.loop = asyncio.get_running_loop()
@@ -212,8 +213,7 @@ class ProcessExecutor:
     def _hold(self, run: RunningProcess, held: list[limits.Limit]) -> None:
         run.limits = held
         try:
-            for limit in held:
-                limit.enter(run.pid, run.members)
+            run.hold(run.pid)
         except OSError as error:
             run.refuse(f"it cannot be held to its limits: {error}")
         if self._sample_timer is None:
@@ -271,8 +271,7 @@ class ProcessExecutor:
                 self._stray_ended(self._strays.pop(fd))
             elif fd == self._guard.pidfd:
                 self._watcher_ended()
-        if self._ending:
-            self._settle()
+        self._settle()
 
     def _read(self, pipe: Pipe) -> bool:
         """Read a pipe once; tell whether there may be more."""
@@ -305,8 +304,14 @@ class ProcessExecutor:
                 else:
                     self._epoll.unregister(pipe.fd)
 
+    def settle_soon(self) -> None:
+        """Look again whether trees are gone; another executor may have reaped one's last stray."""
+        self.loop.call_soon(self._settle)
+
     def _settle(self) -> None:
         """Finish the programs whose trees are gone; kill what is found of the others."""
+        if not self._ending:
+            return
         self._find_strays()
         gone = [run for run in self._ending if not run.strays]
         if not gone:
@@ -321,6 +326,8 @@ class ProcessExecutor:
             self._strays[stray.pidfd] = stray
             self._epoll.register(stray.pidfd, select.EPOLLIN)
             self._guard.began(stray.pid, stray.stat.start)
+            if len(stray.suspects) == 1:
+                next(iter(stray.suspects)).hold(stray.pid)
 
     def _stray_ended(self, stray: Stray) -> None:
         self._epoll.unregister(stray.pidfd)

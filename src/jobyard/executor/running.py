@@ -144,6 +144,11 @@ class RunningProcess:
         for stat in outsiders:
             tree.send(stat, signal.SIGKILL)
 
+    def hold(self, pid: int) -> None:
+        """Hold a process of its tree, and all below that, to its limits."""
+        for limit in self.limits:
+            limit.enter(pid, self.members)
+
     def refuse(self, sentence: str) -> None:
         """Kill it because it may not run the way it has to; ``sentence`` becomes its end."""
         self._start_error = sentence
@@ -166,6 +171,16 @@ class RunningProcess:
         roots = [self.pid, *(stat.pid for stat in strays.of(self))]
         below = [stat.pid for root in roots for stat in tree.read_descendants(root)]
         return list(dict.fromkeys((*roots, *below)))
+
+    def holds(self, pipes: set[str]) -> bool:
+        """Tell whether one of these (``pipe:[inode]``) is its stdout or stderr."""
+        return any(
+            pipe.fd >= 0 and f"pipe:[{os.fstat(pipe.fd).st_ino}]" in pipes for pipe in self.pipes
+        )
+
+    def stray_gone(self) -> None:
+        """Learn that a stray that its end may have waited for is gone."""
+        self._executor.settle_soon()
 
     def _outsiders(self) -> list[Stat]:
         """List what left the process group: signals to the group do not reach it."""

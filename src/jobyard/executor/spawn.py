@@ -45,8 +45,8 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], cwd: str | None, stdin: i
         StartError: what the program, its folder or this machine did not allow.
 
     """
-    if not argv:
-        raise StartError(NOT_FOUND, "there is no command to run: command and args are empty")
+    if not argv or not argv[0]:
+        raise StartError(NOT_FOUND, "there is no command to run: it is empty")
     opened: list[int] = []
     try:
         out_read, out_write = os.pipe2(os.O_CLOEXEC)
@@ -95,6 +95,8 @@ def explain(
         if cwd is not None and error.filename == cwd:
             return StartError(NOT_EXECUTABLE, f"working folder `{cwd}`: {_reason(error)}")
         return _explain_system(error, command, cwd)
+    if cwd is not None and "\0" in cwd:
+        return StartError(NOT_EXECUTABLE, f"working folder {cwd!r}: no folder can be called so")
     names = [name for name, value in env.items() if "\0" in name + value or "=" in name or not name]
     if names:
         return StartError(

@@ -40,6 +40,15 @@ class Suspect(Protocol):
     strays: set[Stray]
     """The strays that its end waits for."""
 
+    def holds(self, pipes: set[str]) -> bool:
+        """Tell whether one of these (``pipe:[inode]``) is its stdout or stderr."""
+
+    def hold(self, pid: int) -> None:
+        """Hold one more process to its limits."""
+
+    def stray_gone(self) -> None:
+        """Learn that a stray that its end may have waited for is gone."""
+
 
 class Stray:
     """One process that is our child by adoption, and the programs it may belong to."""
@@ -57,6 +66,15 @@ class Stray:
 KNOWN: dict[int, Suspect | None] = {}
 """Children that we started: leader's pid → program; a watcher's pid → None."""
 _STRAYS: dict[int, Stray] = {}
+_SPARED: set[tuple[int, int]] = set()
+"""Pid and start time of children that were here before any program."""
+
+
+def spare_present() -> None:
+    """Remember the children that are here now as none of any program; before the first starts."""
+    if not any(KNOWN.values()):
+        found = map(read_stat, tree.read_children(os.getpid()))
+        _SPARED.update((stat.pid, stat.start) for stat in found if stat)
 
 
 def find() -> Iterator[Stray]:
@@ -69,10 +87,10 @@ def find() -> Iterator[Stray]:
         if pid in KNOWN or pid in _STRAYS:
             continue
         stat = read_stat(pid)
-        # Nothing of ours can join this process's own session: such a child is somebody else's.
-        if stat is None or stat.session == os.getsid(0):
+        suspects = _suspect(stat) if stat else None
+        if stat is None or suspects is None:
             continue
-        stray = Stray(pid, os.pidfd_open(pid), stat, _suspect(stat))
+        stray = Stray(pid, os.pidfd_open(pid), stat, suspects)
         _STRAYS[pid] = stray
         _judge(stray, stray.suspects)
         yield stray
@@ -111,7 +129,9 @@ def forget(stray: Stray) -> None:
 
 def _release(stray: Stray) -> set[Suspect]:
     for program in stray.suspects:
-        program.strays.discard(stray)
+        if stray in program.strays:
+            program.strays.discard(stray)
+            program.stray_gone()
     return stray.suspects
 
 
@@ -130,7 +150,14 @@ def _judge(stray: Stray, ended: set[Suspect]) -> None:
         tree.send(stat, signal.SIGKILL)
 
 
-def _suspect(stat: Stat) -> set[Suspect]:
+def _suspect(stat: Stat) -> set[Suspect] | None:
+    """Tell which programs a child of ours may belong to, None if to none of them.
+
+    Nothing of a program can join this process's own session, and a child that was there before
+    any program cannot be theirs: such children other code of this process has started.
+    """
+    if stat.session == os.getsid(0) or (stat.pid, stat.start) in _SPARED:
+        return None
     led = KNOWN.get(stat.session)
     if led is not None:
         return {led}
@@ -143,4 +170,24 @@ def _suspect(stat: Stat) -> set[Suspect]:
     marked = {program for program in programs if program.marker == marker}
     if marked or any(program.marker[0] == marker[0] for program in programs):
         return marked
-    return {program for program in programs if program.start_time <= stat.start}
+    # Its environment was wiped; perhaps it still holds an output that only its program has.
+    pipes = _read_pipes(stat.pid)
+    holders = {program for program in programs if pipes and program.holds(pipes)}
+    if len(holders) == 1:
+        return holders
+    return {program for program in programs if program.start_time <= stat.start} or None
+
+
+def _read_pipes(pid: int) -> set[str]:
+    try:
+        links = {_read_link(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return set()
+    return {link for link in links if link.startswith("pipe:")}
+
+
+def _read_link(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return ""

@@ -22,6 +22,9 @@ TICK = 1.0
 PATIENCE = 10.0
 """How long, in seconds, a sweep waits for what it killed to be gone."""
 
+DEAF_TO = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that a terminal or a supervisor sends to all; the watcher ends after its worker."""
+
 
 class Stat(NamedTuple):
     """What ``/proc/PID/stat`` says about one process; ``start`` is in clock ticks since boot."""
@@ -224,8 +227,7 @@ class Watch:
 
 def main(session: str, scratch: str) -> None:
     """Watch until the worker says goodbye or is gone."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, DEAF_TO)
     pipe = sys.stdin.fileno()
     os.set_blocking(pipe, False)
     watch = Watch(session)

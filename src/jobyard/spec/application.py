@@ -18,7 +18,6 @@ from jobyard.spec.kinds import (
     Anything,
     Choice,
     Flag,
-    Kind,
     ListOf,
     MapOf,
     Number,
@@ -222,20 +221,3 @@ APPLICATION = Shape(
     Field("builds", ListOf(BUILD), "Images to build before the jobs that use them."),
     Field("services", Unread(), "Kept; nothing here runs them yet."),
 )
-
-
-def kind_at(name: str) -> tuple[Kind | None, str]:
-    """Find the kind of a dotted name such as ``backoff.base``, and the part that is unknown."""
-    kind: Any = JOB
-    for part in name.split("."):
-        if isinstance(kind, Shape):
-            kind = next((row.kind for row in kind.fields if row.name == part), None)
-        elif isinstance(kind, MapOf):
-            kind = kind.kind
-        elif isinstance(kind, Environment):
-            kind = Text()
-        else:
-            kind = None
-        if kind is None:
-            return None, part
-    return kind, ""

@@ -123,7 +123,7 @@ def _read(written: Mapping[str, Any], by_name: Mapping[str, tuple[str, Any]]) ->
 
 
 def _seconds(value: float | None) -> float | None:
-    return int(value) if value is not None and value.is_integer() else value
+    return int(value) if value is not None and float(value).is_integer() else value
 
 
 def _word(value: Any) -> str:

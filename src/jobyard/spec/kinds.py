@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jobyard.core.job import MAX_COUNT
-from jobyard.spec.quantity import DURATION_RULE, seconds
+from jobyard.spec.duration import DURATION_RULE, seconds
 from jobyard.spec.report import BROKEN, kind_of, shown
 
 if TYPE_CHECKING:
@@ -292,8 +292,8 @@ class Unread:
     essential: str | None = None
 
     def read(self, value: Any, place: Place) -> Any:
-        """Keep whatever stands here."""
-        place.keep(value, self.essential)
+        """Keep whatever stands here; an empty list or mapping changes nothing."""
+        place.keep(value, self.essential if value not in ([], {}) else None)
         return value
 
     def schema(self) -> Schema:

@@ -148,7 +148,9 @@ _POD = Shape(
         "From SIGTERM to SIGKILL.",
         "termination_grace_period",
     ),
-    Field("activeDeadlineSeconds", Whole(1), "The longest one attempt may take.", "attempt_timeout"),
+    Field(
+        "activeDeadlineSeconds", Whole(1), "The longest one attempt may take.", "attempt_timeout"
+    ),
     Field("serviceAccountName", _SUBDOMAIN, "Used on a cluster.", "service_account_name"),
     Field("priority", PRIORITY, "Higher first; 0 by default."),
     Field("initContainers", Unread("they are programs to run before it")),

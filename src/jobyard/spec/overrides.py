@@ -7,8 +7,8 @@ from dataclasses import dataclass, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jobyard.core.job import Backoff, FakeScript
-from jobyard.spec.application import JOB, kind_at
-from jobyard.spec.kinds import Anything, MapOf
+from jobyard.spec.application import BACKOFF, FAKE, JOB
+from jobyard.spec.kinds import MapOf
 from jobyard.spec.program import Environment
 from jobyard.spec.report import BROKEN, Place, Report
 from jobyard.spec.scalars import scalar
@@ -22,83 +22,83 @@ if TYPE_CHECKING:
 
 FLAG = "--set"
 _DEFAULTS: dict[str, Any] = {"backoff": Backoff(), "fake": FakeScript()}
+_KINDS: dict[str, Kind] = {row.name: row.kind for row in JOB.fields if row.stored}
 
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """One field to be put in place of whatever a document says."""
+    """One field, or (``partial``) some members of one, in place of what a document says."""
 
     field: str
-    below: str | None
     value: Any
     place: Place
+    partial: bool = False
 
     def apply(self, draft: Draft, where: dict[str, Place]) -> None:
-        """Put the value into a draft; a part of an object leaves its other parts as they are."""
+        """Put the value into a draft; the members that are not given stay as they are."""
         where[self.field] = self.place
         draft.broken.discard(self.field)
-        if self.below is None:
+        if not self.partial:
             draft.values[self.field] = self.value
             return
         whole = draft.values.get(self.field, _DEFAULTS.get(self.field, {}))
         if is_dataclass(whole) and not isinstance(whole, type):
-            draft.values[self.field] = replace(whole, **{self.below: self.value})
+            draft.values[self.field] = replace(whole, **self.value)
         else:
-            draft.values[self.field] = {**whole, self.below: self.value}
+            draft.values[self.field] = {**whole, **self.value}
 
 
 def read_overrides(given: Mapping[str, Any], report: Report) -> list[Override]:
-    """Read dotted names or nested mappings; text is resolved where text does not fit."""
-    read = []
-    for name, value in _flat(given, ""):
-        kind, unknown = kind_at(name)
-        place = Place(report, (FLAG, *name.split(".", 1)))
-        if kind is None or (isinstance(kind, Shape) and not isinstance(value, dict)):
-            legal = ", ".join(row.name for row in JOB.fields if row.stored)
-            message = f"a job has no field `{unknown or name}` that can be set"
-            place.problem(message, code="Unknown", value=value, legal=legal)
-            continue
-        sound = _resolved(value, kind, place)
+    """Read fields by dotted name or nested; text is resolved where text does not fit."""
+    return [override for name, value in given.items() for override in _read(name, value, report)]
+
+
+def _read(name: str, value: Any, report: Report) -> Iterator[Override]:
+    field, dot, member = name.partition(".")
+    place, kind = Place(report, (FLAG, field)), _KINDS.get(field)
+    asked = {member: value} if dot else value
+    if kind is None or (dot and not _has_members(kind)):
+        at, legal = (place / member if dot else place), ", ".join(_KINDS)
+        at.problem("no field of a job that can be set", code="Unknown", value=value, legal=legal)
+    elif isinstance(asked, dict) and _has_members(kind):
+        for part, text in asked.items():
+            sound = _resolved(kind, text, place, part)
+            if sound is not BROKEN:
+                yield Override(field, sound, place, partial=True)
+    else:
+        sound = _resolved(kind, asked, place)
         if sound is not BROKEN:
-            field, _, below = name.partition(".")
-            read.append(Override(field, below or None, sound, place))
-    return read
+            yield Override(field, sound, place)
 
 
-def _flat(given: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
-    for name, value in given.items():
-        path = f"{above}{name}"
-        kind, _ = kind_at(path)
-        if (
-            isinstance(value, dict)
-            and isinstance(kind, (Shape, MapOf, Environment))
-            and _mergeable(kind)
-        ):
-            yield from _flat(value, f"{path}.")
-        else:
-            yield path, value
+def _has_members(kind: Kind) -> bool:
+    return kind in (BACKOFF, FAKE) or isinstance(kind, (MapOf, Environment))
 
 
-def _mergeable(kind: Kind) -> bool:
-    # Resources are built from two lists at once, so they are only replaced as a whole.
-    return not isinstance(kind, Shape) or kind.what in ("a back-off", "a fake program")
-
-
-def _resolved(value: Any, kind: Kind, place: Place) -> Any:
-    if not isinstance(value, str) or isinstance(kind, Anything):
-        return kind.read(value, place)
+def _resolved(kind: Kind, value: Any, place: Place, part: str | None = None) -> Any:
+    """Read the first meaning of a value that has no problem; report the problems of none."""
     for candidate in _meanings(value):
+        asked = candidate if part is None else {part: candidate}
         trial = Report()
-        read = kind.read(candidate, Place(trial))
+        read = _members(kind, asked, Place(trial))
         if not trial.problems:
             return read
+    _members(kind, value if part is None else {part: value}, place)
+    return BROKEN
+
+
+def _members(kind: Kind, value: Any, place: Place) -> Any:
+    if isinstance(kind, Shape) and _has_members(kind):
+        return kind.draft(value, place).values
     return kind.read(value, place)
 
 
-def _meanings(text: str) -> Iterator[Any]:
-    yield text
+def _meanings(value: Any) -> Iterator[Any]:
+    yield value
+    if not isinstance(value, str):
+        return
     try:
-        yield scalar(text)
-        yield json.loads(text)
-    except ValueError:
+        yield scalar(value)
+        yield json.loads(value)
+    except (ValueError, RecursionError):
         return

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from jobyard.core.job import Resources
 from jobyard.spec.kinds import ListOf, Text
 from jobyard.spec.naming import KEY_RULE, VARIABLE_RULE, is_qualified_name, is_variable
-from jobyard.spec.quantity import QUANTITY_RULE, quantity, whole
 from jobyard.spec.report import BROKEN, kind_of
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from jobyard.spec.kinds import Schema
     from jobyard.spec.report import Place
 
 _LARGEST = 2**63 - 1
+QUANTITY_RULE = "a number, with a suffix such as m, k, M, G, Ki, Mi or Gi if need be"
 
 ARGUMENTS = ListOf(
     Text(),
@@ -139,6 +141,9 @@ class ResourceList:
 
 
 def _amount(value: Any, place: Place) -> Decimal | None:
+    # Decimal arithmetic takes longer to import than most documents take to check.
+    from jobyard.spec.quantity import quantity
+
     written = str(value) if isinstance(value, (int, float)) and abs(value) <= _LARGEST else value
     amount = quantity(written) if isinstance(written, str) and value is not True else None
     if amount is None or value is False:
@@ -154,10 +159,15 @@ def _amount(value: Any, place: Place) -> Decimal | None:
 def resources(values: dict[str, Any]) -> Resources:
     """Build the model's resources; a limit without a request is the request too."""
     limits, requests = values.get("limits", {}), values.get("requests", {})
-    cpu, memory = limits.get("cpu"), limits.get("memory")
+    asked = {**limits, **requests}
     return Resources(
-        request_cpu=float(requests.get("cpu", cpu or 0)),
-        request_memory=whole(requests.get("memory", memory or Decimal(0))),
-        limit_cpu=None if cpu is None else float(cpu),
-        limit_memory=None if memory is None else whole(memory),
+        request_cpu=float(asked.get("cpu", 0)),
+        request_memory=_bytes(asked.get("memory")) or 0,
+        limit_cpu=float(limits["cpu"]) if "cpu" in limits else None,
+        limit_memory=_bytes(limits.get("memory")),
     )
+
+
+def _bytes(amount: Decimal | None) -> int | None:
+    """Round up to whole bytes, as Kubernetes does."""
+    return None if amount is None else math.ceil(amount)

@@ -1,10 +1,9 @@
-"""Amounts with units as people write them: ``500m`` of a CPU, ``1Gi`` of memory, ``1h30m``."""
+"""Amounts with units as Kubernetes writes them: ``500m`` of a CPU, ``1Gi`` of memory."""
 
 from __future__ import annotations
 
-import math
 import re
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 
 _SUFFIXES = {
     "n": Decimal("1e-9"),
@@ -17,13 +16,6 @@ _SUFFIXES = {
 _QUANTITY = re.compile(
     r"([+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30}))([a-zA-Z]{0,2}|[eE][+-]?\d{1,2})\Z"
 )
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+\Z")
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_LONGEST_DURATION = 64
-
-QUANTITY_RULE = "a number, with a suffix such as m, k, M, G, Ki, Mi or Gi if need be"
-DURATION_RULE = 'seconds as a number, or text such as "500ms", "10s", "6m" or "1h30m"'
 
 
 def quantity(text: str) -> Decimal | None:
@@ -37,18 +29,3 @@ def quantity(text: str) -> Decimal | None:
     if suffix[:1] in ("e", "E") and len(suffix) > 1:
         return Decimal(number + suffix)
     return None
-
-
-def whole(amount: Decimal) -> int:
-    """Round an amount up to whole units, as Kubernetes does."""
-    return int(amount.to_integral_value(rounding=ROUND_CEILING))
-
-
-def seconds(text: str) -> float | None:
-    """Read a duration such as ``1h30m`` as seconds; None when the text is none."""
-    if len(text) > _LONGEST_DURATION or not text.isascii() or not _DURATION.match(text):
-        return None
-    total = math.fsum(
-        float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(text)
-    )
-    return round(total, 6)

@@ -63,7 +63,10 @@ def update(old: JobSpec, new: JobSpec, *, started: bool, now: datetime) -> JobSp
     """
     root = Place(Report())
     written_old, written_new = encode(old), encode(new)
-    mutable = {*MUTABLE, *(MUTABLE_BEFORE_START if _malleable(old, started=started) else ())}
+    # The idempotency key names a request, not a job.
+    mutable = {*MUTABLE, "idempotency_key"}
+    if _malleable(old, started=started):
+        mutable.update(MUTABLE_BEFORE_START)
     for name in sorted(written_old.keys() | written_new.keys()):
         if name not in mutable and written_old.get(name) != written_new.get(name):
             _immutable(root / name, written_new.get(name))

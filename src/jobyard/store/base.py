@@ -5,11 +5,12 @@ Times are microseconds since 1970 of the store's own clock, which alone decides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Mapping, Sequence
+
     from jobyard.core.job import JobSpec
     from jobyard.core.records import Attempt, Job, LedgerRecord, WorkerRecord
     from jobyard.core.state import Request
@@ -110,9 +111,7 @@ class Reports:
 
     def __bool__(self) -> bool:
         """Tell whether there is any news."""
-        return bool(
-            self.ended or self.started or self.crashed or self.stopping or self.progress
-        )
+        return bool(self.ended or self.started or self.crashed or self.stopping or self.progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,9 +357,7 @@ class LogStore(Protocol):
     async def append(self, chunks: Sequence[Chunk]) -> None:
         """Keep chunks, compressed, in one transaction."""
 
-    async def read(
-        self, attempt_id: int, *, offset: int = 0, limit: int = 64
-    ) -> list[Chunk]:
+    async def read(self, attempt_id: int, *, offset: int = 0, limit: int = 64) -> list[Chunk]:
         """Read an attempt's chunks that reach beyond ``offset``, in order."""
 
     async def delete(self, job_ids: Sequence[int]) -> None:

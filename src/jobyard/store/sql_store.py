@@ -50,9 +50,7 @@ class SqlStore:
 
     async def submit(self, submission: Submission) -> list[Job]:
         """Accept jobs, all or none, durably."""
-        jobs, claimable = await self._driver.write(
-            partial(submit.submit, submission), durable=True
-        )
+        jobs, claimable = await self._driver.write(partial(submit.submit, submission), durable=True)
         if claimable:
             self._driver.hint()
         return jobs

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from tests.unit.core.yard import INDEXED, START, a_job, drive
 
 from jobyard.core.decide import WINDOW
 from jobyard.core.job import Policy
 from jobyard.core.state import Request
 from jobyard.core.states import AttemptStatus, Event, JobStatus, Reason, StopReason
-from tests.unit.core.yard import INDEXED, START, a_job, drive
 
 P2_C5 = Policy(parallelism=2, completions=5)
 QUEUE = Policy(parallelism=2, completions=None)
@@ -27,7 +29,7 @@ QUEUE = Policy(parallelism=2, completions=None)
         pytest.param(Policy(parallelism=0, completions=5), "", 0, (0, 0, 0, 0), id="row-17"),
     ],
 )
-def test_what_is_missing_is_created(policy, attempts, created, counts) -> None:
+def test_what_is_missing_is_created(policy: Any, attempts: Any, created: Any, counts: Any) -> None:
     yard = a_job(policy, attempts).decide()
     assert (len(yard.created), yard.counts, yard.stops) == (created, counts, [])
     assert not yard.job.terminal
@@ -44,7 +46,7 @@ def test_what_is_missing_is_created(policy, attempts, created, counts) -> None:
         ),
     ],
 )
-def test_what_is_too_much_is_ended(policy, attempts, ended, counts) -> None:
+def test_what_is_too_much_is_ended(policy: Any, attempts: Any, ended: Any, counts: Any) -> None:
     yard = a_job(policy, attempts).decide()
     (stop,) = yard.stops
     assert (stop.count, stop.reason) == (ended, StopReason.SCALED_DOWN)
@@ -73,7 +75,9 @@ def test_without_failures_nothing_is_delayed() -> None:
         pytest.param(P2_C5, "S S S s s", 5, 0, id="row-16"),
     ],
 )
-def test_finished_work_completes_the_job(policy, attempts, succeeded, failed) -> None:
+def test_finished_work_completes_the_job(
+    policy: Any, attempts: Any, succeeded: Any, failed: Any
+) -> None:
     yard = a_job(policy, attempts).decide()
     job = yard.job
     assert (job.status, job.reason) == (JobStatus.COMPLETED, Reason.COMPLETIONS_REACHED)
@@ -89,6 +93,13 @@ def test_nothing_to_do_is_done_when_it_is_due(parallelism: int) -> None:
     yard.sleep()
     assert (yard.job.status, yard.made) == (JobStatus.COMPLETED, 0)
     assert yard.ledger == [Event.DUE, Event.COMPLETED]
+
+
+@pytest.mark.parametrize("waits", [{"waiting_on": 1}, {"scheduled_at": START + 5}, {}])
+def test_a_job_with_nothing_to_do_can_be_stopped_before_it_is_due(waits: Any) -> None:
+    """Row 18."""
+    yard = a_job(Policy(completions=0, suspend=not waits), **waits).decide().ask(Request.STOP)
+    assert yard.job.status is JobStatus.STOPPED
 
 
 def test_a_wide_job_keeps_a_window_of_waiting_attempts_and_refills_it() -> None:

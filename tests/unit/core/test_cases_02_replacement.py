@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from tests.unit.core.yard import INDEXED, ONLY_FAILED, START, a_job
 
 from jobyard.core.job import Policy, ReplacementPolicy
 from jobyard.core.states import AttemptStatus, JobStatus
-from tests.unit.core.yard import INDEXED, ONLY_FAILED, START, a_job
 
 EITHER = ReplacementPolicy.TERMINATING_OR_FAILED
 
@@ -46,7 +48,7 @@ def test_terminating_attempts_do_not_count_when_too_many_are_active() -> None:
         pytest.param(EITHER, [0, 1], id="row-38"),
     ],
 )
-def test_the_index_of_an_ending_attempt_is_free_or_not(replacement, begun) -> None:
+def test_the_index_of_an_ending_attempt_is_free_or_not(replacement: Any, begun: Any) -> None:
     policy = Policy(
         parallelism=2, completions=2, completion_mode=INDEXED, replacement_policy=replacement
     )
@@ -58,7 +60,9 @@ def test_the_index_of_an_ending_attempt_is_free_or_not(replacement, begun) -> No
 @pytest.mark.parametrize(
     ("replacement", "after"), [(ONLY_FAILED, (0, 2, 0, 0)), (EITHER, (2, 2, 0, 0))]
 )
-def test_scaled_down_and_up_again_while_the_old_still_end(indexed, replacement, after) -> None:
+def test_scaled_down_and_up_again_while_the_old_still_end(
+    indexed: Any, replacement: Any, after: Any
+) -> None:
     """Row 39, with a scale-down in the place of a person's deletion: nothing counts as failed."""
     policy = Policy(parallelism=2, completions=2, replacement_policy=replacement)
     if indexed:
@@ -84,7 +88,7 @@ def test_under_policy_failed_the_replacement_starts_when_the_old_one_has_ended()
         pytest.param(Policy(backoff_limit=0), "f T", JobStatus.FAILED, id="row-42"),
     ],
 )
-def test_the_end_waits_for_what_still_terminates(policy, attempts, outcome) -> None:
+def test_the_end_waits_for_what_still_terminates(policy: Any, attempts: Any, outcome: Any) -> None:
     yard = a_job(policy, attempts).decide()
     assert (yard.job.status, yard.job.outcome) == (JobStatus.RUNNING, outcome)
     assert yard.job.outcome_at == START
@@ -104,9 +108,21 @@ def test_attempts_of_one_index_that_overlap_have_numbers_of_their_own() -> None:
     assert [a.number for a in yard.live(0)] == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_next_number_follows_the_highest_whichever_ends_first(order: Any) -> None:
+    yard = a_job(Policy(completion_mode=INDEXED)).decide().start_all().change(parallelism=0)
+    yard.change(parallelism=1).start_all()
+    attempts = yard.live(0)
+    yard.change(parallelism=0)
+    for position in order:
+        yard.end(attempts[position], AttemptStatus.STOPPED)
+        yard.decide()
+    assert [c.number for c in yard.change(parallelism=1).created] == [3]
+
+
 def test_an_index_is_waited_for_even_if_two_of_its_attempts_are_ending() -> None:
     """Row 37, after a change of the policy while attempts of one index overlap."""
-    policy = Policy(completions=2, parallelism=2, completion_mode=INDEXED)
+    policy = Policy(completions=4, parallelism=2, completion_mode=INDEXED)
     yard = a_job(policy, "0S 1R").change(parallelism=0)
     yard.change(parallelism=1).start_all()
     yard.change(parallelism=0, replacement_policy=ONLY_FAILED)
@@ -116,4 +132,4 @@ def test_an_index_is_waited_for_even_if_two_of_its_attempts_are_ending() -> None
     yard.end(first, AttemptStatus.STOPPED)
     assert yard.decide().created == []
     yard.end(second, AttemptStatus.STOPPED)
-    assert yard.decide().indexes == [1]
+    assert yard.decide().indexes == [1, 2]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from tests.unit.core.yard import INDEXED, a_job, drive
 
 from jobyard.core.indexes import IndexSet
 from jobyard.core.job import Policy
 from jobyard.core.states import AttemptStatus, JobStatus, Reason
-from tests.unit.core.yard import INDEXED, a_job, drive
 
 
-def indexed(completions: int, parallelism: int = 1, **policy) -> Policy:
+def indexed(completions: int, parallelism: int = 1, **policy: Any) -> Policy:
     return Policy(
         completions=completions, parallelism=parallelism, completion_mode=INDEXED, **policy
     )
@@ -34,7 +35,9 @@ def indexed(completions: int, parallelism: int = 1, **policy) -> Policy:
         pytest.param(indexed(10, 3), "0S 1S 2S 4R", [3, 5], "0-2", id="row-56"),
     ],
 )
-def test_the_lowest_missing_indexes_are_begun(policy, attempts, begun, completed) -> None:
+def test_the_lowest_missing_indexes_are_begun(
+    policy: Any, attempts: Any, begun: Any, completed: Any
+) -> None:
     yard = a_job(policy, attempts).decide()
     assert (yard.indexes, str(yard.job.completed)) == (begun, completed)
 
@@ -87,7 +90,7 @@ def test_attempts_beyond_the_completions_are_ended_before_anything_begins() -> N
         pytest.param(set(), "", id="none"),
     ],
 )
-def test_index_text_is_written_as_kubernetes_writes_it(members, text) -> None:
+def test_index_text_is_written_as_kubernetes_writes_it(members: Any, text: Any) -> None:
     assert str(IndexSet.of(members)) == text
 
 
@@ -178,7 +181,7 @@ def test_a_history_beyond_the_completions_is_forgotten() -> None:
     assert yard.job.tries == {}
 
 
-def test_begun_indexes_go_on_when_too_many_have_a_history(monkeypatch) -> None:
+def test_begun_indexes_go_on_when_too_many_have_a_history(monkeypatch: Any) -> None:
     """No row: a job with many failing indexes begins no fresh ones, and is never stuck."""
     monkeypatch.setattr("jobyard.core.decide.MAX_OPEN_TRIES", 3)
     policy = indexed(9, 3, backoff_limit_per_index=9)

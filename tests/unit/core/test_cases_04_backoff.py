@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from tests.unit.core.yard import INDEXED, START, a_job, drive
 
 from jobyard.core.backoff import SECOND
 from jobyard.core.job import Backoff, Policy, RestartPolicy
 from jobyard.core.state import Request
 from jobyard.core.states import AttemptReason, AttemptStatus, JobStatus, Reason, StopReason
-from tests.unit.core.yard import INDEXED, START, a_job, drive
 
 ON_FAILURE = RestartPolicy.ON_FAILURE
 EXCEEDED = Reason.BACKOFF_LIMIT_EXCEEDED
@@ -25,7 +27,9 @@ EXCEEDED = Reason.BACKOFF_LIMIT_EXCEEDED
         pytest.param(0, "F", EXCEEDED, id="row-69-counted-before"),
     ],
 )
-def test_one_failure_more_than_the_limit_fails_the_job(limit, attempts, reason) -> None:
+def test_one_failure_more_than_the_limit_fails_the_job(
+    limit: Any, attempts: Any, reason: Any
+) -> None:
     yard = a_job(Policy(backoff_limit=limit), attempts).decide()
     assert yard.job.reason == reason
     assert yard.job.status is (JobStatus.FAILED if reason else JobStatus.RUNNING)
@@ -40,10 +44,10 @@ def test_one_failure_more_than_the_limit_fails_the_job(limit, attempts, reason) 
         pytest.param(3, 3, id="row-74"),
     ],
 )
-def test_so_many_restarts_in_place_are_granted_and_the_next_fails_the_job(limit, granted) -> None:
-    policy = Policy(
-        parallelism=2, completions=2, backoff_limit=limit, restart_policy=ON_FAILURE
-    )
+def test_so_many_restarts_in_place_are_granted_and_the_next_fails_the_job(
+    limit: Any, granted: Any
+) -> None:
+    policy = Policy(parallelism=2, completions=2, backoff_limit=limit, restart_policy=ON_FAILURE)
     yard = a_job(policy, "R R")
     for number in range(granted):
         assert yard.restart(yard.live()[number % 2])
@@ -122,7 +126,7 @@ def test_the_latest_of_several_failures_sets_the_time() -> None:
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
-def test_a_success_ends_the_streak_of_failures_before_it(order) -> None:
+def test_a_success_ends_the_streak_of_failures_before_it(order: Any) -> None:
     """Row 80: in the order in which they finished, not in which they are told."""
     yard = a_job(Policy(parallelism=3, completions=5, backoff_limit=9), "R R R")
     attempts = yard.live()
@@ -267,8 +271,21 @@ def test_a_handed_back_attempt_is_replaced_at_once_and_is_no_failure() -> None:
     assert (len(yard.created), yard.counts) == (1, (1, 0, 0, 0))
 
 
+def test_an_index_that_never_started_keeps_its_number() -> None:
+    policy = Policy(completions=2, parallelism=2, completion_mode=INDEXED)
+    yard = a_job(policy).decide()
+    waiting, begun = yard.live()
+    yard.claim(waiting)
+    yard.start(begun)
+    yard.end(waiting, AttemptStatus.STOPPED)
+    yard.end(begun, AttemptStatus.STOPPED)
+    yard.decide()
+    assert [(c.index, c.number) for c in yard.created] == [(0, 1), (1, 2)]
+
+
 def test_a_job_handed_back_before_anything_started_waits_again_for_a_worker() -> None:
     yard = a_job(Policy(pending_timeout=60)).decide()
+    yard.now += 50 * SECOND
     yard.claim(yard.live()[0])
     assert (yard.job.status, yard.decide().wake_at) == (JobStatus.QUEUED, None)
     yard.end(yard.live()[0], AttemptStatus.STOPPED)

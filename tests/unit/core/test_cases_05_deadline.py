@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from tests.unit.core.yard import START, a_job
+
 from jobyard.core.backoff import SECOND
 from jobyard.core.job import Policy
-from jobyard.core.states import JobStatus, Reason, StopReason
-from tests.unit.core.yard import START, a_job
+from jobyard.core.states import Event, JobStatus, Reason, StopReason
 
 DEADLINE = Reason.DEADLINE_EXCEEDED
 
@@ -45,6 +46,13 @@ def test_a_suspended_job_has_no_deadline() -> None:
     assert (yard.job.status, yard.wake_at) == (JobStatus.PENDING, None)
 
 
+def test_a_suspend_that_is_seen_with_the_deadline_comes_first() -> None:
+    """Row 95."""
+    yard = a_job(Policy(active_deadline=10), "R")
+    yard.now += 15 * SECOND
+    assert yard.change(suspend=True).job.outcome is None
+
+
 def test_a_job_looks_again_at_the_moment_of_its_deadline_and_not_before() -> None:
     """Row 96."""
     yard = a_job(Policy(active_deadline=1)).decide().start_all().decide()
@@ -65,7 +73,7 @@ def test_a_deadline_that_passes_twice_is_told_once() -> None:
     yard = a_job(Policy(active_deadline=1), "R").advance(2)
     outcome_at = yard.job.outcome_at
     yard.advance(2).end_stopped().advance(2)
-    assert (yard.job.outcome_at, yard.ledger.count("failed")) == (outcome_at, 1)
+    assert (yard.job.outcome_at, yard.ledger.count(Event.FAILED)) == (outcome_at, 1)
 
 
 def test_a_deadline_may_be_added_or_shortened_while_the_job_runs() -> None:

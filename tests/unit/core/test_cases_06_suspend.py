@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
+from tests.unit.core.yard import INDEXED, ONLY_FAILED, START, a_job, drive
 
 from jobyard.core import decide as core
 from jobyard.core.backoff import SECOND
 from jobyard.core.job import Policy
 from jobyard.core.state import Request
 from jobyard.core.states import AttemptStatus, Event, JobStatus, Reason, StopReason
-from tests.unit.core.yard import INDEXED, ONLY_FAILED, START, a_job, drive
 
 P2_C5 = Policy(parallelism=2, completions=5)
 
@@ -27,9 +30,11 @@ def test_resuming_admits_the_job_anew() -> None:
     """Row 102."""
     yard = a_job(P2_C5, "R R").change(suspend=True).end_stopped()
     assert yard.job.admitted_at is None
+    yard.job = replace(yard.job, queued_at=START)
     yard.now += 60 * SECOND
     yard.change(suspend=False)
     assert (len(yard.created), yard.job.admitted_at) == (2, yard.now)
+    assert yard.job.queued_at is None
     assert yard.ledger == [Event.SUSPENDED, Event.DUE]
 
 
@@ -107,12 +112,15 @@ def test_an_attempt_asked_to_suspend_may_succeed_first() -> None:
         (Request.CANCEL, JobStatus.CANCELED, Reason.CANCEL_REQUESTED, core.CANCEL_GRACE),
     ],
 )
-def test_a_request_ends_what_runs_and_then_the_job(request_, status, reason, grace) -> None:
+def test_a_request_ends_what_runs_and_then_the_job(
+    request_: Any, status: Any, reason: Any, grace: Any
+) -> None:
     yard = a_job(P2_C5, "R P").ask(request_)
-    assert yard.job.status is JobStatus.STOP_REQUESTED
+    seen = [yard.job.status]
     assert [stop.grace for stop in yard.stops] == [grace]
     yard._note(core.stop_seen(yard.job, yard.now))
-    assert yard.job.status is JobStatus.STOPPING
+    seen.append(yard.job.status)
+    assert seen == [JobStatus.STOP_REQUESTED, JobStatus.STOPPING]
     yard.end_stopped()
     assert (yard.job.status, yard.job.reason, yard.counts) == (status, reason, (0, 0, 0, 0))
     assert yard.job.message == f"{request_} was requested"

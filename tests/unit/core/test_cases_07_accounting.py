@@ -6,13 +6,15 @@ transaction that hands every ended attempt to ``decide`` once; the three-step da
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from tests.unit.core.yard import INDEXED, START, a_job
 
 from jobyard.core.count import count, tell
 from jobyard.core.job import Policy, SuccessRule
 from jobyard.core.state import Ended
 from jobyard.core.states import AttemptReason, AttemptStatus, JobStatus, StopReason
-from tests.unit.core.yard import INDEXED, START, a_job
 
 
 @pytest.mark.parametrize(
@@ -24,7 +26,7 @@ from tests.unit.core.yard import INDEXED, START, a_job
         pytest.param("S F s s f", 3, 2, id="row-115"),
     ],
 )
-def test_only_news_is_added_to_the_counters(attempts, succeeded, failed) -> None:
+def test_only_news_is_added_to_the_counters(attempts: Any, succeeded: Any, failed: Any) -> None:
     yard = a_job(Policy(completions=99, parallelism=0, backoff_limit=99), attempts).decide()
     assert (yard.job.succeeded, yard.job.failed) == (succeeded, failed)
     assert yard.decide().counts == (0, 0, succeeded, failed)
@@ -116,7 +118,9 @@ def test_a_failure_of_an_index_that_is_done_keeps_no_record_of_it() -> None:
 
 
 @pytest.mark.parametrize("status", [AttemptStatus.SUCCEEDED, AttemptStatus.FAILED])
-def test_an_attempt_that_ended_by_itself_before_its_stop_is_counted_as_it_ended(status) -> None:
+def test_an_attempt_that_ended_by_itself_before_its_stop_is_counted_as_it_ended(
+    status: Any,
+) -> None:
     yard = a_job(Policy(completions=5, parallelism=1, backoff_limit=5), "R R").decide()
     yard.end(next(a for a in yard.live() if a.asked), status, exit_code=1)
     failed = status is AttemptStatus.FAILED
@@ -160,7 +164,7 @@ def test_a_lost_attempt_of_a_failing_job_is_counted_like_one_that_was_killed() -
         ),
     ],
 )
-def test_a_failed_attempt_is_told_in_words(how, sentence) -> None:
+def test_a_failed_attempt_is_told_in_words(how: Any, sentence: Any) -> None:
     assert tell(Ended(1, 4, 2, AttemptStatus.FAILED, START, **how)) == sentence
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from tests.unit.core.yard import INDEXED, START, a_job
 
 from jobyard.core.job import (
     Condition,
@@ -15,7 +18,6 @@ from jobyard.core.job import (
 from jobyard.core.policies import DISRUPTION, match_failure
 from jobyard.core.state import Ended
 from jobyard.core.states import AttemptStatus, JobStatus, Reason
-from tests.unit.core.yard import INDEXED, START, a_job
 
 FAIL_JOB, IGNORE, COUNT = FailureAction.FAIL_JOB, FailureAction.IGNORE, FailureAction.COUNT
 
@@ -47,9 +49,7 @@ NOT_FIVE = (on(FAIL_JOB, 5, operator=Operator.NOT_IN),)
         pytest.param(NOT_FIVE, exited(42), (FAIL_JOB, 0), id="row-140-other"),
         pytest.param(NOT_FIVE, exited(0), None, id="row-140-zero"),
         pytest.param(NOT_FIVE, exited(None), None, id="row-141"),
-        pytest.param(
-            NOT_FIVE, exited(143, AttemptStatus.LOST), None, id="row-137-only-own-ends"
-        ),
+        pytest.param(NOT_FIVE, exited(143, AttemptStatus.LOST), None, id="row-137-only-own-ends"),
         pytest.param(
             (on(IGNORE, 5), on(FAIL_JOB, 5)), exited(5), (IGNORE, 0), id="row-142-first-wins"
         ),
@@ -80,7 +80,7 @@ NOT_FIVE = (on(FAIL_JOB, 5, operator=Operator.NOT_IN),)
         ),
     ],
 )
-def test_the_first_rule_that_matches_decides(rules, ended, match) -> None:
+def test_the_first_rule_that_matches_decides(rules: Any, ended: Any, match: Any) -> None:
     assert match_failure(rules, ended) == match
 
 
@@ -158,7 +158,7 @@ def test_a_disruption_that_is_ignored_is_replaced_and_has_the_bound_of_lost_work
     ("action", "reason"),
     [(COUNT, Reason.BACKOFF_LIMIT_EXCEEDED), (FAIL_JOB, Reason.POD_FAILURE_POLICY)],
 )
-def test_a_rule_may_take_a_lost_worker_for_a_failure(action, reason) -> None:
+def test_a_rule_may_take_a_lost_worker_for_a_failure(action: Any, reason: Any) -> None:
     yard = a_job(Policy(failure_rules=(on_disruption(action),), backoff_limit=0), "l").decide()
     assert (yard.job.status, yard.job.reason, yard.job.failed) == (JobStatus.FAILED, reason, 1)
 

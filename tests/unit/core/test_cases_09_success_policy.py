@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from tests.unit.core.yard import INDEXED, START, a_job
 
 from jobyard.core.indexes import IndexSet
 from jobyard.core.job import ExitCodes, FailureAction, FailureRule, Operator, Policy, SuccessRule
 from jobyard.core.policies import met_success_rule
 from jobyard.core.state import Request
 from jobyard.core.states import AttemptStatus, JobStatus, Reason, StopReason
-from tests.unit.core.yard import INDEXED, START, a_job
 
 FAIL_ON_5 = (FailureRule(FailureAction.FAIL_JOB, ExitCodes(Operator.IN, (5,))),)
 LEADER = (SuccessRule(indexes="0"),)
 
 
-def indexed(*rules: SuccessRule, **policy) -> Policy:
+def indexed(*rules: SuccessRule, **policy: Any) -> Policy:
     policy = {"completions": 5, "parallelism": 5} | policy
     return Policy(completion_mode=INDEXED, success_rules=rules or LEADER, **policy)
 
@@ -35,7 +37,7 @@ def indexed(*rules: SuccessRule, **policy) -> Policy:
         pytest.param((SuccessRule(),), "0-9", None, id="an-empty-rule-is-never-met"),
     ],
 )
-def test_a_rule_is_met_by_enough_of_its_indexes(rules, completed, met) -> None:
+def test_a_rule_is_met_by_enough_of_its_indexes(rules: Any, completed: Any, met: Any) -> None:
     assert met_success_rule(rules, IndexSet.parse(completed)) == met
 
 
@@ -83,7 +85,9 @@ def test_the_message_names_the_rule_that_was_met() -> None:
         ),
     ],
 )
-def test_a_failure_of_the_same_look_wins_over_a_success_rule(policy, attempts, reason) -> None:
+def test_a_failure_of_the_same_look_wins_over_a_success_rule(
+    policy: Any, attempts: Any, reason: Any
+) -> None:
     yard = a_job(policy, attempts).decide()
     assert (yard.job.status, yard.job.reason) == (JobStatus.FAILED, reason)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from tests.unit.core.yard import INDEXED, START, a_job
 
 from jobyard.core.backoff import SECOND
 from jobyard.core.job import ExitCodes, FailureAction, FailureRule, Operator, Policy
 from jobyard.core.states import AttemptReason, AttemptStatus, JobStatus, Reason
-from tests.unit.core.yard import INDEXED, START, a_job
 
 
-def by_index(limit: int, completions: int = 2, parallelism: int = 2, **policy) -> Policy:
+def by_index(limit: int, completions: int = 2, parallelism: int = 2, **policy: Any) -> Policy:
     return Policy(
         completions=completions,
         parallelism=parallelism,
@@ -153,7 +155,7 @@ def test_the_record_of_an_index_lies_with_the_job_not_with_its_attempts() -> Non
 
 
 @pytest.mark.parametrize("reason", [None, AttemptReason.START_FAILED])
-def test_an_index_whose_retry_makes_no_sense_is_given_up_not_the_job(reason) -> None:
+def test_an_index_whose_retry_makes_no_sense_is_given_up_not_the_job(reason: Any) -> None:
     yard = a_job(by_index(9), "0R 1R").fail(0, advice="no", reason=reason)
     assert (str(yard.job.failed_indexes), yard.job.outcome) == ("0", None)
 

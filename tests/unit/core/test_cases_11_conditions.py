@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from tests.unit.core.yard import INDEXED, START, a_job
 
 from jobyard.core.conditions import ConditionType, JobCondition, conditions
 from jobyard.core.job import Policy, SuccessRule
 from jobyard.core.state import Request
 from jobyard.core.states import Event, JobStatus
-from tests.unit.core.yard import INDEXED, START, a_job
 
 T = ConditionType
 
 
-def types(yard) -> list[str]:
+def types(yard: Any) -> list[str]:
     return [condition.type for condition in conditions(yard.job)]
 
 
@@ -82,7 +84,7 @@ def test_conditions_of_both_kinds_never_meet() -> None:
     ("request_", "reason"),
     [(Request.STOP, "StopRequested"), (Request.CANCEL, "CancelRequested")],
 )
-def test_a_stopped_job_is_failed_in_kubernetes_words(request_, reason) -> None:
+def test_a_stopped_job_is_failed_in_kubernetes_words(request_: Any, reason: Any) -> None:
     yard = a_job(Policy(), "R").ask(request_).end_stopped()
     found = conditions(yard.job)
     assert [(c.type, c.reason) for c in found] == [(T.FAILURE_TARGET, reason), (T.FAILED, reason)]

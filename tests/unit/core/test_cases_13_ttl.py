@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from tests.unit.core.yard import START, a_job
 
 from jobyard.core.backoff import SECOND
 from jobyard.core.decide import replace_policy
 from jobyard.core.job import Policy
-from tests.unit.core.yard import START, a_job
 
 
 def test_a_job_without_a_time_to_live_never_expires() -> None:
@@ -26,7 +28,7 @@ def test_a_job_that_is_not_over_does_not_expire() -> None:
     [pytest.param(10, 10, id="rows-224-and-225"), pytest.param(0, 0, id="row-226")],
 )
 @pytest.mark.parametrize("attempts", ["s", "f"])
-def test_the_time_to_live_counts_from_the_end(ttl, left, attempts) -> None:
+def test_the_time_to_live_counts_from_the_end(ttl: Any, left: Any, attempts: Any) -> None:
     yard = a_job(Policy(ttl=ttl, backoff_limit=0), f"{attempts} T").advance(5).advance(3)
     yard.end_stopped()
     assert yard.job.terminal
@@ -34,7 +36,7 @@ def test_the_time_to_live_counts_from_the_end(ttl, left, attempts) -> None:
 
 
 @pytest.mark.parametrize(("ttl", "expires_at"), [(5, START + 5 * SECOND), (None, None)])
-def test_a_time_to_live_may_change_after_the_end(ttl, expires_at) -> None:
+def test_a_time_to_live_may_change_after_the_end(ttl: Any, expires_at: Any) -> None:
     """Row 228."""
     yard = a_job(Policy(ttl=60), "s").decide().change(ttl=ttl)
     assert yard.job.expires_at == expires_at

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from tests.unit.core.yard import START, Yard, a_job
 
 from jobyard.core.backoff import SECOND
 from jobyard.core.job import Policy
 from jobyard.core.state import Request
 from jobyard.core.states import JobStatus
 from jobyard.core.waiting import waiting_reason
-from tests.unit.core.yard import START, Yard, a_job
 
-LATER = {"scheduled_at": START + 90 * SECOND}
+LATER: dict[str, Any] = {"scheduled_at": START + 90 * SECOND}
 
 
 @pytest.mark.parametrize(
@@ -25,8 +27,14 @@ LATER = {"scheduled_at": START + 90 * SECOND}
         (a_job(Policy(), "Q", status=JobStatus.QUEUED).decide(), "a worker is starting it"),
         (a_job(Policy(parallelism=0), "T"), "paused: its parallelism is 0"),
         (a_job(Policy(), "f").decide(), "retries at 2027-01-15T08:00:10Z (back-off)"),
-        (a_job(Policy(), "R").change(suspend=True).change(suspend=False), "waits for 1 attempt to end"),
-        (a_job(Policy(parallelism=2), "T T", status=JobStatus.RUNNING), "waits for 2 attempts to end"),
+        (
+            a_job(Policy(), "R").change(suspend=True).change(suspend=False),
+            "waits for 1 attempt to end",
+        ),
+        (
+            a_job(Policy(parallelism=2), "T T", status=JobStatus.RUNNING),
+            "waits for 2 attempts to end",
+        ),
         (a_job(Policy(), status=JobStatus.RUNNING), "waits for a worker"),
         (a_job(Policy(parallelism=2, completions=2), "f R").decide(), None),
         (a_job(Policy(), "R").decide(), None),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +22,6 @@ from jobyard.core.job import CompletionMode, Policy, ReplacementPolicy
 from jobyard.core.state import Creation, Decision, Ended, JobState, Request, Stop
 from jobyard.core.states import (
     CLAIMED_ATTEMPT,
-    COUNTS_AS_FAILED,
     LIVE_ATTEMPT,
     AttemptReason,
     AttemptStatus,
@@ -88,8 +88,7 @@ class Yard:
     wake_at: int | None = None
     made: int = 0
     withdrawn: int = 0
-    uncounted: int = 0
-    ids: Any = field(default_factory=lambda: itertools.count(1))
+    ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     # What happens to a job.
 
@@ -98,10 +97,10 @@ class Yard:
         self.decisions = []
         while True:
             news, self.news = self.news, []
-            before = self.job
             waiting = sum(a.status is AttemptStatus.SCHEDULED for a in self.attempts)
-            decision = core.decide(self.job, news, self.now, drawn=drawn, waiting=waiting)
-            self._book(before, decision.job, news)
+            given, before = self.job, deepcopy(self.job)
+            decision = core.decide(given, news, self.now, drawn=drawn, waiting=waiting)
+            assert given == before, "the decision changed what it was given"
             self.decisions.append(decision)
             self._apply(decision)
             assert len(self.decisions) < _MANY_ROUNDS, "the decisions do not settle"
@@ -243,6 +242,13 @@ class Yard:
         job = self.job
         return job.active, job.terminating, job.succeeded, job.failed
 
+    @property
+    def may_go_on(self) -> bool:
+        """Whether something will make somebody look at the job again, or it waits for people."""
+        job = self.job
+        waits = job.policy.suspend or job.waiting_on > 0 or job.policy.parallelism == 0
+        return waits or self.wake_at is not None or any(a.live for a in self.attempts)
+
     def check(self) -> None:
         """Compare the job's row with the attempts there are."""
         job = self.job
@@ -251,19 +257,22 @@ class Yard:
         unread = [e for e in self.news if e.asked is None]
         assert job.active == len(active) + len(unread)
         assert job.terminating == len(leaving) + len(self.news) - len(unread)
-        assert job.restarts == sum(e.restarts for e in (*active, *unread))
+        runs: list[Attempt | Ended] = [*active, *unread]
+        assert job.restarts == sum(e.restarts for e in runs)
         if job.policy.indexed:
-            assert set(job.live) == {e.index for e in (*active, *unread)}
+            assert set(job.live) == {e.index for e in runs}
             assert set(job.leaving) <= {e.index for e in leaving} | {e.index for e in self.news}
             assert len(job.live) == job.active, "an index has two active attempts"
             assert not set(job.completed) & set(job.failed_indexes)
             assert job.succeeded == len(job.completed)
             decided = job.completed | job.failed_indexes
             assert not any(index in decided for index in job.tries)
-        assert job.active >= 0 and job.terminating >= 0 and job.restarts >= 0
+        assert min(job.active, job.terminating, job.restarts) >= 0
         if job.terminal:
             assert job.active == job.terminating == 0
-            assert job.finished_at is not None and job.outcome is job.status
+            assert job.tries == {}, "a finished job keeps no history"
+            assert job.finished_at is not None
+            assert job.outcome is job.status
 
     def _running(self, index: int | None) -> Attempt:
         attempt = next(a for a in self.live(index))
@@ -276,14 +285,18 @@ class Yard:
         self.wake_at = decision.wake_at
         assert not (decision.create and decision.stop), "creates and stops at once"
         for creation in decision.create:
-            self.attempts.append(
-                Attempt(next(self.ids), creation.index, creation.number, self.now)
-            )
+            self.attempts.append(Attempt(next(self.ids), creation.index, creation.number, self.now))
         self.made += len(decision.create)
+        if decision.create:
+            job = decision.job
+            beside = job.terminating if job.policy.replacement_policy is ONLY_FAILED else 0
+            assert job.active + beside <= job.policy.parallelism
         if decision.stop is not None:
             self._stop(decision.stop)
         if decision.job.terminal:
             assert decision.wake_at is None
+        elif decision.stop is None:
+            assert self.may_go_on, "the job is stuck"
         self.check()
 
     def _note(self, decision: Decision) -> None:
@@ -313,29 +326,6 @@ class Yard:
             sum(a.restarts for a in asked),
         )
 
-    def _book(self, before: JobState, after: JobState, news: list[Ended]) -> None:
-        """Keep the sum of what ended and was not counted; success is counted at most once."""
-        if before.policy.indexed:
-            dropped = len(before.completed) - len(before.completed.below(_total(after)))
-        else:
-            dropped = 0
-        counted = after.succeeded - (before.succeeded - dropped) + after.failed - before.failed
-        assert 0 <= counted <= len(news)
-        self.uncounted += len(news) - counted + dropped
-        asked_to_fail = [
-            e for e in news if e.asked and COUNTS_AS_FAILED[e.asked] and not _beyond(after, e)
-        ]
-        stopped = [e for e in asked_to_fail if e.status is AttemptStatus.STOPPED]
-        assert after.failed - before.failed >= len(stopped)
-
-
-def _total(job: JobState) -> int:
-    return 2**31 if job.policy.completions is None else job.policy.completions
-
-
-def _beyond(job: JobState, ended: Ended) -> bool:
-    return ended.index is not None and ended.index >= _total(job)
-
 
 def a_job(policy: Policy | None = None, attempts: str = "", **state: Any) -> Yard:
     """Build a job whose attempts are in these states, its back-off over.
@@ -358,7 +348,6 @@ def a_job(policy: Policy | None = None, attempts: str = "", **state: Any) -> Yar
     for record in yard.job.tries.values():
         record.retry_at = 0
     yard.made = len(tokens)
-    yard.uncounted = yard.made - sum(yard.counts)
     yard.check()
     return yard
 
@@ -366,10 +355,9 @@ def a_job(policy: Policy | None = None, attempts: str = "", **state: Any) -> Yar
 def _place(yard: Yard, index: int | None, letter: str, code: str) -> None:
     job, identity = yard.job, next(yard.ids)
     tried = None if index is None else job.tries.get(index)
+    number = 1 if tried is None else tried.number + 1
     if index is None:
         number = identity
-    else:
-        number = tried.number + 1 if tried else 1
     attempt = Attempt(identity, index, number, START, started_at=START)
     if letter == "T":
         attempt.asked = StopReason.SCALED_DOWN

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +14,7 @@ from jobyard.errors import InvalidSetting, SchemaMismatch, StoreUnavailable
 from jobyard.store.query import Query, Rows, Transaction, load_migrations, load_statements
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from jobyard.store.sqlite.wakes import Wakes
@@ -168,8 +168,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> list[str]:
         try:
             version: int = connection.execute("PRAGMA user_version").fetchone()[0]
             migrations = load_migrations(PACKAGE)
-            if version > migrations[-1].version:
-                raise SchemaMismatch(version, migrations[-1].version)
+            _refuse_newer(version, migrations[-1].version)
             for migration in migrations:
                 if migration.version > version:
                     for sql in _split(migration.sql):
@@ -183,6 +182,11 @@ def migrate(connection: sqlite3.Connection, path: Path) -> list[str]:
     except sqlite3.Error as error:
         raise unavailable(path, error) from error
     return done
+
+
+def _refuse_newer(found: int, known: int) -> None:
+    if found > known:
+        raise SchemaMismatch(found, known)
 
 
 def _split(script: str) -> list[str]:

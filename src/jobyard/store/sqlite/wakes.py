@@ -32,19 +32,18 @@ class Wakes:
         for heard in self._listeners:
             heard()
         try:
-            names = os.listdir(self._folder)
+            others = [path for path in self._folder.iterdir() if path.name != self._own]
         except FileNotFoundError:
             return
-        others = [name for name in names if name != self._own]
         if not others:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-            sender.setblocking(False)
-            for name in others:
-                self._send_to(sender, name)
+            sender.settimeout(0)
+            for path in others:
+                self._send_to(sender, path)
 
-    def _send_to(self, sender: socket.socket, name: str) -> None:
-        path = self._folder / name
+    @staticmethod
+    def _send_to(sender: socket.socket, path: Path) -> None:
         try:
             sender.sendto(b"!", os.fspath(path))
         except ConnectionRefusedError:

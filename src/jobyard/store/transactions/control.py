@@ -116,6 +116,6 @@ def _change(
     yield from change(book[job_id], now)
     yield from gather_news(book)
     yield from decide_all(book, now)
-    written = yield from write(book, now, stops=True)
+    written = yield from write(book, now)
     rows = yield Query("jobs_by_id", ([job_id],))
     return job_of(rows[0]), written.hint

@@ -33,7 +33,11 @@ class Entry:
     events: list[LedgerLine] = field(default_factory=list)
     create: list[Creation] = field(default_factory=list)
     wake_at: int | None = None
+    woken_at: int | None = None
+    """When it was to be looked at again before this transaction."""
     stop: Stop | None = None
+    asked: bool = False
+    """Whether a worker has attempts to end."""
     changed: bool = False
 
     def note(self, decision: Decision) -> None:
@@ -48,6 +52,10 @@ class Entry:
         self.create += decision.create
         self.wake_at = decision.wake_at
         self.stop = decision.stop
+
+
+SOON = 1_200_000
+"""Microseconds: the longest that a controller rests between two looks."""
 
 
 class Book:
@@ -74,7 +82,10 @@ class Book:
         for row in rows:
             if row[0] not in self.entries:
                 self.entries[row[0]] = Entry(
-                    state_of(row, row[STATE_WIDTH]), placement_of(row), wake_at=row[-1]
+                    state_of(row, row[STATE_WIDTH]),
+                    placement_of(row),
+                    wake_at=row[-1],
+                    woken_at=row[-1],
                 )
 
 
@@ -152,6 +163,7 @@ def _stop(entry: Entry, stop: Stop) -> Transaction[None]:
         asked = yield Query(
             "ask_attempts", (job_id, left, beyond, str(stop.reason), float(stop.grace))
         )
+        entry.asked = entry.asked or bool(asked)
     entry.job = core.stopped(
         entry.job,
         [row[0] for row in withdrawn],
@@ -167,33 +179,35 @@ class Written:
     claimable: bool = False
     stops: bool = False
     dependents: bool = False
+    soon: bool = False
+    """Whether a job is due before controllers look again by themselves."""
     wake_at: int | None = None
 
     @property
     def hint(self) -> bool:
         """Whether somebody else has something to do now."""
-        return self.claimable or self.stops or self.dependents
+        return self.claimable or self.stops or self.dependents or self.soon
 
 
-def write(book: Book, now: int, *, stops: bool = False) -> Transaction[Written]:
+def write(book: Book, now: int) -> Transaction[Written]:
     """Write the rows, attempts and ledger lines of the held jobs that changed."""
     changed = [entry for entry in book if entry.changed]
-    written = Written(stops=stops)
+    written = Written(stops=any(entry.asked for entry in changed))
     if not changed:
         return written
-    yield Query(
-        "update_jobs", (), [state_row(entry.job, entry.wake_at, now) for entry in changed]
-    )
+    yield Query("update_jobs", (), [state_row(entry.job, entry.wake_at, now) for entry in changed])
     wakes = [entry.wake_at for entry in changed if entry.wake_at is not None]
     written.wake_at = min(wakes, default=None)
+    written.soon = any(
+        entry.wake_at is not None and entry.wake_at != entry.woken_at and entry.wake_at < now + SOON
+        for entry in changed
+    )
     attempts = [row for entry in changed for row in attempt_rows(entry)]
     if attempts:
         yield Query("insert_attempts", (), attempts)
         written.claimable = True
     yield from write_events(changed)
-    ended = [
-        (entry.job.id, str(entry.job.status)) for entry in changed if entry.job.terminal
-    ]
+    ended = [(entry.job.id, str(entry.job.status)) for entry in changed if entry.job.terminal]
     if ended:
         resolved = yield Query("resolve_dependencies", (), ended)
         written.dependents = bool(resolved)

@@ -64,6 +64,7 @@ def expire(unbroken: float) -> Transaction[list[str]]:
 
 def _take_all_from(session: str, now: int) -> Transaction[bool]:
     """Mark what a session holds as LOST; its jobs are decided on by whoever looks next."""
+    yield Query("release_jobs", (session,))
     yield Query("delete_worker", (session,))
     lost = yield Query("lose_attempts", (session, now))
     return bool(lost)

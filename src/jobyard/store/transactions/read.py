@@ -36,14 +36,19 @@ def jobs(query: JobQuery) -> Transaction[list[Job]]:
     statuses = [str(status) for status in query.statuses or ()]
     rows = yield Query(
         "list_jobs",
-        (after, query.limit, int(query.statuses is not None), statuses, query.namespace, query.name),
+        (
+            after,
+            query.limit,
+            int(query.statuses is not None),
+            statuses,
+            query.namespace,
+            query.name,
+        ),
     )
     return [job_of(row) for row in rows]
 
 
-def attempts(
-    job_id: int, after: int, limit: int, index: int | None
-) -> Transaction[list[Attempt]]:
+def attempts(job_id: int, after: int, limit: int, index: int | None) -> Transaction[list[Attempt]]:
     """List a job's attempts, oldest first."""
     rows = yield Query("list_attempts", (job_id, after, limit, index))
     return [attempt_of(row) for row in rows]

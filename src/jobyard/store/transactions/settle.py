@@ -99,9 +99,7 @@ def _starts(
     if not reports.started:
         return
     rows = [(r.attempt_id, _at(now, r.age), r.handle) for r in reports.started]
-    accepted = {
-        row[0] for row in (yield Query("start_attempts", (speaker.session,), rows))
-    }
+    accepted = {row[0] for row in (yield Query("start_attempts", (speaker.session,), rows))}
     for report in reports.started:
         if report.attempt_id not in accepted:
             settled.rejected.append(report.attempt_id)
@@ -118,9 +116,7 @@ def _ends(
     if not reports.ended:
         return
     rows = [_end_row(report, report.job_id in book, now) for report in reports.ended]
-    accepted = dict(
-        (row[0], row[1]) for row in (yield Query("end_attempts", (speaker.session,), rows))
-    )
+    accepted = {row[0]: row[1] for row in (yield Query("end_attempts", (speaker.session,), rows))}
     deferred = set()
     for report in reports.ended:
         if report.attempt_id not in accepted:
@@ -166,9 +162,7 @@ def _crashes(
     if not reports.crashed:
         return
     asking = [report.attempt_id for report in reports.crashed]
-    accepted = {
-        row[0]: row[1] for row in (yield Query("spoken_for", (speaker.session, asking)))
-    }
+    accepted = {row[0]: row[1] for row in (yield Query("spoken_for", (speaker.session, asking)))}
     for report in reports.crashed:
         attempt_id = report.attempt_id
         if attempt_id not in accepted:
@@ -248,9 +242,7 @@ def _claim(
     at = 0
     direct: list[tuple[Entry, list[Creation]]] = []
     for entry in [*fresh, None]:
-        while at < len(waiting) and (
-            entry is None or waiting[at][5] >= entry.placement.priority
-        ):
+        while at < len(waiting) and (entry is None or waiting[at][5] >= entry.placement.priority):
             row = waiting[at]
             at += 1
             if basket.take(row[4], row[6], row[7]):
@@ -323,9 +315,7 @@ def _insert_direct(
         ]
     if not rows:
         return
-    made = yield Query(
-        "insert_claimed_attempts", (speaker.session, speaker.worker_id, now), rows
-    )
+    made = yield Query("insert_claimed_attempts", (speaker.session, speaker.worker_id, now), rows)
     for attempt_id, job_id, index, number, executor in made:
         settled.claims.append(
             Claim(attempt_id, job_id, index, number, executor, not running[job_id])

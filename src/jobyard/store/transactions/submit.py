@@ -69,28 +69,20 @@ def _known_keys(specs: Sequence[JobSpec], now: int) -> Transaction[dict[str | No
     return known
 
 
-def _insert(
-    submission: Submission, specs: Sequence[JobSpec], now: int
-) -> Transaction[list[Entry]]:
+def _insert(submission: Submission, specs: Sequence[JobSpec], now: int) -> Transaction[list[Entry]]:
     if not specs:
         return []
     runs = yield Query("take_ids", (len(specs),))
     job_ids = [first + at for first, length in runs for at in range(length)]
     numbers = {(s.namespace, s.name): n for s, n in zip(specs, job_ids, strict=True)}
     entries = [
-        _entry(submission, spec, job_id, now)
-        for spec, job_id in zip(specs, job_ids, strict=True)
+        _entry(submission, spec, job_id, now) for spec, job_id in zip(specs, job_ids, strict=True)
     ]
-    yield Query(
-        "insert_jobs", (), [state_row(entry.job, entry.wake_at, now) for entry in entries]
-    )
+    yield Query("insert_jobs", (), [state_row(entry.job, entry.wake_at, now) for entry in entries])
     yield Query(
         "insert_specs",
         (),
-        [
-            _spec_row(submission, spec, entry)
-            for spec, entry in zip(specs, entries, strict=True)
-        ],
+        [_spec_row(submission, spec, entry) for spec, entry in zip(specs, entries, strict=True)],
     )
     edges = [
         (numbers[spec.namespace, spec.name], numbers[spec.namespace, edge.job], str(edge.condition))
@@ -132,7 +124,7 @@ def _entry(submission: Submission, spec: JobSpec, job_id: int, now: int) -> Entr
             spec.priority,
             resources.request_cpu,
             resources.request_memory,
-            spec.worker_id or submission.owner,
+            submission.owner or spec.worker_id,
             json.dumps(dict(spec.worker_selector)) if spec.worker_selector else None,
         ),
     )

@@ -70,6 +70,8 @@ CREATE TABLE job_specs (
 ) STRICT;
 CREATE INDEX job_specs_by_name ON job_specs (name, namespace, job_id);
 
+CREATE INDEX job_specs_pinned ON job_specs (worker_pin) WHERE worker_pin IS NOT NULL;
+
 CREATE TABLE attempts (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     job_id INTEGER NOT NULL,

@@ -30,6 +30,13 @@ FROM workers
 WHERE lease_until < ?1
     AND lease <= ?2;
 
+-- name: release_jobs :none
+-- Let others claim what was submitted for this worker alone; a pin of the spec's own stays.
+UPDATE job_specs
+SET worker_pin = spec ->> 'worker_id'
+WHERE worker_pin = (SELECT id FROM workers WHERE session = ?1)
+    AND "trigger" = 'run';
+
 -- name: delete_worker :none
 DELETE FROM workers
 WHERE session = ?1;

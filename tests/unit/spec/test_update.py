@@ -1,0 +1,181 @@
+"""Rows 213, 214 and 221 of kubernetes-job-cases.md section 12: what may change, and what not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jobyard.core.job import Resources
+from jobyard.errors import InvalidDocument
+from jobyard.spec.update import MUTABLE, patch, update
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from jobyard.core.job import JobSpec
+    from jobyard.errors import Problem
+
+INDEXED = {
+    "completion_mode": "Indexed",
+    "completions": 4,
+    "parallelism": 4,
+    "restart_policy": "Never",
+    "backoff_limit_per_index": 1,
+    "max_failed_indexes": 2,
+}
+
+
+@pytest.fixture
+def refused(now: datetime) -> Any:
+    def call(spec: JobSpec, changes: Any, *, started: bool = True) -> Any:
+        with pytest.raises(InvalidDocument) as caught:
+            patch(spec, changes, started=started, now=now)
+        return caught.value.problems
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "attribute"),
+    [
+        ("parallelism", 3, "parallelism"),
+        ("backoff_limit", 1, "backoff_limit"),
+        ("active_deadline", "10s", "active_deadline"),
+        ("active_deadline", None, "active_deadline"),
+        ("ttl", 0, "ttl"),
+        ("suspend", True, "suspend"),
+        ("pod_replacement_policy", "Failed", "replacement_policy"),
+    ],
+)
+def test_a_mutable_field_changes(
+    a_job: Callable[..., JobSpec], now: datetime, field: str, value: Any, attribute: str
+) -> None:
+    """Row 214."""
+    spec = a_job(ttl=60, active_deadline=60)
+
+    changed = patch(spec, {field: value}, started=True, now=now)
+
+    assert getattr(changed.policy, attribute) in (value, 10.0)
+    assert changed != spec
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("command", ["false"]),
+        ("image", "x"),
+        ("env", {"A": "2"}),
+        ("name", "b"),
+        ("completion_mode", "Indexed"),
+        ("restart_policy", "Never"),
+        ("pod_failure_policy", [{"action": "Count", "on_conditions": [{"type": "Ready"}]}]),
+        ("success_policy", [{"succeeded_count": 1}]),
+        ("backoff_limit_per_index", 1),
+        ("backoff", {"base": 1}),
+        ("completions", 3),
+        ("labels", {"a": "b"}),
+        ("priority", 1),
+    ],
+)
+def test_an_immutable_field_does_not_change(
+    a_job: Callable[..., JobSpec], refused: Callable[..., list[Problem]], field: str, value: Any
+) -> None:
+    """Row 213."""
+    (problem,) = refused(a_job(), {field: value})
+
+    assert (problem.path, problem.code) == (field, "Immutable")
+    assert problem.message == "field is immutable"
+    assert MUTABLE[0] in str(problem.legal)
+
+
+def test_the_same_values_are_no_change(a_job: Callable[..., JobSpec], now: datetime) -> None:
+    """Row 221: a no-op update is the same spec."""
+    spec = a_job(env={"A": "1"}, **INDEXED)
+
+    same = {"command": ["true"], "env": {"A": "1"}, "parallelism": 4, "completions": 4}
+
+    assert patch(spec, same, started=True, now=now) is spec
+    assert patch(spec, {}, started=True, now=now) is spec
+
+
+def test_an_indexed_job_grows_and_shrinks_with_its_parallelism(
+    a_job: Callable[..., JobSpec], refused: Callable[..., list[Problem]], now: datetime
+) -> None:
+    spec = a_job(**INDEXED)
+
+    grown = patch(spec, {"completions": 6, "parallelism": 6}, started=True, now=now)
+    (alone,) = refused(spec, {"completions": 6})
+
+    assert (grown.policy.completions, grown.policy.parallelism) == (6, 6)
+    assert "in tandem with `parallelism`" in alone.message
+
+
+def test_a_change_that_breaks_a_rule_is_refused(
+    a_job: Callable[..., JobSpec], refused: Callable[..., list[Problem]]
+) -> None:
+    spec = a_job(**INDEXED)
+
+    (problem,) = refused(spec, {"completions": 1, "parallelism": 1})
+
+    assert problem.path == "max_failed_indexes"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"paralelism": 1}, "Unknown"),
+        ({"parallelism": None}, "Required"),
+        ({"parallelism": -1}, "Invalid"),
+        ({"suspend": "no"}, "Invalid"),
+        ([], "Invalid"),
+    ],
+)
+def test_a_wrong_change_is_refused(
+    a_job: Callable[..., JobSpec], refused: Callable[..., list[Problem]], changes: Any, code: str
+) -> None:
+    (problem,) = refused(a_job(), changes)
+
+    assert problem.code == code
+
+
+def test_every_wrong_change_is_named(
+    a_job: Callable[..., JobSpec], refused: Callable[..., list[Problem]]
+) -> None:
+    found = refused(a_job(), {"parallelism": -1, "command": ["x"], "nothing": 1})
+
+    assert {problem.path for problem in found} == {"parallelism", "command", "nothing"}
+
+
+def test_a_suspended_job_that_never_started_may_move_and_grow(
+    a_job: Callable[..., JobSpec], refused: Callable[..., list[Problem]], now: datetime
+) -> None:
+    spec = a_job(suspend=True)
+    changes = {"resources": {"requests": {"cpu": 2}}, "worker_selector": {"zone": "b"}}
+
+    changed = patch(spec, changes, started=False, now=now)
+
+    assert changed.program.resources == Resources(request_cpu=2.0)
+    assert changed.worker_selector == {"zone": "b"}
+    assert len(refused(spec, changes, started=True)) == 2
+
+
+def test_apply_takes_mutable_differences_and_names_the_others(
+    a_job: Callable[..., JobSpec], now: datetime
+) -> None:
+    old, new = a_job(), a_job(parallelism=1, completions=1, ttl=5)
+
+    assert update(old, new, started=True, now=now) == new
+    with pytest.raises(InvalidDocument) as caught:
+        update(old, a_job(command=["false"], ttl=5, labels={"a": "b"}), started=True, now=now)
+    assert [problem.path for problem in caught.value.problems] == ["command", "labels"]
+
+
+def test_a_schedule_that_has_passed_does_not_stand_in_the_way(
+    a_job: Callable[..., JobSpec], now: datetime
+) -> None:
+    spec = a_job(scheduled_at="2026-03-02T00:00:00Z")
+    later = now.replace(year=2028)
+
+    assert patch(spec, {"ttl": 1}, started=True, now=later).policy.ttl == 1
