@@ -28,7 +28,7 @@ def routes(desk: Desk) -> APIRouter:
         job_id: JobId, after: After = 0, limit: Rows = MOST_ROWS, index: Index = None
     ) -> Response:
         """List a job's attempts, oldest first, lost ones included."""
-        return answer(await desk.attempts(job_id, after=after, limit=limit, index=index))
+        return answer(await desk.attempts_page(job_id, after=after, limit=limit, index=index))
 
     @router.get("/jobs/{job_id}/events", responses=answers("Events", 400, 404))
     async def list_events(job_id: JobId, after: After = 0, limit: Rows = MOST_ROWS) -> Response:
@@ -70,7 +70,7 @@ def _add_logs(router: APIRouter, desk: Desk) -> None:
         the header `Jobyard-Next-Offset` says where the next stretch begins.
         """
         if offset is None and limit is None:
-            pieces = await desk.logs(
+            pieces = await desk.open_logs(
                 job_id, attempt=attempt, attempt_id=attempt_id, index=index, stream=stream
             )
             return StreamingResponse(pieces, media_type=TEXT)

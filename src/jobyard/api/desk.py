@@ -93,7 +93,7 @@ class Desk:
         loaded = load_documents(documents, now=clock.now(), available=self._executors)
         return loaded.specs, len(documents) == 1 and _is_one_job(documents[0].value)
 
-    async def jobs(
+    async def jobs_page(
         self,
         *,
         status: str = "active",
@@ -157,7 +157,7 @@ class Desk:
     async def _suspend(self, job_id: int, *, suspend: bool) -> Object:
         return _shown(await self.store.suspend(job_id, suspend=suspend))
 
-    async def attempts(
+    async def attempts_page(
         self,
         job_id: int,
         *,
@@ -205,7 +205,7 @@ class Desk:
         """
         return progress_object(await self.store.job(job_id))
 
-    async def logs(
+    async def open_logs(
         self,
         job_id: int,
         *,
@@ -259,7 +259,7 @@ class Desk:
                 return found
         raise WorkerNotFound(worker_id)
 
-    async def drain(self, worker_id: str, *, draining: bool) -> Object:
+    async def drain(self, worker_id: str, *, draining: bool = True) -> Object:
         """Have a worker claim nothing new, or claim again.
 
         Raises:

@@ -49,7 +49,7 @@ class Guard:
             return
         try:
             await self._app(scope, receive, sending)
-        except Exception as error:  # noqa: BLE001 - the last one to catch it
+        except Exception as error:
             log.error("request failed", exception=error, path=scope["path"])
             if begun:
                 # Half an answer must not look like a whole one: uvicorn cuts the connection.

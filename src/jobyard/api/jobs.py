@@ -75,7 +75,7 @@ def routes(desk: Desk) -> APIRouter:
     ) -> Response:
         """List jobs, newest first."""
         return answer(
-            await desk.jobs(
+            await desk.jobs_page(
                 status=status,
                 last_job_id=last_job_id,
                 limit=limit,

@@ -98,7 +98,8 @@ async def stretch(
     logs: LogStore, attempt_id: int, offset: int, limit: int, stream: int | None
 ) -> Stretch:
     """Read at most ``limit`` bytes of one attempt's output from ``offset`` on."""
-    stop, pieces = offset + limit, []
+    stop = offset + limit
+    pieces: list[bytes] = []
     while offset < stop:
         chunks = await logs.read(attempt_id, offset=offset, limit=CHUNKS)
         if not chunks:

@@ -15,6 +15,4 @@ WorkerId = Annotated[str, Path(min_length=1, max_length=253, description="The id
 Limit = Annotated[int, Query(ge=1, le=MOST_JOBS, description=f"Jobs on a page, {PAGE} by default.")]
 Rows = Annotated[int, Query(ge=1, le=MOST_ROWS, description="Entries on a page.")]
 After = Annotated[int, Query(ge=0, le=LARGEST_ID, description="Only ids above this one.")]
-Index = Annotated[
-    int | None, Query(ge=0, le=2**31 - 1, description="Only attempts of this index.")
-]
+Index = Annotated[int | None, Query(ge=0, le=2**31 - 1, description="Only attempts of this index.")]

@@ -92,5 +92,5 @@ def _listen(host: str, port: int) -> socket.socket:
             f"cannot listen on {host} port {port}: {getattr(error, 'strerror', None) or error}",
             hint="is another server there? --port 0 takes any free port",
         ) from error
-    listener.setblocking(False)
+    listener.setblocking(False)  # noqa: FBT003 - the standard library's name
     return listener

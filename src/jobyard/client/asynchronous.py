@@ -8,7 +8,7 @@ import httpx
 
 from jobyard import clock
 from jobyard.client import calls
-from jobyard.client.calls import Call, Document, Object, Stretch, address, unreachable, understood
+from jobyard.client.calls import Call, Document, Object, Stretch, address, understood, unreachable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -48,9 +48,7 @@ class AsyncClient:
         """Let go of the connections."""
         await self._http.aclose()
 
-    async def submit(
-        self, document: Document, *, idempotency_key: str | None = None
-    ) -> Object:
+    async def submit(self, document: Document, *, idempotency_key: str | None = None) -> Object:
         """Submit one job and return it.
 
         Raises:
@@ -202,20 +200,20 @@ class AsyncClient:
             understood(response)
         return Stretch(response.content, int(response.headers[calls.NEXT_OFFSET]))
 
-    async def wait(self, job_id: int, *, timeout: float | None = None) -> Object:  # noqa: ASYNC109 - part of the promise
+    async def wait(self, job_id: int, *, within: float | None = None) -> Object:
         """Wait until a job is over and return it.
 
         Raises:
-            TimeoutError: it was not within ``timeout`` seconds.
+            TimeoutError: it was not within ``within`` seconds.
         """
-        deadline = None if timeout is None else clock.monotonic() + timeout
+        deadline = None if within is None else clock.monotonic() + within
         pause = calls.FIRST_LOOK
         while True:
             job = await self.job(job_id)
             if job["status"] in calls.TERMINAL:
                 return job
             if deadline is not None and clock.monotonic() >= deadline:
-                msg = f"job {job_id} is {job['status']} after {timeout:g}s"
+                msg = f"job {job_id} is {job['status']} after {within:g}s"
                 raise TimeoutError(msg)
             await clock.sleep(pause)
             pause = min(pause * 1.5, calls.SLOWEST_LOOK)
@@ -230,12 +228,12 @@ class AsyncClient:
         Raises:
             WorkerNotFound: no live worker has this id.
         """
-        return await self._object(calls.read(f"/workers/{worker_id}"))
+        return await self._object(calls.read(calls.of_worker(worker_id)))
 
     async def drain(self, worker_id: str, *, draining: bool = True) -> Object:
         """Have a worker claim nothing new, or claim again."""
         verb = "drain" if draining else "resume"
-        return await self._object(calls.change(f"/workers/{worker_id}/{verb}"))
+        return await self._object(calls.change(calls.of_worker(worker_id, verb)))
 
     async def _object(self, call: Call) -> Object:
         answer: Object = await self._ask(call)

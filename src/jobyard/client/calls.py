@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from urllib.parse import quote
 
 from jobyard.client.problems import error_of
 from jobyard.errors import Internal, InvalidRequest, InvalidSetting, ServerUnreachable
@@ -50,6 +51,11 @@ def read(path: str, **params: Any) -> Call:
     return Call("GET", path, {k: v for k, v in params.items() if v is not None})
 
 
+def of_worker(worker_id: str, verb: str = "") -> str:
+    """Name the path of a worker, or of a change to it."""
+    return f"/workers/{quote(worker_id, safe='')}{verb and '/' + verb}"
+
+
 def change(path: str) -> Call:
     """Ask for a change that needs no more words than its path."""
     return Call("PUT", path)
@@ -83,7 +89,7 @@ def only(jobs: list[Object]) -> Object:
 
 def jobs_in(answer: Object) -> list[Object]:
     """Take the jobs from the answer to a submission, one job on its own included."""
-    jobs: list[Object] = answer["jobs"] if "jobs" in answer else [answer]
+    jobs: list[Object] = answer.get("jobs", [answer])
     return jobs
 
 
@@ -117,7 +123,7 @@ def address(url: str) -> str:
 def unreachable(url: str, error: Exception) -> ServerUnreachable:
     """Say that nobody answers."""
     return ServerUnreachable(
-        f"no server answers at {url}: {error or type(error).__name__}",
+        f"no server answers at {url}: {str(error) or type(error).__name__}",
         hint="`jobyard solo` starts one; JOBYARD_URL says where it is",
         url=url,
     )
