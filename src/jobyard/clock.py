@@ -25,6 +25,11 @@ def monotonic() -> float:
     return time.monotonic()
 
 
+def since_boot_ns() -> int:
+    """Tell nanoseconds since this machine's boot, sleep included, as the kernel dates processes."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
 async def sleep(seconds: float) -> None:
     """Wait in the event loop."""
     await asyncio.sleep(seconds)

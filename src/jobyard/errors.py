@@ -177,10 +177,10 @@ class JobNotFound(NotFound):
     title = "No such job"
     code = "JOB_NOT_FOUND"
 
-    def __init__(self, job_id: int) -> None:
-        """Name the id."""
+    def __init__(self, job_id: int, detail: str | None = None) -> None:
+        """Name the id; ``detail`` tells more about why there is no such job."""
         super().__init__(
-            f"no job has the id {job_id}",
+            detail or f"no job has the id {job_id}",
             hint="`jobyard job list --status all` shows all jobs",
             job_id=job_id,
         )

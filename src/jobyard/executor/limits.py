@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from jobyard.executor import tree
+from jobyard.executor.watcher import remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -174,11 +175,17 @@ class Cgroups:
         else:
             _write(folder / "cpu.max", f"{quota} {CPU_PERIOD}")
 
+    def folders(self, session: str | None = None) -> list[str]:
+        """List the folders of this session, or of another one on this machine."""
+        own = dict.fromkeys(folder for folder in (self.memory, self.cpu) if folder)
+        return [
+            str(folder if session is None else folder.with_name(_name(session))) for folder in own
+        ]
+
     def close(self) -> None:
         """Remove the folders of this session."""
-        for folder in dict.fromkeys((self.memory, self.cpu)):
-            if folder:
-                _remove_folder(folder)
+        for folder in self.folders():
+            remove(folder)
 
 
 NO_CGROUPS = Cgroups(None, None, 1)
@@ -191,7 +198,7 @@ def find(session: str, mount: Path = Path("/sys/fs/cgroup"), own: str | None = N
     """
     text = Path("/proc/self/cgroup").read_text() if own is None else own
     paths = dict(_read_own(text))
-    name = f"jobyard-{session}"
+    name = _name(session)
     if "memory" in paths or "cpu" in paths:
         memory = _find_v1(mount, "memory", paths, name, "memory.limit_in_bytes")
         cpu = _find_v1(mount, "cpu", paths, name, "cpu.cfs_quota_us")
@@ -259,18 +266,13 @@ def _pass_down(folder: Path) -> None:
     _write(folder / "cgroup.subtree_control", orders)
 
 
+def _name(session: str) -> str:
+    return f"jobyard-{session}"
+
+
 def _make(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     return folder
-
-
-def _remove_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):
-        for below in folder.iterdir():
-            if below.is_dir():
-                with contextlib.suppress(OSError):
-                    below.rmdir()
-        folder.rmdir()
 
 
 def _write(path: Path, text: str) -> None:

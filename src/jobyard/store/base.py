@@ -309,6 +309,16 @@ class Store(Protocol):
         nothing and comes back as rejected.
         """
 
+    async def held(self, session: str, *, known: Container[int] = ()) -> Settled:
+        """Tell what a worker holds, as claims, and the specs of jobs it does not know.
+
+        For a worker whose settle ended with StoreUnavailable: its claims may have been committed
+        before the answer was lost. Waits for a settle that is still under way.
+
+        Raises:
+            LeaseLost: it holds nothing any more.
+        """
+
     async def delete_expired(self, limit: int = 100) -> int:
         """Delete jobs whose time to live has passed, with all that belongs to them."""
 

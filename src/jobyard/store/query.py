@@ -52,7 +52,10 @@ class Driver(Protocol):
         """
 
     async def read(self, make: Callable[[], Transaction[T]]) -> T:
-        """Run a transaction that only reads, on one consistent picture."""
+        """Run a transaction that only reads, on one consistent picture.
+
+        ``make`` may be called anew, as for ``write``.
+        """
 
     def hint(self) -> None:
         """Tell everyone who listens that something may be there to do."""
@@ -68,8 +71,8 @@ class Driver(Protocol):
 class Statement:
     """A query's text and its kind.
 
-    ``rows`` answers with rows, ``none`` with nothing, ``many`` is run for each of its bulk rows
-    and answers with nothing.
+    ``rows`` answers with rows, ``none`` with nothing. ``many`` takes bulk rows and answers with
+    nothing; SQLite runs it once a row, PostgreSQL once with a column of values a parameter.
     """
 
     name: str

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jobyard.store.query import Row
 
 STATE_WIDTH = 30
-"""How many columns of `lock_jobs` and of the lists make a JobState."""
+"""How many columns of `lock_jobs` and `jobs_by_id` make a JobState."""
 
 _NO_TRIES = "[0,0,0,0,0,0,0]"
 
@@ -104,7 +104,7 @@ def state_row(job: JobState, wake_at: int | None, now: int) -> tuple[Any, ...]:
         job.id, str(job.status), job.outcome and str(job.outcome), job.outcome_at, job.reason,
         job.message, job.request and str(job.request), job.waiting_on, job.dependency_failed,
         job.active, job.terminating, job.succeeded, job.failed, job.restarts, str(job.completed),
-        str(job.failed_indexes), str(job.live), str(job.leaving), int(job.held), overall,
+        str(job.failed_indexes), str(job.live), str(job.leaving), job.held, overall,
         _tries_text(job.tries), job.worker_id, job.retry_at, job.scheduled_at, job.admitted_at,
         job.queued_at, job.started_at, job.finished_at, job.expires_at, job.created_at,
         wake_at, now,
@@ -112,8 +112,8 @@ def state_row(job: JobState, wake_at: int | None, now: int) -> tuple[Any, ...]:
 
 
 def placement_of(row: Row) -> Placement:
-    """Read where a locked job's attempts may run."""
-    return Placement(*row[STATE_WIDTH + 1 : STATE_WIDTH + 7])
+    """Read a row of `placements` without its job id and policy."""
+    return Placement(*row)
 
 
 def job_of(row: Row) -> Job:
@@ -133,13 +133,14 @@ def job_of(row: Row) -> Job:
         workflow_id,
         retried_from,
         updated_at,
-        _spec_of(spec),
+        spec_of(spec),
         json.loads(result) if result else None,
     )
 
 
 @lru_cache(maxsize=1024)
-def _spec_of(text: str) -> Any:
+def spec_of(text: str) -> Any:
+    """Read a spec's JSON; not to be changed, for it is shared."""
     return json.loads(text)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jobyard.store.transactions import cleanup, control, leases, read, submit
+from jobyard.store.intake import Intake
+from jobyard.store.transactions import cleanup, control, leases, read, settle
 from jobyard.store.transactions.deciding import read_now
-from jobyard.store.transactions.settle import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     )
     from jobyard.store.query import Driver
 
+SLICE = 2000
+"""Attempts, and ledger lines, that one transaction of the clean-up removes."""
+
 
 class SqlStore:
     """Keeps the promises of ``Store`` (base.py) with a driver's named queries."""
@@ -35,6 +38,7 @@ class SqlStore:
         """Speak to a database through ``driver``; ``logs`` loses a deleted job's output."""
         self._driver = driver
         self._logs = logs
+        self._intake = Intake(driver)
 
     async def open(self) -> None:
         """Connect and bring the schema up to date."""
@@ -42,6 +46,7 @@ class SqlStore:
 
     async def close(self) -> None:
         """Let go of the database."""
+        await self._intake.close()
         await self._driver.close()
 
     async def now(self) -> int:
@@ -50,10 +55,7 @@ class SqlStore:
 
     async def submit(self, submission: Submission) -> list[Job]:
         """Accept jobs, all or none, durably."""
-        jobs, claimable = await self._driver.write(partial(submit.submit, submission), durable=True)
-        if claimable:
-            self._driver.hint()
-        return jobs
+        return await self._intake.submit(submission)
 
     async def job(self, job_id: int) -> Job:
         """Read one job."""
@@ -146,18 +148,26 @@ class SqlStore:
         look_for_stops: bool = False,
     ) -> Settled:
         """Write down a worker's news, decide on its jobs, claim what fits."""
-        step = partial(settle, session, reports, want, known, look_for_stops=look_for_stops)
+        step = partial(settle.settle, session, reports, want, known, look_for_stops=look_for_stops)
         settled = await self._driver.write(step)
         if settled.hinted:
             self._driver.hint()
         return settled
 
+    async def held(self, session: str, *, known: Container[int] = ()) -> Settled:
+        """Tell what a worker holds."""
+        return await self._driver.write(partial(settle.held, session, known))
+
     async def delete_expired(self, limit: int = 100) -> int:
         """Delete jobs whose time to live has passed."""
         job_ids = await self._driver.write(partial(cleanup.delete_expired, limit))
-        if job_ids:
-            await self._logs.delete(job_ids)
-        return len(job_ids)
+        while True:
+            left, swept = await self._driver.write(partial(cleanup.sweep, limit, SLICE))
+            if swept:
+                if not left:
+                    return len(job_ids)
+                await self._logs.delete(left)
+                await self._driver.write(partial(cleanup.forget, left))
 
     async def checkpoint(self, session: str, attempt_id: int, value: str) -> None:
         """Keep a program's checkpoint."""

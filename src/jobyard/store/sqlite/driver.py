@@ -81,7 +81,7 @@ class SqliteDriver:
             )
         try:
             connection = connect(self._path, self._read_clock)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise unavailable(self._path, error) from error
         self._connection = connection
         migrate(connection, self._path)
@@ -144,7 +144,8 @@ class SqliteDriver:
 
 
 def connect(path: Path, read_clock: Callable[[], int] = clock.now_us) -> sqlite3.Connection:
-    """Open a database file in the way that this store needs."""
+    """Open a database file in the way that this store needs; a new one is its owner's alone."""
+    path.touch(mode=0o600)
     connection = sqlite3.connect(
         path, timeout=BUSY, isolation_level=None, check_same_thread=False, cached_statements=256
     )
@@ -201,7 +202,7 @@ def _split(script: str) -> list[str]:
     return statements
 
 
-def unavailable(path: Any, error: sqlite3.Error) -> StoreUnavailable:
+def unavailable(path: Any, error: Exception) -> StoreUnavailable:
     """Say in a person's words why a database file cannot be used."""
     return StoreUnavailable(
         f"the database {path} cannot be used: {error}",

@@ -36,7 +36,12 @@ CREATE INDEX IF NOT EXISTS log_chunks_by_job ON log_chunks (job_id);
 _INSERT = "INSERT OR IGNORE INTO log_chunks VALUES (?, ?, ?, ?, ?, ?, ?)"
 _READ = """
 SELECT job_id, attempt_id, start, at, runs, data FROM log_chunks
-WHERE attempt_id = ? AND start + length > ? ORDER BY start LIMIT ?
+WHERE attempt_id = ?1
+    AND start >= coalesce(
+        (SELECT max(start) FROM log_chunks WHERE attempt_id = ?1 AND start <= ?2), 0)
+    AND start + length > ?2
+ORDER BY start
+LIMIT ?3
 """
 _DELETE = "DELETE FROM log_chunks WHERE job_id = ?"
 
@@ -58,7 +63,7 @@ class SqliteLogs:
         try:
             self._connection = connect(self._path)
             self._connection.executescript(_SCHEMA)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise unavailable(self._path, error) from error
 
     async def close(self) -> None:

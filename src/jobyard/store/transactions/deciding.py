@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from jobyard.core.state import Creation, Decision, Ended, JobState, LedgerLine, Stop
 
 SCHEDULED = str(AttemptStatus.SCHEDULED)
+SOON = 1_200_000
+"""Microseconds: the longest that a controller rests between two looks."""
 WINDOW_REFILL = 250_000
 """Microseconds until a job whose window of waiting attempts is full is looked at again."""
 
@@ -54,10 +56,6 @@ class Entry:
         self.stop = decision.stop
 
 
-SOON = 1_200_000
-"""Microseconds: the longest that a controller rests between two looks."""
-
-
 class Book:
     """The jobs that this transaction holds, by id."""
 
@@ -77,16 +75,17 @@ class Book:
         """Go through the held jobs, ids ascending."""
         return iter(self.entries.values())
 
-    def add(self, rows: Rows) -> None:
-        """Take rows of `lock_jobs`."""
+    def add(self, rows: Rows, placements: Rows) -> None:
+        """Take rows of `lock_jobs` and of `placements`."""
+        placed = {row[0]: row for row in placements}
         for row in rows:
-            if row[0] not in self.entries:
-                self.entries[row[0]] = Entry(
-                    state_of(row, row[STATE_WIDTH]),
-                    placement_of(row),
-                    wake_at=row[-1],
-                    woken_at=row[-1],
-                )
+            place = placed[row[0]]
+            self.entries[row[0]] = Entry(
+                state_of(row, place[1]),
+                placement_of(place[2:]),
+                wake_at=row[STATE_WIDTH],
+                woken_at=row[STATE_WIDTH],
+            )
 
 
 def read_now() -> Transaction[int]:
@@ -99,18 +98,20 @@ def lock(book: Book, job_ids: Iterable[int]) -> Transaction[None]:
     """Lock jobs that nobody else holds, ids ascending; the others are simply not in the book."""
     wanted = sorted({job_id for job_id in job_ids if job_id not in book})
     if wanted:
-        book.add((yield Query("lock_jobs", (wanted,))))
-        yield from _count_waiting(book)
+        yield from _take(book, (yield Query("lock_jobs", (wanted,))))
 
 
 def lock_waiting(book: Book, job_id: int) -> Transaction[None]:
     """Lock one job, waiting for whoever holds it."""
-    book.add((yield Query("lock_job", (job_id,))))
-    yield from _count_waiting(book)
+    yield from _take(book, (yield Query("lock_job", (job_id,))))
 
 
-def _count_waiting(book: Book) -> Transaction[None]:
-    wide = [e.job.id for e in book if e.job.policy.parallelism > core.WINDOW]
+def _take(book: Book, rows: Rows) -> Transaction[None]:
+    if not rows:
+        return
+    held = [row[0] for row in rows]
+    book.add(rows, (yield Query("placements", (held,))))
+    wide = [job_id for job_id in held if book[job_id].job.policy.parallelism > core.WINDOW]
     if wide:
         for job_id, waiting in (yield Query("count_waiting", (wide,))):
             book[job_id].waiting = waiting
@@ -139,37 +140,48 @@ def decide_all(book: Book, now: int) -> Transaction[None]:
 
 def decide_on(entry: Entry, now: int) -> Transaction[None]:
     """Decide on one held job until the decision stops nothing more."""
-    waiting = entry.waiting
     jitter = entry.job.policy.backoff.jitter
-    drawn = ids.fraction() if jitter and entry.ended else 0.0
-    entry.take(core.decide(entry.job, entry.ended, now, drawn=drawn, waiting=waiting))
-    entry.ended = []
-    while entry.stop is not None:
-        yield from _stop(entry, entry.stop)
-        entry.take(core.decide(entry.job, (), now, waiting=waiting))
+    while True:
+        drawn = ids.fraction() if jitter and entry.ended else 0.0
+        ended, entry.ended = entry.ended, []
+        entry.take(core.decide(entry.job, ended, now, drawn=drawn, waiting=entry.waiting))
+        if entry.stop is None:
+            break
+        touched = yield from _stop(entry, entry.stop)
+        if touched and touched == entry.stop.count:
+            continue
+        # Some of what was to be stopped may have ended meanwhile, with nobody to count it.
+        for row in (yield Query("count_ended", ([entry.job.id],))):
+            entry.ended.append(ended_of(row[1:]))
+        if not touched and not entry.ended:
+            entry.wake_at = now
+            break
     if entry.job.policy.parallelism > core.WINDOW and not entry.job.terminal:
         refill = now + WINDOW_REFILL
         entry.wake_at = refill if entry.wake_at is None else min(entry.wake_at, refill)
 
 
-def _stop(entry: Entry, stop: Stop) -> Transaction[None]:
+def _stop(entry: Entry, stop: Stop) -> Transaction[int]:
+    """End attempts and tell how many that were."""
     job_id = entry.job.id
     count = -1 if stop.count is None else stop.count
     beyond = -1 if stop.beyond is None else stop.beyond
     withdrawn = yield Query("withdraw_attempts", (job_id, count, beyond))
     left = -1 if stop.count is None else stop.count - len(withdrawn)
     asked: Rows = []
-    if left:
+    if left and not stop.unclaimed:
         asked = yield Query(
             "ask_attempts", (job_id, left, beyond, str(stop.reason), float(stop.grace))
         )
-        entry.asked = entry.asked or bool(asked)
+    entry.asked = entry.asked or bool(asked)
+    entry.waiting -= len(withdrawn)
     entry.job = core.stopped(
         entry.job,
         [row[0] for row in withdrawn],
         [row[0] for row in asked],
         sum(row[1] for row in asked),
     )
+    return len(withdrawn) + len(asked)
 
 
 @dataclass(slots=True)
@@ -196,12 +208,12 @@ def write(book: Book, now: int) -> Transaction[Written]:
     if not changed:
         return written
     yield Query("update_jobs", (), [state_row(entry.job, entry.wake_at, now) for entry in changed])
-    wakes = [entry.wake_at for entry in changed if entry.wake_at is not None]
-    written.wake_at = min(wakes, default=None)
     written.soon = any(
         entry.wake_at is not None and entry.wake_at != entry.woken_at and entry.wake_at < now + SOON
         for entry in changed
     )
+    wakes = [entry.wake_at for entry in changed if entry.wake_at is not None]
+    written.wake_at = min(wakes, default=None)
     attempts = [row for entry in changed for row in attempt_rows(entry)]
     if attempts:
         yield Query("insert_attempts", (), attempts)

@@ -83,7 +83,7 @@ def drain(worker_id: str, *, draining: bool) -> Transaction[WorkerRecord]:
         WorkerNotFound: no live worker has this id.
     """
     now = yield from read_now()
-    yield Query("drain_worker", (worker_id, int(draining)))
+    yield Query("drain_worker", (worker_id, draining))
     for row in (yield Query("list_workers", (now,))):
         if row[0] == worker_id:
             return worker_of(row)

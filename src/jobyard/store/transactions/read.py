@@ -31,26 +31,33 @@ def jobs(query: JobQuery) -> Transaction[list[Job]]:
     """List jobs, newest first."""
     after = LARGEST_ID if query.after is None else query.after
     if query.ids is not None:
-        rows = yield Query("jobs_by_id", (list(query.ids),))
-        return [job_of(row) for row in reversed(rows)][: query.limit]
-    statuses = [str(status) for status in query.statuses or ()]
-    rows = yield Query(
-        "list_jobs",
-        (
-            after,
-            query.limit,
-            int(query.statuses is not None),
-            statuses,
-            query.namespace,
-            query.name,
-        ),
-    )
-    return [job_of(row) for row in rows]
+        job_ids = list(query.ids)
+    else:
+        job_ids = [row[0] for row in (yield _page(query, after))]
+    if not job_ids:
+        return []
+    rows = yield Query("jobs_by_id", (job_ids,))
+    return [job_of(row) for row in reversed(rows)][: query.limit]
+
+
+def _page(query: JobQuery, after: int) -> Query:
+    """Choose the query whose cost follows the page, not the history."""
+    statuses = None if query.statuses is None else [str(status) for status in query.statuses]
+    if query.name is not None:
+        return Query("page_by_name", (after, query.limit, query.name, query.namespace, statuses))
+    if statuses is not None:
+        return Query("page_by_status", (after, query.limit, statuses, query.namespace))
+    if query.namespace is not None:
+        return Query("page_of_namespace", (after, query.limit, query.namespace))
+    return Query("page_of_jobs", (after, query.limit))
 
 
 def attempts(job_id: int, after: int, limit: int, index: int | None) -> Transaction[list[Attempt]]:
     """List a job's attempts, oldest first."""
-    rows = yield Query("list_attempts", (job_id, after, limit, index))
+    if index is None:
+        rows = yield Query("list_attempts", (job_id, after, limit))
+    else:
+        rows = yield Query("list_attempts_of_index", (job_id, after, limit, index))
     return [attempt_of(row) for row in rows]
 
 

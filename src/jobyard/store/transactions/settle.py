@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from jobyard.core import decide as core
@@ -11,7 +12,7 @@ from jobyard.core.state import Creation, Ended
 from jobyard.core.states import StopReason
 from jobyard.errors import LeaseLost
 from jobyard.store.base import Claim, Settled, StopOrder
-from jobyard.store.query import Query, Transaction
+from jobyard.store.query import Query, Rows, Transaction
 from jobyard.store.transactions.deciding import (
     Book,
     Entry,
@@ -54,9 +55,9 @@ def settle(
     book = Book()
     yield from lock(book, _jobs_with_news(reports))
     yield from _starts(book, speaker, reports, settled, now)
+    yield from _small_news(book, speaker, reports, now)
     yield from _ends(book, speaker, reports, settled, now)
     yield from _crashes(book, speaker, reports, settled, now)
-    yield from _small_news(book, speaker, reports, now)
     for entry in book:
         yield from decide_on(entry, now)
     if want is not None and not speaker.draining:
@@ -98,11 +99,15 @@ def _starts(
 ) -> Transaction[None]:
     if not reports.started:
         return
-    rows = [(r.attempt_id, _at(now, r.age), r.handle) for r in reports.started]
-    accepted = {row[0] for row in (yield Query("start_attempts", (speaker.session,), rows))}
+    rows = sorted((r.attempt_id, _at(now, r.age), r.handle) for r in reports.started)
+    accepted = {row[0]: row[1] for row in (yield Query("start_attempts", (speaker.session,), rows))}
     for report in reports.started:
         if report.attempt_id not in accepted:
             settled.rejected.append(report.attempt_id)
+        elif accepted[report.attempt_id] is not None:
+            # It is being stopped: its start is no news to the job, which may have been
+            # suspended and resumed since.
+            continue
         elif report.first and report.job_id in book:
             entry = book[report.job_id]
             entry.note(core.started(entry.job, _at(now, report.age)))
@@ -116,6 +121,7 @@ def _ends(
     if not reports.ended:
         return
     rows = [_end_row(report, report.job_id in book, now) for report in reports.ended]
+    rows.sort(key=itemgetter(0))
     accepted = {row[0]: row[1] for row in (yield Query("end_attempts", (speaker.session,), rows))}
     deferred = set()
     for report in reports.ended:
@@ -134,7 +140,7 @@ def _end_row(report: EndReport, counted: bool, now: int) -> tuple[Any, ...]:
     return (
         report.attempt_id, str(report.status), report.reason, report.exit_code, report.signal,
         report.restarts, report.advice, report.cpu_seconds, report.peak_memory_bytes,
-        report.result, started_at, _at(now, report.age), int(counted),
+        report.result, started_at, _at(now, report.age), counted,
     )  # fmt: skip
 
 
@@ -192,7 +198,7 @@ def _small_news(book: Book, speaker: Speaker, reports: Reports, now: int) -> Tra
             "note_stops", (speaker.session, [attempt_id for attempt_id, _ in reports.stopping])
         )
     if reports.progress:
-        rows = [(r.attempt_id, r.done, r.total) for r in reports.progress]
+        rows = sorted((r.attempt_id, r.done, r.total) for r in reports.progress)
         yield Query("note_progress", (speaker.session,), rows)
 
 
@@ -229,14 +235,7 @@ def _claim(
         (entry for entry in book if entry.create and _may_take(entry, speaker)),
         key=lambda entry: -entry.placement.priority,
     )
-    waiting = yield Query(
-        "waiting_attempts",
-        (
-            [name for name, slots in want.slots.items() if slots > 0],
-            speaker.worker_id, json.dumps(speaker.labels), want.cpu, want.memory, basket.left,
-            int(want.own_only),
-        ),
-    )  # fmt: skip
+    waiting = yield from _waiting(speaker, basket, own_only=want.own_only)
     taken: list[int] = []
     jobs: set[int] = set()
     at = 0
@@ -252,6 +251,21 @@ def _claim(
             direct.append((entry, _take_fresh(entry, basket)))
     yield from _take_waiting(book, speaker, taken, jobs, settled, now)
     yield from _insert_direct(speaker, direct, settled, now)
+
+
+def _waiting(speaker: Speaker, basket: _Basket, *, own_only: bool) -> Transaction[Rows]:
+    """Find what waits and fits, each executor on its own, so that none hides another's."""
+    rows: Rows = []
+    who = (speaker.worker_id, json.dumps(speaker.labels))
+    for executor, slots in basket.slots.items():
+        limit = min(slots, basket.left)
+        if limit > 0:
+            rows += yield Query(
+                "waiting_attempts",
+                (executor, *who, basket.cpu, basket.memory, limit, own_only),
+            )
+    rows.sort(key=lambda row: (-row[5], row[0]))
+    return rows
 
 
 def _may_take(entry: Entry, speaker: Speaker) -> bool:
@@ -280,17 +294,19 @@ def _take_waiting(
     if not taken:
         return
     rows = yield Query("claim_attempts", (taken, speaker.session, speaker.worker_id, now))
-    scheduled = [row[0] for row in (yield Query("scheduled_among", (sorted(jobs),)))]
+    order = {attempt_id: position for position, attempt_id in enumerate(taken)}
+    rows = sorted(rows, key=lambda row: order[row[0]])
+    not_started = {row[0]: row[1] for row in (yield Query("not_started_among", (sorted(jobs),)))}
     # Never wait for a job's row while holding attempts: a job that somebody holds learns of
     # its claim when its first program starts.
-    yield from lock(book, scheduled)
+    yield from lock(book, [job_id for job_id, claimed in not_started.items() if not claimed])
     for job_id in jobs:
         if job_id in book:
             entry = book[job_id]
             entry.note(core.claimed(entry.job, speaker.worker_id, now))
-    not_running = set(scheduled)
     for attempt_id, job_id, index, number, executor in rows:
-        first = job_id in not_running or (job_id in book and not is_running(book[job_id].job))
+        known = book[job_id].job if job_id in book else None
+        first = job_id in not_started if known is None else not is_running(known)
         settled.claims.append(Claim(attempt_id, job_id, index, number, executor, first))
 
 
@@ -320,6 +336,23 @@ def _insert_direct(
         settled.claims.append(
             Claim(attempt_id, job_id, index, number, executor, not running[job_id])
         )
+
+
+def held(session: str, known: Container[int]) -> Transaction[Settled]:
+    """Tell what a session holds, all as if just claimed, once its open transactions have ended.
+
+    Raises:
+        LeaseLost: the session holds nothing any more.
+    """
+    speaker = yield from _speaker(session)
+    # A settle that is still under way shares its worker's row; this waits for it.
+    yield Query("sessions_of_worker", (speaker.worker_id,))
+    settled = Settled()
+    for row in (yield Query("held_attempts", (session,))):
+        attempt_id, job_id, index, number, executor = row
+        settled.claims.append(Claim(attempt_id, job_id, index, number, executor, first=True))
+    yield from _specs(settled, known)
+    return settled
 
 
 def _specs(settled: Settled, known: Container[int]) -> Transaction[None]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from jobyard.clock import to_us
 from jobyard.core.decide import decide
+from jobyard.core.records import Job
 from jobyard.core.state import JobState, LedgerLine
-from jobyard.core.states import Event, JobStatus
-from jobyard.errors import IdempotencyConflict
+from jobyard.core.states import TERMINAL, Event, JobStatus
+from jobyard.errors import IdempotencyConflict, InvalidRequest, JobNotFound
 from jobyard.spec.encode import canonical_hash, encode_json, policy_json
 from jobyard.store.query import Query, Transaction
-from jobyard.store.rows import Placement, job_of, state_row
+from jobyard.store.rows import Placement, job_of, spec_of, state_row
 from jobyard.store.transactions.deciding import (
     Entry,
     attempt_rows,
@@ -23,97 +26,103 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobyard.core.job import JobSpec
-    from jobyard.core.records import Job
     from jobyard.store.base import Submission
 
 KEY_LIFETIME = 24 * 3600 * 1_000_000
 """Microseconds for which an idempotency key is remembered, whatever becomes of its job."""
 
+KEYS_TO_FORGET = 100
+"""How many outlived keys a submission with keys removes; more than it adds, in the long run."""
 
-def submit(submission: Submission) -> Transaction[tuple[list[Job], bool]]:
-    """Accept jobs, all or none; tell also whether there is something to claim now."""
-    now = yield from read_now()
-    keyed = yield from _known_keys(submission.specs, now)
-    fresh = [spec for spec in submission.specs if spec.idempotency_key not in keyed]
-    entries = yield from _insert(submission, fresh, now)
-    made = [entry.job.id for entry in entries]
-    by_spec = dict(zip(map(id, fresh), made, strict=True))
-    wanted = [
-        keyed[spec.idempotency_key] if spec.idempotency_key in keyed else by_spec[id(spec)]
-        for spec in submission.specs
-    ]
-    rows = yield Query("jobs_by_id", (sorted(set(wanted)),))
-    jobs = {row[0]: job_of(row) for row in rows}
-    return [jobs[job_id] for job_id in wanted], any(entry.create for entry in entries)
+_TERMINAL = {str(status) for status in TERMINAL}
 
 
-def _known_keys(specs: Sequence[JobSpec], now: int) -> Transaction[dict[str | None, int]]:
-    """Find the jobs that these keys made before.
+@dataclass(slots=True)
+class _New:
+    """One job to be: what was asked for, and its row as it becomes."""
+
+    submission: Submission
+    spec: JobSpec
+    text: str
+    entry: Entry
+
+
+@dataclass(slots=True)
+class _Keys:
+    """What idempotency keys stand for: (hash, job) of earlier submissions, and of this one."""
+
+    hashes: dict[str, str] = field(default_factory=dict)
+    known: dict[str, int] = field(default_factory=dict)
+
+
+def submit(submissions: Sequence[Submission]) -> Transaction[tuple[list[list[Job]], bool]]:
+    """Accept jobs, all or none; tell also whether there is something to claim now.
 
     Raises:
-        IdempotencyConflict: a key made a job from another spec.
+        IdempotencyConflict: a key already made a job from another spec.
+        InvalidRequest: a key stands for two different specs here.
     """
-    hashes = {
-        spec.idempotency_key: canonical_hash(spec)
-        for spec in specs
-        if spec.idempotency_key is not None
-    }
-    known: dict[str | None, int] = {}
-    if not hashes:
-        return known
-    yield Query("forget_keys", (now - KEY_LIFETIME,))
-    for key, request_hash, job_id in (yield Query("find_keys", (sorted(hashes),))):
-        if hashes[key] != request_hash:
+    now = yield from read_now()
+    keys = yield from _keys_of(submissions, now)
+    made = yield from _make(_fresh(submissions, keys), now)
+    yield from _insert(made, keys, now)
+    edges = _edges(submissions, made, keys)
+    resolved = bool(edges) and (yield from _tie(edges, made))
+    answers = yield from _answers(submissions, made, keys, now)
+    return answers, resolved or any(new.entry.create for new in made)
+
+
+def _keys_of(submissions: Sequence[Submission], now: int) -> Transaction[_Keys]:
+    keys = _Keys()
+    for submission in submissions:
+        for spec in submission.specs:
+            key = spec.idempotency_key
+            if key is None:
+                continue
+            request_hash = canonical_hash(spec)
+            if keys.hashes.setdefault(key, request_hash) != request_hash:
+                raise InvalidRequest(f"the idempotency key `{key}` stands for two different specs")
+    if not keys.hashes:
+        return keys
+    wanted = sorted(keys.hashes)
+    yield Query("forget_keys", (now - KEY_LIFETIME, wanted, KEYS_TO_FORGET + len(wanted)))
+    for key, request_hash, job_id in (yield Query("find_keys", (wanted,))):
+        if keys.hashes[key] != request_hash:
             raise IdempotencyConflict(key, job_id)
-        known[key] = job_id
-    return known
+        keys.known[key] = job_id
+    return keys
 
 
-def _insert(submission: Submission, specs: Sequence[JobSpec], now: int) -> Transaction[list[Entry]]:
-    if not specs:
+def _fresh(submissions: Sequence[Submission], keys: _Keys) -> list[tuple[Submission, JobSpec]]:
+    """Choose the specs that make a job: one for each key that has not made one before."""
+    fresh: list[tuple[Submission, JobSpec]] = []
+    seen = set(keys.known)
+    for submission in submissions:
+        for spec in submission.specs:
+            if spec.idempotency_key not in seen:
+                fresh.append((submission, spec))
+            if spec.idempotency_key is not None:
+                seen.add(spec.idempotency_key)
+    return fresh
+
+
+def _make(fresh: Sequence[tuple[Submission, JobSpec]], now: int) -> Transaction[list[_New]]:
+    if not fresh:
         return []
-    runs = yield Query("take_ids", (len(specs),))
+    runs = yield Query("take_ids", (len(fresh),))
     job_ids = [first + at for first, length in runs for at in range(length)]
-    numbers = {(s.namespace, s.name): n for s, n in zip(specs, job_ids, strict=True)}
-    entries = [
-        _entry(submission, spec, job_id, now) for spec, job_id in zip(specs, job_ids, strict=True)
+    return [
+        _New(submission, spec, encode_json(spec), _entry(submission, spec, job_id, now))
+        for (submission, spec), job_id in zip(fresh, job_ids, strict=True)
     ]
-    yield Query("insert_jobs", (), [state_row(entry.job, entry.wake_at, now) for entry in entries])
-    yield Query(
-        "insert_specs",
-        (),
-        [_spec_row(submission, spec, entry) for spec, entry in zip(specs, entries, strict=True)],
-    )
-    edges = [
-        (numbers[spec.namespace, spec.name], numbers[spec.namespace, edge.job], str(edge.condition))
-        for spec in specs
-        for edge in spec.depends_on
-    ]
-    if edges:
-        yield Query("insert_dependencies", (), edges)
-    keys = [
-        (spec.idempotency_key, canonical_hash(spec), job_id, now)
-        for spec, job_id in zip(specs, job_ids, strict=True)
-        if spec.idempotency_key is not None
-    ]
-    if keys:
-        yield Query("insert_keys", (), keys)
-    attempts = [row for entry in entries for row in attempt_rows(entry)]
-    if attempts:
-        yield Query("insert_attempts", (), attempts)
-    yield from write_events(entries)
-    return entries
 
 
 def _entry(submission: Submission, spec: JobSpec, job_id: int, now: int) -> Entry:
-    scheduled_at = None
-    if spec.scheduled_at is not None:
-        scheduled_at = int(spec.scheduled_at.timestamp() * 1_000_000)
     job = JobState(
         job_id,
         spec.policy,
-        waiting_on=len(spec.depends_on),
-        scheduled_at=scheduled_at,
+        waiting_on=len({edge.job for edge in spec.depends_on}),
+        scheduled_at=None if spec.scheduled_at is None else to_us(spec.scheduled_at),
         created_at=now,
     )
     resources = spec.program.resources
@@ -133,10 +142,119 @@ def _entry(submission: Submission, spec: JobSpec, job_id: int, now: int) -> Entr
     return entry
 
 
-def _spec_row(submission: Submission, spec: JobSpec, entry: Entry) -> tuple[Any, ...]:
-    where = entry.placement
+def _insert(made: Sequence[_New], keys: _Keys, now: int) -> Transaction[None]:
+    if not made:
+        return
+    entries = [new.entry for new in made]
+    yield Query("insert_jobs", (), [state_row(e.job, e.wake_at, now) for e in entries])
+    yield Query("insert_specs", (), [_spec_row(new) for new in made])
+    named = [
+        (new.spec.idempotency_key, keys.hashes[new.spec.idempotency_key], new.entry.job.id, now)
+        for new in made
+        if new.spec.idempotency_key is not None
+    ]
+    if named:
+        yield Query("insert_keys", (), named)
+    attempts = [row for entry in entries for row in attempt_rows(entry)]
+    if attempts:
+        yield Query("insert_attempts", (), attempts)
+    yield from write_events(entries)
+
+
+def _spec_row(new: _New) -> tuple[Any, ...]:
+    spec, where = new.spec, new.entry.placement
     return (
-        entry.job.id, spec.namespace, spec.name, json.dumps(dict(spec.labels)), where.executor,
-        where.priority, where.cpu, where.memory, where.worker_pin, where.worker_selector,
-        submission.trigger, submission.retried_from, policy_json(spec.policy), encode_json(spec),
+        new.entry.job.id, spec.namespace, spec.name, json.dumps(dict(spec.labels)),
+        where.executor, where.priority, where.cpu, where.memory, where.worker_pin,
+        where.worker_selector, new.submission.trigger, new.submission.retried_from,
+        policy_json(spec.policy), new.text,
     )  # fmt: skip
+
+
+def _edges(
+    submissions: Sequence[Submission], made: Sequence[_New], keys: _Keys
+) -> list[tuple[int, int, str]]:
+    """Turn names in ``depends_on`` into ids; names mean jobs of the same submission."""
+    edges: list[tuple[int, int, str]] = []
+    for submission in submissions:
+        mine = [new for new in made if new.submission is submission]
+        if not any(new.spec.depends_on for new in mine):
+            continue
+        numbers = {(new.spec.namespace, new.spec.name): new.entry.job.id for new in mine}
+        for spec in submission.specs:
+            if spec.idempotency_key in keys.known:
+                numbers[spec.namespace, spec.name] = keys.known[spec.idempotency_key]
+        for new in mine:
+            conditions = {edge.job: str(edge.condition) for edge in new.spec.depends_on}
+            for name, condition in conditions.items():
+                on_job = numbers.get((new.spec.namespace, name))
+                if on_job is None:
+                    raise InvalidRequest(
+                        f"`{new.spec.name}` depends on `{name}`, which is not here"
+                    )
+                edges.append((new.entry.job.id, on_job, condition))
+    return edges
+
+
+def _tie(edges: list[tuple[int, int, str]], made: Sequence[_New]) -> Transaction[bool]:
+    """Write edges; those to jobs that are over get their result at once, which may be news."""
+    over = [(new.entry.job.id, str(new.entry.job.status)) for new in made if new.entry.job.terminal]
+    fresh = {new.entry.job.id for new in made}
+    for job_id in sorted({on_job for _, on_job, _ in edges} - fresh):
+        # Whoever ends this job waits for us, and then finds the edge.
+        rows = yield Query("lock_job", (job_id,))
+        if not rows:
+            raise _gone(job_id)
+        if rows[0][1] in _TERMINAL:
+            over.append((job_id, rows[0][1]))
+    yield Query("insert_dependencies", (), edges)
+    return bool(over and (yield Query("resolve_dependencies", (), over)))
+
+
+def _answers(
+    submissions: Sequence[Submission], made: Sequence[_New], keys: _Keys, now: int
+) -> Transaction[list[list[Job]]]:
+    old: dict[int, Job] = {}
+    if keys.known:
+        rows = yield Query("jobs_by_id", (sorted(keys.known.values()),))
+        old = {row[0]: job_of(row) for row in rows}
+    news = iter(made)
+    by_key: dict[str, Job] = {}
+    answers: list[list[Job]] = []
+    for submission in submissions:
+        answers.append([])
+        for spec in submission.specs:
+            key = spec.idempotency_key
+            if key in keys.known:
+                if keys.known[key] not in old:
+                    raise _gone(keys.known[key])
+                job = old[keys.known[key]]
+            elif key in by_key:
+                job = by_key[key]
+            else:
+                job = _record(next(news), now)
+                if key is not None:
+                    by_key[key] = job
+            answers[-1].append(job)
+    return answers
+
+
+def _gone(job_id: int) -> JobNotFound:
+    return JobNotFound(job_id, f"the job that this idempotency key made, {job_id}, was deleted")
+
+
+def _record(new: _New, now: int) -> Job:
+    spec, submission = new.spec, new.submission
+    return Job(
+        new.entry.job,
+        spec.name,
+        spec.namespace,
+        dict(spec.labels),
+        spec.executor,
+        spec.priority,
+        submission.trigger,
+        None,
+        submission.retried_from,
+        now,
+        spec_of(new.text),
+    )

@@ -47,7 +47,6 @@ CREATE TABLE jobs (
 ) STRICT;
 CREATE INDEX jobs_to_decide ON jobs (decide_at) WHERE decide_at IS NOT NULL;
 CREATE INDEX jobs_to_expire ON jobs (expires_at) WHERE expires_at IS NOT NULL;
-CREATE INDEX jobs_active ON jobs (id) WHERE finished_at IS NULL;
 CREATE INDEX jobs_by_status ON jobs (status, id);
 
 -- What was asked for; only a change of a mutable field writes here again.
@@ -68,7 +67,8 @@ CREATE TABLE job_specs (
     policy TEXT NOT NULL,
     spec TEXT NOT NULL
 ) STRICT;
-CREATE INDEX job_specs_by_name ON job_specs (name, namespace, job_id);
+CREATE INDEX job_specs_by_name ON job_specs (name, job_id);
+CREATE INDEX job_specs_by_namespace ON job_specs (namespace, job_id);
 
 CREATE INDEX job_specs_pinned ON job_specs (worker_pin) WHERE worker_pin IS NOT NULL;
 
@@ -105,9 +105,14 @@ CREATE TABLE attempts (
     CHECK (status <> 'SCHEDULED' OR session IS NULL)
 ) STRICT;
 CREATE INDEX attempts_by_job ON attempts (job_id, id);
+CREATE INDEX attempts_by_index ON attempts (job_id, idx, id) WHERE idx IS NOT NULL;
+-- The rest is small: it holds what waits, what runs and what is not counted, never what is over.
 CREATE INDEX attempts_waiting ON attempts (executor, priority DESC, id) WHERE status = 'SCHEDULED';
+CREATE INDEX attempts_waiting_by_job ON attempts (job_id, id) WHERE status = 'SCHEDULED';
+CREATE INDEX attempts_claimed ON attempts (job_id, id) WHERE status IN ('QUEUED', 'RUNNING');
 CREATE INDEX attempts_held ON attempts (session) WHERE status IN ('QUEUED', 'RUNNING');
 CREATE INDEX attempts_uncounted ON attempts (job_id) WHERE counted = 0 AND finished_at IS NOT NULL;
+CREATE INDEX attempts_with_result ON attempts (job_id, id) WHERE result IS NOT NULL;
 
 CREATE TABLE checkpoints (
     job_id INTEGER NOT NULL,
@@ -137,7 +142,13 @@ CREATE TABLE dependencies (
     PRIMARY KEY (job_id, on_job)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX dependencies_open ON dependencies (on_job) WHERE satisfied IS NULL;
-CREATE INDEX dependencies_unapplied ON dependencies (job_id) WHERE applied = 0 AND satisfied IS NOT NULL;
+CREATE INDEX dependencies_unapplied ON dependencies (job_id)
+    WHERE applied = 0 AND satisfied IS NOT NULL;
+
+-- Deleted jobs whose attempts, ledger and output are still to be removed, slice by slice.
+CREATE TABLE deletions (
+    job_id INTEGER PRIMARY KEY
+) STRICT;
 
 CREATE TABLE idempotency_keys (
     key TEXT PRIMARY KEY,

@@ -1,4 +1,5 @@
--- A `+` before a column keeps SQLite from choosing that column's index: a fenced write goes by id.
+-- A session speaks for an attempt while the attempt has not ended. A `+` before a column keeps
+-- SQLite from choosing that column's index: a fenced write goes by id.
 
 -- name: insert_attempts :many
 -- Attempts that wait for a worker.
@@ -14,22 +15,24 @@ FROM json_each(?4)
 RETURNING id, job_id, idx, number, executor;
 
 -- name: waiting_attempts :rows
--- Attempts that this worker may take, priority first, then the oldest: its executors, its pin,
+-- Attempts of one executor that this worker may take, priority first, then the oldest: its pin,
 -- its labels, and no more CPU or memory than is free; ?7 asks for its own jobs alone.
 SELECT a.id, a.job_id, a.idx, a.number, a.executor, a.priority, s.request_cpu, s.request_memory
 FROM attempts AS a
 JOIN job_specs AS s ON s.job_id = a.job_id
 WHERE a.status = 'SCHEDULED'
-    AND a.executor IN (SELECT value FROM json_each(?1))
+    AND a.executor = ?1
     AND (s.worker_pin IS NULL
         OR s.worker_pin = ?2
-        OR (s.worker_pin LIKE '%*' AND substr(?2, 1, length(s.worker_pin) - 1)
-            = substr(s.worker_pin, 1, length(s.worker_pin) - 1)))
+        OR (substr(s.worker_pin, -1) = '*'
+            AND substr(?2, 1, length(s.worker_pin) - 1)
+                = substr(s.worker_pin, 1, length(s.worker_pin) - 1)))
     AND (s.worker_selector IS NULL
         OR NOT EXISTS (
             SELECT 1 FROM json_each(s.worker_selector) AS wanted
-            WHERE wanted.value IS NOT (SELECT h.value FROM json_each(?3) AS h WHERE h.key = wanted.key)))
-    AND (?7 = 0 OR s.worker_pin = ?2)
+            WHERE wanted.value IS NOT (
+                SELECT h.value FROM json_each(?3) AS h WHERE h.key = wanted.key)))
+    AND (NOT ?7 OR s.worker_pin = ?2)
     AND s.request_cpu <= ?4
     AND s.request_memory <= ?5
 ORDER BY a.priority DESC, a.id
@@ -44,14 +47,15 @@ WHERE id IN (SELECT value FROM json_each(?1))
 RETURNING id, job_id, idx, number, executor;
 
 -- name: start_attempts :rows
--- Fenced by the session: note that programs run. Answers with those it speaks for.
+-- Fenced by the session: note that programs run. Answers with those it speaks for,
+-- and what they had been asked.
 UPDATE attempts
 SET status = 'RUNNING', started_at = coalesce(started_at, row.value ->> 1), handle = row.value ->> 2
 FROM json_each(?2) AS row
 WHERE attempts.id = row.value ->> 0
     AND +session = ?1
-    AND +status IN ('QUEUED', 'RUNNING')
-RETURNING attempts.id;
+    AND finished_at IS NULL
+RETURNING attempts.id, stop_reason;
 
 -- name: end_attempts :rows
 -- Fenced by the session: write how attempts ended. Answers with those it speaks for, and what
@@ -72,7 +76,7 @@ SET
 FROM json_each(?2) AS row
 WHERE attempts.id = row.value ->> 0
     AND +session = ?1
-    AND +status IN ('QUEUED', 'RUNNING')
+    AND finished_at IS NULL
 RETURNING attempts.id, stop_reason;
 
 -- name: spoken_for :rows
@@ -81,7 +85,7 @@ SELECT id, stop_reason
 FROM attempts
 WHERE id IN (SELECT value FROM json_each(?2))
     AND +session = ?1
-    AND status IN ('QUEUED', 'RUNNING');
+    AND finished_at IS NULL;
 
 -- name: grant_restarts :none
 UPDATE attempts
@@ -89,6 +93,7 @@ SET restarts = restarts + 1
 WHERE id IN (SELECT value FROM json_each(?1));
 
 -- name: note_stops :none
+-- Fenced by the session: the worker knows that these are to end.
 UPDATE attempts
 SET stop_seen = 1
 WHERE id IN (SELECT value FROM json_each(?2))
@@ -101,7 +106,7 @@ SET progress_done = row.value ->> 1, progress_total = row.value ->> 2
 FROM json_each(?2) AS row
 WHERE attempts.id = row.value ->> 0
     AND +session = ?1
-    AND +status IN ('QUEUED', 'RUNNING')
+    AND finished_at IS NULL
 RETURNING attempts.id;
 
 -- name: stops_of_session :rows
@@ -112,6 +117,14 @@ WHERE session = ?1
     AND status IN ('QUEUED', 'RUNNING')
     AND stop_reason IS NOT NULL
     AND stop_seen = 0;
+
+-- name: held_attempts :rows
+-- What a session holds, for a worker that lost the answer to a claim.
+SELECT id, job_id, idx, number, executor
+FROM attempts
+WHERE session = ?1
+    AND status IN ('QUEUED', 'RUNNING')
+ORDER BY id;
 
 -- name: withdraw_attempts :rows
 -- Delete attempts that no worker claimed, youngest first: ?2 of them (-1 all), of indexes from
@@ -160,14 +173,25 @@ RETURNING
     stop_reason, advice;
 
 -- name: list_attempts :rows
--- A job's attempts, oldest first, ids above ?2; ?4 is an index or NULL for all.
+-- A job's attempts, oldest first, ids above ?2.
 SELECT
     id, job_id, idx, number, status, reason, exit_code, signal, restarts, worker_id, cpu_seconds,
     peak_memory_bytes, progress_done, progress_total, result, queued_at, started_at, finished_at
 FROM attempts
 WHERE job_id = ?1
     AND id > ?2
-    AND (?4 IS NULL OR idx = ?4)
+ORDER BY id
+LIMIT ?3;
+
+-- name: list_attempts_of_index :rows
+-- The attempts of one index of a job, oldest first, ids above ?2.
+SELECT
+    id, job_id, idx, number, status, reason, exit_code, signal, restarts, worker_id, cpu_seconds,
+    peak_memory_bytes, progress_done, progress_total, result, queued_at, started_at, finished_at
+FROM attempts
+WHERE job_id = ?1
+    AND id > ?2
+    AND idx = ?4
 ORDER BY id
 LIMIT ?3;
 

@@ -1,5 +1,5 @@
 -- name: expired_jobs :rows
--- Finished jobs whose time to live has passed at ?1, held until the transaction ends.
+-- Finished jobs whose time to live has passed at ?1.
 SELECT id
 FROM jobs
 WHERE expires_at <= ?1
@@ -7,20 +7,17 @@ WHERE expires_at <= ?1
 ORDER BY expires_at
 LIMIT ?2;
 
--- name: delete_attempts :none
-DELETE FROM attempts
-WHERE job_id IN (SELECT value FROM json_each(?1));
+-- name: delete_jobs :none
+-- With this the jobs are gone for everybody; what is left of them goes by and by.
+DELETE FROM jobs
+WHERE id IN (SELECT value FROM json_each(?1));
 
--- name: delete_events :none
-DELETE FROM job_events
+-- name: delete_specs :none
+DELETE FROM job_specs
 WHERE job_id IN (SELECT value FROM json_each(?1));
 
 -- name: delete_checkpoints :none
 DELETE FROM checkpoints
-WHERE job_id IN (SELECT value FROM json_each(?1));
-
--- name: delete_specs :none
-DELETE FROM job_specs
 WHERE job_id IN (SELECT value FROM json_each(?1));
 
 -- name: delete_dependencies :none
@@ -28,6 +25,35 @@ WHERE job_id IN (SELECT value FROM json_each(?1));
 DELETE FROM dependencies
 WHERE job_id IN (SELECT value FROM json_each(?1));
 
--- name: delete_jobs :none
-DELETE FROM jobs
-WHERE id IN (SELECT value FROM json_each(?1));
+-- name: note_deletions :many
+INSERT INTO deletions (job_id)
+VALUES (?1);
+
+-- name: open_deletions :rows
+-- Deleted jobs of which something is left, at most ?1 of them.
+SELECT job_id
+FROM deletions
+ORDER BY job_id
+LIMIT ?1;
+
+-- name: sweep_attempts :rows
+-- Delete at most ?2 attempts of deleted jobs.
+DELETE FROM attempts
+WHERE id IN (
+    SELECT id FROM attempts
+    WHERE job_id IN (SELECT value FROM json_each(?1))
+    LIMIT ?2)
+RETURNING id;
+
+-- name: sweep_events :rows
+-- Delete at most ?2 ledger lines of deleted jobs.
+DELETE FROM job_events
+WHERE id IN (
+    SELECT id FROM job_events
+    WHERE job_id IN (SELECT value FROM json_each(?1))
+    LIMIT ?2)
+RETURNING id;
+
+-- name: forget_deletions :none
+DELETE FROM deletions
+WHERE job_id IN (SELECT value FROM json_each(?1));

@@ -15,11 +15,8 @@ SELECT
     j.dependency_failed, j.active, j.terminating, j.succeeded, j.failed, j.restarts,
     j.completed_indexes, j.failed_indexes, j.live_indexes, j.leaving_indexes, j.held, j.overall,
     j.tries, j.worker_id, j.retry_at, j.scheduled_at, j.admitted_at, j.queued_at, j.started_at,
-    j.finished_at, j.expires_at, j.created_at,
-    s.policy, s.executor, s.priority, s.request_cpu, s.request_memory, s.worker_pin,
-    s.worker_selector, j.decide_at
+    j.finished_at, j.expires_at, j.created_at, j.decide_at
 FROM jobs AS j
-JOIN job_specs AS s ON s.job_id = j.id
 WHERE j.id IN (SELECT value FROM json_each(?1))
 ORDER BY j.id;
 
@@ -30,12 +27,16 @@ SELECT
     j.dependency_failed, j.active, j.terminating, j.succeeded, j.failed, j.restarts,
     j.completed_indexes, j.failed_indexes, j.live_indexes, j.leaving_indexes, j.held, j.overall,
     j.tries, j.worker_id, j.retry_at, j.scheduled_at, j.admitted_at, j.queued_at, j.started_at,
-    j.finished_at, j.expires_at, j.created_at,
-    s.policy, s.executor, s.priority, s.request_cpu, s.request_memory, s.worker_pin,
-    s.worker_selector, j.decide_at
+    j.finished_at, j.expires_at, j.created_at, j.decide_at
 FROM jobs AS j
-JOIN job_specs AS s ON s.job_id = j.id
 WHERE j.id = ?1;
+
+-- name: placements :rows
+-- What held jobs were asked as.
+SELECT
+    job_id, policy, executor, priority, request_cpu, request_memory, worker_pin, worker_selector
+FROM job_specs
+WHERE job_id IN (SELECT value FROM json_each(?1));
 
 -- name: insert_jobs :many
 INSERT INTO jobs (
@@ -93,47 +94,77 @@ SELECT
     s.policy, s.name, s.namespace, s.labels, s.executor, s.priority, s."trigger", s.workflow_id,
     s.retried_from, j.updated_at, s.spec,
     (SELECT a.result FROM attempts AS a
-     WHERE a.job_id = j.id AND a.status = 'SUCCEEDED' AND a.result IS NOT NULL
+     WHERE a.job_id = j.id AND a.result IS NOT NULL AND a.status = 'SUCCEEDED'
      ORDER BY a.id DESC LIMIT 1)
 FROM jobs AS j
 JOIN job_specs AS s ON s.job_id = j.id
 WHERE j.id IN (SELECT value FROM json_each(?1))
 ORDER BY j.id;
 
--- name: list_jobs :rows
--- A page of jobs, newest first: ids below ?1, at most ?2; ?3 tells whether ?4 lists statuses.
-SELECT
-    j.id, j.status, j.outcome, j.outcome_at, j.reason, j.message, j.request, j.waiting_on,
-    j.dependency_failed, j.active, j.terminating, j.succeeded, j.failed, j.restarts,
-    j.completed_indexes, j.failed_indexes, j.live_indexes, j.leaving_indexes, j.held, j.overall,
-    j.tries, j.worker_id, j.retry_at, j.scheduled_at, j.admitted_at, j.queued_at, j.started_at,
-    j.finished_at, j.expires_at, j.created_at,
-    s.policy, s.name, s.namespace, s.labels, s.executor, s.priority, s."trigger", s.workflow_id,
-    s.retried_from, j.updated_at, s.spec, NULL
-FROM jobs AS j
-JOIN job_specs AS s ON s.job_id = j.id
-WHERE j.id < ?1
-    AND (?3 = 0 OR j.status IN (SELECT value FROM json_each(?4)))
-    AND (?5 IS NULL OR s.namespace = ?5)
-    AND (?6 IS NULL OR s.name = ?6)
+-- name: page_of_jobs :rows
+-- The newest ids below ?1, at most ?2.
+SELECT id
+FROM jobs
+WHERE id < ?1
+ORDER BY id DESC
+LIMIT ?2;
+
+-- name: page_by_status :rows
+-- The newest ids below ?1, at most ?2, of jobs in one of these statuses; ?4 is a namespace or
+-- NULL. Each status has its part of an index.
+SELECT j.id
+FROM json_each(?3) AS wanted
+JOIN jobs AS j ON j.id IN (
+    SELECT k.id FROM jobs AS k
+    WHERE k.status = wanted.value
+        AND k.id < ?1
+        AND (?4 IS NULL OR (SELECT s.namespace FROM job_specs AS s WHERE s.job_id = k.id) = ?4)
+    ORDER BY k.id DESC
+    LIMIT ?2)
 ORDER BY j.id DESC
 LIMIT ?2;
 
--- name: scheduled_among :rows
--- Those of these jobs that have not been claimed yet.
-SELECT id
+-- name: page_by_name :rows
+-- The newest ids below ?1, at most ?2, of jobs of this name; ?4 is a namespace or NULL, ?5 lists
+-- statuses unless NULL.
+SELECT s.job_id
+FROM job_specs AS s
+WHERE s.name = ?3
+    AND s.job_id < ?1
+    AND (?4 IS NULL OR s.namespace = ?4)
+    AND (?5 IS NULL
+        OR (SELECT j.status FROM jobs AS j WHERE j.id = s.job_id)
+            IN (SELECT value FROM json_each(?5)))
+ORDER BY s.job_id DESC
+LIMIT ?2;
+
+-- name: page_of_namespace :rows
+-- The newest ids below ?1, at most ?2, of jobs in this namespace.
+SELECT job_id
+FROM job_specs
+WHERE namespace = ?3
+    AND job_id < ?1
+ORDER BY job_id DESC
+LIMIT ?2;
+
+-- name: not_started_among :rows
+-- Those of these jobs of which no program started yet, and whether one was claimed.
+SELECT id, status = 'QUEUED'
 FROM jobs
 WHERE id IN (SELECT value FROM json_each(?1))
-    AND status = 'SCHEDULED';
+    AND status IN ('SCHEDULED', 'QUEUED');
 
 -- name: due_jobs :rows
 -- Jobs whose time has come, and jobs with news that nobody counted or applied.
-SELECT id FROM (
-    SELECT id FROM jobs WHERE decide_at <= ?1
-    UNION
-    SELECT job_id FROM attempts WHERE counted = 0 AND finished_at IS NOT NULL
-    UNION
-    SELECT job_id FROM dependencies WHERE applied = 0 AND satisfied IS NOT NULL)
+SELECT * FROM (SELECT id FROM jobs WHERE decide_at <= ?1 ORDER BY decide_at LIMIT ?2)
+UNION
+SELECT * FROM (
+    SELECT DISTINCT job_id FROM attempts WHERE counted = 0 AND finished_at IS NOT NULL
+    ORDER BY job_id LIMIT ?2)
+UNION
+SELECT * FROM (
+    SELECT DISTINCT job_id FROM dependencies WHERE applied = 0 AND satisfied IS NOT NULL
+    ORDER BY job_id LIMIT ?2)
 LIMIT ?2;
 
 -- name: next_wake :rows

@@ -21,8 +21,17 @@ WHERE job_id IN (SELECT value FROM json_each(?1))
 RETURNING job_id, on_job, satisfied;
 
 -- name: forget_keys :none
+-- Forget keys from before ?1: these, and at most ?3 of the oldest.
 DELETE FROM idempotency_keys
-WHERE created_at < ?1;
+WHERE created_at < ?1
+    AND key IN (
+        SELECT value FROM json_each(?2)
+        UNION ALL
+        SELECT key FROM (
+            SELECT key FROM idempotency_keys
+            WHERE created_at < ?1
+            ORDER BY created_at
+            LIMIT ?3));
 
 -- name: find_keys :rows
 SELECT key, request_hash, job_id

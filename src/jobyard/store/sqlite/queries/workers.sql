@@ -1,4 +1,5 @@
 -- name: worker_of_session :rows
+-- The session's lease holds until the transaction ends.
 SELECT id, labels, draining
 FROM workers
 WHERE session = ?1;
@@ -30,13 +31,6 @@ FROM workers
 WHERE lease_until < ?1
     AND lease <= ?2;
 
--- name: release_jobs :none
--- Let others claim what was submitted for this worker alone; a pin of the spec's own stays.
-UPDATE job_specs
-SET worker_pin = spec ->> 'worker_id'
-WHERE worker_pin = (SELECT id FROM workers WHERE session = ?1)
-    AND "trigger" = 'run';
-
 -- name: delete_worker :none
 DELETE FROM workers
 WHERE session = ?1;
@@ -48,6 +42,13 @@ SET status = 'LOST', reason = 'WorkerLost', finished_at = ?2
 WHERE session = ?1
     AND status IN ('QUEUED', 'RUNNING')
 RETURNING id;
+
+-- name: release_jobs :none
+-- Let others claim what was submitted for this worker alone; a pin of the spec's own stays.
+UPDATE job_specs
+SET worker_pin = spec ->> 'worker_id'
+WHERE worker_pin = (SELECT id FROM workers WHERE session = ?1)
+    AND "trigger" = 'run';
 
 -- name: list_workers :rows
 -- Workers whose lease runs, with how many attempts each holds.

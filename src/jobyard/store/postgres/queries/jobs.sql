@@ -1,0 +1,218 @@
+-- name: now :rows
+-- The clock of the database; it decides.
+SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
+
+-- name: take_ids :rows
+-- Runs of fresh ids as (first, length); an id is never given twice.
+SELECT nextval('job_ids'), 1
+FROM generate_series(1, $1::integer);
+
+-- name: lock_jobs :rows
+-- Lock those of these jobs that nobody else holds, ids ascending, and read their narrow rows.
+SELECT
+    j.id, j.status, j.outcome, j.outcome_at, j.reason, j.message, j.request, j.waiting_on,
+    j.dependency_failed, j.active, j.terminating, j.succeeded, j.failed, j.restarts,
+    j.completed_indexes, j.failed_indexes, j.live_indexes, j.leaving_indexes, j.held, j.overall,
+    j.tries, j.worker_id, j.retry_at, j.scheduled_at, j.admitted_at, j.queued_at, j.started_at,
+    j.finished_at, j.expires_at, j.created_at, j.decide_at
+FROM jobs AS j
+WHERE j.id = ANY ($1::bigint[])
+ORDER BY j.id
+FOR NO KEY UPDATE OF j SKIP LOCKED;
+
+-- name: lock_job :rows
+-- Lock one job, waiting for whoever holds it, and read its narrow row.
+SELECT
+    j.id, j.status, j.outcome, j.outcome_at, j.reason, j.message, j.request, j.waiting_on,
+    j.dependency_failed, j.active, j.terminating, j.succeeded, j.failed, j.restarts,
+    j.completed_indexes, j.failed_indexes, j.live_indexes, j.leaving_indexes, j.held, j.overall,
+    j.tries, j.worker_id, j.retry_at, j.scheduled_at, j.admitted_at, j.queued_at, j.started_at,
+    j.finished_at, j.expires_at, j.created_at, j.decide_at
+FROM jobs AS j
+WHERE j.id = $1
+FOR NO KEY UPDATE OF j;
+
+-- name: placements :rows
+-- What held jobs were asked as. A query of its own, after the lock: one that locks and joins
+-- would read these columns as they were before whoever held the job changed them.
+SELECT
+    job_id, policy, executor, priority, request_cpu, request_memory, worker_pin, worker_selector
+FROM job_specs
+WHERE job_id = ANY ($1::bigint[]);
+
+-- name: insert_jobs :many
+INSERT INTO jobs (
+    id, status, outcome, outcome_at, reason, message, request, waiting_on, dependency_failed,
+    active, terminating, succeeded, failed, restarts, completed_indexes, failed_indexes,
+    live_indexes, leaving_indexes, held, overall, tries, worker_id, retry_at, scheduled_at,
+    admitted_at, queued_at, started_at, finished_at, expires_at, created_at, decide_at, updated_at)
+SELECT *
+FROM unnest(
+    $1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[],
+    $8::integer[], $9::bigint[], $10::integer[], $11::integer[], $12::integer[], $13::integer[],
+    $14::integer[], $15::text[], $16::text[], $17::text[], $18::text[], $19::boolean[], $20::text[],
+    $21::text[], $22::text[], $23::bigint[], $24::bigint[], $25::bigint[], $26::bigint[],
+    $27::bigint[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[]);
+
+-- name: update_jobs :many
+-- The caller holds the rows. A terminal job is never written again.
+UPDATE jobs AS j
+SET
+    status = n.status, outcome = n.outcome, outcome_at = n.outcome_at, reason = n.reason,
+    message = n.message, request = n.request, waiting_on = n.waiting_on,
+    dependency_failed = n.dependency_failed, active = n.active, terminating = n.terminating,
+    succeeded = n.succeeded, failed = n.failed, restarts = n.restarts,
+    completed_indexes = n.completed_indexes, failed_indexes = n.failed_indexes,
+    live_indexes = n.live_indexes, leaving_indexes = n.leaving_indexes, held = n.held,
+    overall = n.overall, tries = n.tries, worker_id = n.worker_id, retry_at = n.retry_at,
+    scheduled_at = n.scheduled_at, admitted_at = n.admitted_at, queued_at = n.queued_at,
+    started_at = n.started_at, finished_at = n.finished_at, expires_at = n.expires_at,
+    created_at = n.created_at, decide_at = n.decide_at, updated_at = n.updated_at
+FROM unnest(
+    $1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[],
+    $8::integer[], $9::bigint[], $10::integer[], $11::integer[], $12::integer[], $13::integer[],
+    $14::integer[], $15::text[], $16::text[], $17::text[], $18::text[], $19::boolean[], $20::text[],
+    $21::text[], $22::text[], $23::bigint[], $24::bigint[], $25::bigint[], $26::bigint[],
+    $27::bigint[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[]
+) AS n (
+    id, status, outcome, outcome_at, reason, message, request, waiting_on, dependency_failed,
+    active, terminating, succeeded, failed, restarts, completed_indexes, failed_indexes,
+    live_indexes, leaving_indexes, held, overall, tries, worker_id, retry_at, scheduled_at,
+    admitted_at, queued_at, started_at, finished_at, expires_at, created_at, decide_at, updated_at)
+WHERE j.id = n.id
+    AND j.finished_at IS NULL;
+
+-- name: insert_specs :many
+INSERT INTO job_specs (
+    job_id, namespace, name, labels, executor, priority, request_cpu, request_memory, worker_pin,
+    worker_selector, "trigger", retried_from, policy, spec)
+SELECT *
+FROM unnest(
+    $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[],
+    $7::double precision[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[],
+    $13::text[], $14::text[]);
+
+-- name: update_policy :none
+UPDATE job_specs
+SET policy = $2
+WHERE job_id = $1;
+
+-- name: update_spec :none
+UPDATE job_specs
+SET spec = $2
+WHERE job_id = $1;
+
+-- name: specs_of :rows
+SELECT job_id, name, namespace, spec
+FROM job_specs
+WHERE job_id = ANY ($1::bigint[]);
+
+-- name: jobs_by_id :rows
+-- These jobs as people see them, ids ascending.
+SELECT
+    j.id, j.status, j.outcome, j.outcome_at, j.reason, j.message, j.request, j.waiting_on,
+    j.dependency_failed, j.active, j.terminating, j.succeeded, j.failed, j.restarts,
+    j.completed_indexes, j.failed_indexes, j.live_indexes, j.leaving_indexes, j.held, j.overall,
+    j.tries, j.worker_id, j.retry_at, j.scheduled_at, j.admitted_at, j.queued_at, j.started_at,
+    j.finished_at, j.expires_at, j.created_at,
+    s.policy, s.name, s.namespace, s.labels, s.executor, s.priority, s."trigger", s.workflow_id,
+    s.retried_from, j.updated_at, s.spec,
+    (SELECT a.result FROM attempts AS a
+     WHERE a.job_id = j.id AND a.result IS NOT NULL AND a.status = 'SUCCEEDED'
+     ORDER BY a.id DESC LIMIT 1)
+FROM jobs AS j
+JOIN job_specs AS s ON s.job_id = j.id
+WHERE j.id = ANY ($1::bigint[])
+ORDER BY j.id;
+
+-- name: page_of_jobs :rows
+-- The newest ids below $1, at most $2.
+SELECT id
+FROM jobs
+WHERE id < $1
+ORDER BY id DESC
+LIMIT $2;
+
+-- name: page_by_status :rows
+-- The newest ids below $1, at most $2, of jobs in one of these statuses; $4 is a namespace or
+-- NULL. Jobs that are not over are few; of the others each status has its part of an index.
+SELECT id FROM (
+    (SELECT j.id FROM jobs AS j
+     WHERE j.finished_at IS NULL
+         AND j.id < $1
+         AND j.status = ANY ($3::text[])
+         AND ($4::text IS NULL OR (SELECT s.namespace FROM job_specs AS s WHERE s.job_id = j.id) = $4)
+     ORDER BY j.id DESC LIMIT $2)
+    UNION ALL
+    SELECT over.id FROM unnest($3::text[]) AS wanted (status)
+    CROSS JOIN LATERAL (
+        SELECT j.id FROM jobs AS j
+        WHERE j.finished_at IS NOT NULL
+            AND j.outcome = wanted.status
+            AND j.id < $1
+            AND ($4::text IS NULL
+                OR (SELECT s.namespace FROM job_specs AS s WHERE s.job_id = j.id) = $4)
+        ORDER BY j.id DESC LIMIT $2) AS over
+) AS found
+ORDER BY id DESC
+LIMIT $2;
+
+-- name: page_by_name :rows
+-- The newest ids below $1, at most $2, of jobs of this name; $4 is a namespace or NULL, $5 lists
+-- statuses unless NULL.
+SELECT s.job_id
+FROM job_specs AS s
+WHERE s.name = $3
+    AND s.job_id < $1
+    AND ($4::text IS NULL OR s.namespace = $4)
+    AND ($5::text[] IS NULL
+        OR (SELECT j.status FROM jobs AS j WHERE j.id = s.job_id) = ANY ($5))
+ORDER BY s.job_id DESC
+LIMIT $2;
+
+-- name: page_of_namespace :rows
+-- The newest ids below $1, at most $2, of jobs in this namespace.
+SELECT job_id
+FROM job_specs
+WHERE namespace = $3
+    AND job_id < $1
+ORDER BY job_id DESC
+LIMIT $2;
+
+-- name: not_started_among :rows
+-- Those of these jobs of which no program started yet, and whether one was claimed.
+SELECT id, status = 'QUEUED'
+FROM jobs
+WHERE id = ANY ($1::bigint[])
+    AND status IN ('SCHEDULED', 'QUEUED');
+
+-- name: due_jobs :rows
+-- Jobs whose time has come, and jobs with news that nobody counted or applied.
+(SELECT id FROM jobs WHERE decide_at <= $1 ORDER BY decide_at LIMIT $2)
+UNION
+(SELECT DISTINCT job_id FROM attempts WHERE NOT counted AND finished_at IS NOT NULL
+ ORDER BY job_id LIMIT $2)
+UNION
+(SELECT DISTINCT job_id FROM dependencies WHERE NOT applied AND satisfied IS NOT NULL
+ ORDER BY job_id LIMIT $2)
+LIMIT $2;
+
+-- name: next_wake :rows
+-- When the next job is due.
+SELECT min(decide_at)
+FROM jobs
+WHERE decide_at IS NOT NULL;
+
+-- name: insert_events :many
+INSERT INTO job_events (job_id, event, status, at, reason, message)
+SELECT *
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[]);
+
+-- name: list_events :rows
+-- A job's ledger, oldest first, ids above $2.
+SELECT id, job_id, event, status, at, reason, message
+FROM job_events
+WHERE job_id = $1
+    AND id > $2
+ORDER BY id
+LIMIT $3;

@@ -1,0 +1,43 @@
+-- name: insert_dependencies :many
+INSERT INTO dependencies (job_id, on_job, condition)
+SELECT *
+FROM unnest($1::bigint[], $2::bigint[], $3::text[]);
+
+-- name: resolve_dependencies :rows
+-- Write what became of an ended job into the edges that lead to it; each is resolved once.
+UPDATE dependencies AS d
+SET satisfied = (d.condition = 'finished' OR d.condition = lower(ended.status))
+FROM unnest($1::bigint[], $2::text[]) AS ended (id, status)
+WHERE d.on_job = ended.id
+    AND d.satisfied IS NULL
+RETURNING d.job_id;
+
+-- name: apply_dependencies :rows
+-- Take the resolved edges of held jobs, each once.
+UPDATE dependencies
+SET applied = true
+WHERE job_id = ANY ($1::bigint[])
+    AND NOT applied
+    AND satisfied IS NOT NULL
+RETURNING job_id, on_job, satisfied;
+
+-- name: forget_keys :none
+-- Forget keys from before $1: these, and at most $3 of the oldest.
+DELETE FROM idempotency_keys
+WHERE created_at < $1
+    AND key = ANY ($2::text[] || ARRAY(
+        SELECT key FROM idempotency_keys
+        WHERE created_at < $1
+        ORDER BY created_at
+        LIMIT $3
+        FOR UPDATE SKIP LOCKED));
+
+-- name: find_keys :rows
+SELECT key, request_hash, job_id
+FROM idempotency_keys
+WHERE key = ANY ($1::text[]);
+
+-- name: insert_keys :many
+INSERT INTO idempotency_keys (key, request_hash, job_id, created_at)
+SELECT *
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]);
