@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
     Command = Callable[..., Any]
 
+    _ParamType = click.ParamType[Any]
+else:
+    # Generic for type checkers only: older releases of click cannot be subscripted.
+    _ParamType = click.ParamType
+
 T = TypeVar("T")
 
 STORE_SETTINGS = ("state_dir", "database")
@@ -62,7 +67,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 job_id = click.argument("job_id", type=click.IntRange(1, 2**63 - 1), metavar="ID")
 
 
-class Read(click.ParamType[Any]):
+class Read(_ParamType):
     """An option whose text is read as the setting of the same kind is."""
 
     def __init__(self, name: str, read: Callable[[str], Any]) -> None:

@@ -11,7 +11,6 @@ import click
 
 from jobyard import app, log
 from jobyard.app import open_yard
-from jobyard.cli import options
 from jobyard.cli.options import COUNT, DURATION, store_options
 from jobyard.cli.printer import say
 from jobyard.cli.whereabouts import announced
@@ -21,12 +20,13 @@ if TYPE_CHECKING:
 
     from jobyard.api.serve import Server
     from jobyard.app import Yard
+    from jobyard.cli.options import Command
     from jobyard.config import Settings
     from jobyard.engine.controller import Controller
     from jobyard.engine.worker import Worker, WorkerSettings
 
 
-def _host_and_port(command: options.Command) -> options.Command:
+def _host_and_port(command: Command) -> Command:
     host = click.option("--host", help="The address to listen on; loopback only.")
     port = click.option("--port", type=click.IntRange(0, 65535), help="0 takes any free one.")
     return host(port(command))
@@ -40,7 +40,7 @@ def _host_and_port(command: options.Command) -> options.Command:
 def solo(settings: Settings) -> None:
     """Run server, controller and worker in one process."""
     worker = app.worker_settings(settings)
-    options.run(serve(settings, server=True, controller=True, worker=worker))
+    app.run_async(serve(settings, server=True, controller=True, worker=worker))
 
 
 @click.command()
@@ -48,14 +48,14 @@ def solo(settings: Settings) -> None:
 @store_options
 def server(settings: Settings) -> None:
     """Run the HTTP server."""
-    options.run(serve(settings, server=True))
+    app.run_async(serve(settings, server=True))
 
 
 @click.command()
 @store_options
 def controller(settings: Settings) -> None:
     """Run a controller: it decides on jobs and takes lost workers' attempts away."""
-    options.run(serve(settings, controller=True))
+    app.run_async(serve(settings, controller=True))
 
 
 async def serve(

@@ -59,7 +59,7 @@ def _run(
         memory=memory,
         labels=options.pairs(labels, "--label"),
     )
-    options.run(serve(settings, worker=introduced))
+    app.run_async(serve(settings, worker=introduced))
 
 
 @worker.command("list")
