@@ -35,6 +35,11 @@ async def sleep(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+def pause(seconds: float) -> None:
+    """Wait in this thread, where there is no event loop."""
+    time.sleep(seconds)
+
+
 def to_us(moment: datetime) -> int:
     """Convert an aware time to microseconds since 1970."""
     return (moment - EPOCH) // _MICROSECOND

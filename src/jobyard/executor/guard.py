@@ -32,7 +32,7 @@ class Guard:
 
     def __init__(self, session: str, folders: Sequence[str]) -> None:
         """Guard the programs of ``session``, and folders to remove after them; nothing runs yet."""
-        self._session = session
+        self.session = session
         self._folders = folders
         self._lock = threading.Lock()
         self._pipe = -1
@@ -72,7 +72,7 @@ class Guard:
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, watcher.DEAF_TO)
         try:
             return subprocess.Popen(
-                [sys.executable, "-I", "-S", program, self._session, *self._folders],
+                [sys.executable, "-I", "-S", program, self.session, *self._folders],
                 stdin=reading,
                 stdout=subprocess.DEVNULL,
                 cwd="/",
