@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
@@ -15,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.docs.pages import ROOT, WRITTEN, Command, name_of, says, steps_of
 
 import jobyard
-from tests.docs.pages import ROOT, WRITTEN, Command, name_of, says, steps_of
+from jobyard import config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,7 @@ READY = {
 }
 """What a service says once it can be spoken to."""
 DATABASE = "postgresql://jobyard@localhost/jobyard"
+SERVER = "http://127.0.0.1:1610"
 
 
 def demo() -> str:
@@ -44,10 +45,11 @@ class Reader:
 
     def __init__(self, folder: Path, python: Path, database: str | None) -> None:
         self._folder = folder
-        self._database = database
+        self._own = {DATABASE: database} if database else {}
+        """What stands in this reader's world for what the pages say."""
         self._services: list[tuple[subprocess.Popen[str], threading.Thread]] = []
         self._env = {
-            "PATH": f"{python}:{os.environ['PATH']}",
+            "PATH": f"{python}:{config.environment()['PATH']}",
             "HOME": str(folder),
             "LANG": "C.UTF-8",
             "JOBYARD_PORT": "0",
@@ -61,7 +63,7 @@ class Reader:
         if line == "make demo":
             command = replace(command, line=demo())
         if exported := re.fullmatch(r"export (\w+)=(\S+)", line):
-            self._env[exported[1]] = self._own(exported[2])
+            self._env[exported[1]] = self._translated(exported[2])
         elif line.endswith(" &"):
             self._start(line.removesuffix(" &"))
         elif line == "kill %1":
@@ -69,12 +71,19 @@ class Reader:
         else:
             self._run(command)
 
-    def _own(self, value: str) -> str:
-        return self._database or value if value == DATABASE else value
+    def _translated(self, text: str) -> str:
+        for said, own in self._own.items():
+            text = text.replace(said, own)
+        return text
+
+    def _as_shown(self, printed: str) -> str:
+        for said, own in self._own.items():
+            printed = printed.replace(own, said)
+        return printed
 
     def _run(self, command: Command) -> None:
         done = subprocess.run(
-            ["bash", "-c", command.line],
+            ["bash", "-c", self._translated(command.line)],
             cwd=self._folder,
             env=self._env,
             stdin=subprocess.DEVNULL,
@@ -84,7 +93,7 @@ class Reader:
             timeout=120,
             check=False,
         )
-        printed = done.stdout.replace(self._database or DATABASE, DATABASE)
+        printed = self._as_shown(done.stdout)
         assert done.returncode == command.exits, f"$ {command.line}\n{printed}"
         missing = [line for line in command.prints if line != "…" and not says(printed, line)]
         assert missing == [], f"$ {command.line}\n{printed}"
@@ -111,6 +120,8 @@ class Reader:
             said.append(heard)
             assert heard, f"$ {line}\n{''.join(said)}"
             awaited -= {word for word in awaited if word in heard}
+            if address := re.search(r"listening on (\S+)", heard):
+                self._own[SERVER] = address[1]
         drain.start()
 
     @staticmethod
