@@ -1,4 +1,4 @@
-"""Whatever a user can see is on some page, every link leads somewhere, and the map names what is."""
+"""Whatever a user can see is on a page, links lead somewhere, and the map names what is there."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from jobyard.spec.application import JOB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from enum import StrEnum
 
 SOURCE = ROOT / "src" / "jobyard"
 REFERENCE = ROOT / "docs" / "reference"
@@ -82,7 +83,7 @@ def test_every_error_has_an_entry() -> None:
         ("deciding", Event),
     ],
 )
-def test_every_word_for_what_happened_is_explained(page: str, words: type) -> None:
+def test_every_word_for_what_happened_is_explained(page: str, words: type[StrEnum]) -> None:
     text = (ROOT / "docs" / "concepts" / f"{page}.md").read_text()
 
     assert [str(word) for word in words if not re.search(rf"\b{word}\b", text)] == []
@@ -156,9 +157,7 @@ def test_every_page_is_found_from_the_index() -> None:
 def test_every_file_that_the_map_names_is_there() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text() + (ROOT / "CONTRIBUTING.md").read_text()
     named = set(re.findall(r"`((?:\w+/)*[\w*]+\.(?:py|sql|txt|toml))`", text))
-    named |= {
-        name for name in re.findall(r"`((?:store|executor|engine|cli|api|wire)/\w*/?)`", text)
-    }
+    named |= set(re.findall(r"`((?:store|executor|engine|cli|api|wire)/\w*/?)`", text))
     patterns = {name: name.replace("NNNN_name", "*") for name in named}
 
     assert named
