@@ -326,7 +326,7 @@ class Agreement(RuleBasedStateMachine):
 
 def test_both_stores_tell_the_same_story(postgres_dsn: str, tmp_path: Path) -> None:
     with sqlite_stage(tmp_path) as first, postgres_stage(postgres_dsn) as second:
-        examples = max(settings.default.max_examples // 5, 5)
+        examples = max(settings.default.max_examples // 2, 5)
         run_state_machine_as_test(
             lambda: Agreement((first, second)),
             settings=settings(max_examples=examples, stateful_step_count=40),
