@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jobyard import config
 from jobyard.engine.controller import Controller
 from jobyard.engine.worker import Listener, Worker, WorkerSettings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping
+    from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
     from pathlib import Path
 
     from jobyard.config import Settings
     from jobyard.executor.base import Executor
     from jobyard.store.base import LogStore, Store
+
+T = TypeVar("T")
 
 EXECUTORS = ("process", "fake")
 """The executors that there are so far."""
@@ -120,6 +123,15 @@ def new_store(settings: Settings) -> Store:
 def prepare_state_dir(folder: Path) -> None:
     """Make the state folder, for its owner's eyes only."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def run_async(main: Coroutine[Any, Any, T]) -> T:
+    """Run an async main function to its end, on uvloop's event loop where that is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(main)
+    return uvloop.run(main)
 
 
 @asynccontextmanager

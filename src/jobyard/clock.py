@@ -25,9 +25,19 @@ def monotonic() -> float:
     return time.monotonic()
 
 
+def since_boot_ns() -> int:
+    """Tell nanoseconds since this machine's boot, sleep included, as the kernel dates processes."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
 async def sleep(seconds: float) -> None:
     """Wait in the event loop."""
     await asyncio.sleep(seconds)
+
+
+def pause(seconds: float) -> None:
+    """Wait in this thread, where there is no event loop."""
+    time.sleep(seconds)
 
 
 def to_us(moment: datetime) -> int:

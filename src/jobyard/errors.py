@@ -3,6 +3,9 @@
     JobyardError
     ├── InvalidDocument          400  the document as a whole cannot be read or is wrong in places
     ├── InvalidRequest           400  a parameter, header or body of a request
+    │   ├── InvalidQueryParam
+    │   └── InvalidJobId
+    ├── Forbidden                403  a request that a strange web page may have sent
     ├── NotFound                 404
     │   ├── JobNotFound
     │   ├── AttemptNotFound
@@ -14,6 +17,7 @@
     │   └── WorkerIdTaken
     ├── Unusable                 422  understood, but not to be had here
     │   └── ExecutorUnavailable
+    ├── MethodNotAllowed         405
     ├── TooLarge                 413
     ├── StoreUnavailable         503
     ├── ServerUnreachable             (client) nobody answers at that address
@@ -124,6 +128,38 @@ class InvalidQueryParam(InvalidRequest):
     code = "INVALID_QUERY_PARAM"
 
 
+class InvalidJobId(InvalidRequest):
+    """What stands in the place of a job's id is none."""
+
+    slug = "invalid-job-id"
+    title = "Not the id of a job"
+    code = "INVALID_JOB_ID"
+
+    def __init__(self, text: str) -> None:
+        """Show what was given."""
+        super().__init__(
+            f"`{text}` is not the id of a job", hint="ids are whole numbers from 1", value=text
+        )
+
+
+class Forbidden(JobyardError):
+    """A request for another host, or sent by a page of another site."""
+
+    slug = "forbidden"
+    title = "Not from here"
+    status = 403
+    code = "FORBIDDEN"
+
+
+class MethodNotAllowed(JobyardError):
+    """A path that is there, with a method that it does not have."""
+
+    slug = "method-not-allowed"
+    title = "The path does not have this method"
+    status = 405
+    code = "METHOD_NOT_ALLOWED"
+
+
 class NotFound(JobyardError):
     """Something that is asked for by name or id and is not there."""
 
@@ -157,9 +193,9 @@ class AttemptNotFound(NotFound):
     title = "No such attempt"
     code = "ATTEMPT_NOT_FOUND"
 
-    def __init__(self, attempt_id: int) -> None:
-        """Name the id."""
-        super().__init__(f"no attempt has the id {attempt_id}", attempt_id=attempt_id)
+    def __init__(self, attempt_id: int | None = None, detail: str | None = None) -> None:
+        """Name the id, or say in ``detail`` which attempt was looked for otherwise."""
+        super().__init__(detail or f"no attempt has the id {attempt_id}", attempt_id=attempt_id)
 
 
 class WorkerNotFound(NotFound):

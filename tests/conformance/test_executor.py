@@ -371,7 +371,7 @@ def test_the_environment_is_what_the_launch_says_and_no_more(
             "/usr/bin/env", "-0", env={"A": "1", "LANG": "de", "B": "ä\n="}
         )
         env = dict(entry.split("=", 1) for entry in witness.stdout.decode().split("\0") if entry)
-        folder = f"{tmp_path}/scratch/test-session/1-1"
+        folder = f"{tmp_path}/scratch/test-session/1"
         assert env == {
             "PATH": ENVIRON["PATH"],
             "HOME": ENVIRON["HOME"],
@@ -665,14 +665,33 @@ def test_nothing_is_left_of_scratch_folders(
 ) -> None:
     async def main() -> None:
         async with opened(process()) as bench:
-            await bench.run("true")
-            assert names(tmp_path / "scratch" / "test-session") == []
             await bench.run("nosuchcommand")
             await bench.run("sh", "-c", "mkdir -p $JOBYARD_SCRATCH/a/b; touch $JOBYARD_SCRATCH/a/c")
             await bench.run("true", scratch_volumes=("/a",))
         assert names(tmp_path / "scratch") == []
 
     asyncio.run(main())
+
+
+def test_a_scratch_folder_is_empty_and_private_whatever_the_last_program_did(
+    check_process: Callable[..., None],
+) -> None:
+    rude = (
+        "touch $JOBYARD_SCRATCH/left",
+        "chmod 777 $JOBYARD_SCRATCH",
+        "rmdir $JOBYARD_SCRATCH",
+        "rmdir $JOBYARD_SCRATCH; ln -s / $JOBYARD_SCRATCH",
+        "true",
+    )
+    script = "stat -c %a%F $JOBYARD_SCRATCH; ls -A $JOBYARD_SCRATCH"
+
+    async def test(bench: Bench) -> None:
+        for deed in rude:
+            await bench.run("sh", "-c", deed)
+            _, witness = await bench.run("sh", "-c", script)
+            assert witness.stdout == b"700directory\n"
+
+    check_process(test)
 
 
 def test_what_a_program_used_is_told(check_process: Callable[..., None]) -> None:

@@ -63,7 +63,7 @@ def run(
         names = ", ".join(sorted({spec.name for spec in specs}))
         raise click.UsageError(f"--exit-code-from: no job is named `{exit_code_from}` ({names})")
     session = _Run(settings, specs, as_json=as_json)
-    jobs = asyncio.run(session.run())
+    jobs = app.run_async(session.run())
     if as_json:
         show_json({"jobs": session.objects})
     else:

@@ -71,10 +71,14 @@ def decide(
     _notice_starts(decision, ended)
     verdict = count(job, ended, drawn)
     _fit_to_completions(job)
-    if job.outcome is None:
+    decided_before = job.outcome is not None
+    if not decided_before:
         _judge(decision, verdict, now)
     if job.outcome is not None:
         _wind_down(decision, job.outcome, now)
+        if not decided_before and job.active and decision.stop is None:
+            # What runs may go on for a while; nothing more starts.
+            decision.stop = Stop(StopReason.COMPLETED, job.policy.grace, unclaimed=True)
     elif not _hold_back(decision, now):
         _notice_hand_back(decision, ended, now)
         _manage(decision, now, waiting)
@@ -279,7 +283,8 @@ def _over_time(decision: Decision, now: int) -> Verdict | None:
             message = f"active for longer than {policy.active_deadline:g} s"
             return Reason.DEADLINE_EXCEEDED, message
         decision.wake(due)
-    if policy.pending_timeout is not None and job.status is JobStatus.SCHEDULED:
+    waits = job.status is JobStatus.SCHEDULED and policy.parallelism > 0
+    if policy.pending_timeout is not None and waits:
         # A hand-back starts the wait anew.
         since = max(job.admitted_at, job.queued_at or 0)
         due = since + int(policy.pending_timeout * SECOND)

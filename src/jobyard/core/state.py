@@ -142,6 +142,8 @@ class Creation:
 class Stop:
     """Attempts to end: ``count`` active ones (None = all), or those of indexes from ``beyond`` on.
 
+    ``unclaimed`` spares those that a worker has.
+
     Preference is Kubernetes': unclaimed first, then not yet running, then the youngest (B.12).
     """
 
@@ -149,6 +151,7 @@ class Stop:
     grace: float
     count: int | None = None
     beyond: int | None = None
+    unclaimed: bool = False
 
 
 @dataclass(slots=True)

@@ -10,9 +10,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jobyard import clock
 from jobyard.executor import strays, watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _PIPE_BUF = 4096
 """Writes up to this many bytes to a pipe are whole or not at all, whoever else writes."""
@@ -26,10 +30,10 @@ _YOUNG = 1.0
 class Guard:
     """A watcher that runs beside this process. ``renew`` may be called from any thread."""
 
-    def __init__(self, session: str, scratch: str) -> None:
-        """Guard the programs of ``session`` and the folder ``scratch``; nothing runs yet."""
-        self._session = session
-        self._scratch = scratch
+    def __init__(self, session: str, folders: Sequence[str]) -> None:
+        """Guard the programs of ``session``, and folders to remove after them; nothing runs yet."""
+        self.session = session
+        self._folders = folders
         self._lock = threading.Lock()
         self._pipe = -1
         self._alive: dict[int, int] = {}
@@ -68,7 +72,7 @@ class Guard:
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, watcher.DEAF_TO)
         try:
             return subprocess.Popen(
-                [sys.executable, "-I", "-S", program, self._session, self._scratch],
+                [sys.executable, "-I", "-S", program, self.session, *self._folders],
                 stdin=reading,
                 stdout=subprocess.DEVNULL,
                 cwd="/",

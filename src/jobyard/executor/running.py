@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from jobyard.executor.base import Launch, Observer
     from jobyard.executor.limits import Limit
-    from jobyard.executor.process import ProcessExecutor
+    from jobyard.executor.reactor import Reactor
     from jobyard.executor.spawn import Spawned
     from jobyard.executor.strays import Stray
     from jobyard.executor.watcher import Stat
@@ -39,15 +39,15 @@ class Pipe:
 
 
 class RunningProcess:
-    """A program that runs as a process tree; all its steps are driven by ``ProcessExecutor``."""
+    """A program that runs as a process tree; all its steps are driven by its ``Reactor``."""
 
     __slots__ = (
-        "_executor",
         "_grace_timer",
         "_kill_at",
         "_oom",
         "_peak",
         "_progress_seen",
+        "_reactor",
         "_start_error",
         "_started_at",
         "_status",
@@ -74,7 +74,7 @@ class RunningProcess:
     def __init__(
         self,
         *,
-        executor: ProcessExecutor,
+        reactor: Reactor,
         launch: Launch,
         observer: Observer,
         spawned: Spawned,
@@ -83,7 +83,7 @@ class RunningProcess:
         started_at: float,
     ) -> None:
         """Take over a process that was just started."""
-        self._executor = executor
+        self._reactor = reactor
         self.launch = launch
         self.observer = observer
         self.pid = spawned.pid
@@ -92,7 +92,7 @@ class RunningProcess:
         self.scratch = folder
         self.marker = (session.encode(), str(launch.attempt_id).encode())
         self.limits: list[Limit] = []
-        self.start_time = 0
+        self.start_time = spawned.start_time
         self.dying = False
         self.reaped = False
         self.paused = False
@@ -112,7 +112,7 @@ class RunningProcess:
         self._started_at = started_at
         timeout = launch.program.attempt_timeout
         if timeout is not None:
-            self._timeout_timer = executor.loop.call_later(timeout, self._time_out)
+            self._timeout_timer = reactor.loop.call_later(timeout, self._time_out)
 
     def stop(self, grace: float) -> None:
         """Send SIGTERM to all of the tree, SIGKILL after ``grace`` seconds; never lengthens."""
@@ -128,7 +128,7 @@ class RunningProcess:
         if grace <= 0:
             self.kill()
             return
-        self._grace_timer = self._executor.loop.call_later(grace, self.kill)
+        self._grace_timer = self._reactor.loop.call_later(grace, self.kill)
         if first:
             tree.send_group(self.pid, signal.SIGTERM)
             for stat in self._outsiders():
@@ -158,13 +158,13 @@ class RunningProcess:
         """Leave its output in the pipes until ``resume_output``, or until its tree is gone."""
         if not self.paused and not self.reaped:
             self.paused = True
-            self._executor.watch_pipes(self, watch=False)
+            self._reactor.watch_pipes(self, watch=False)
 
     def resume_output(self) -> None:
         """Read its output again."""
         if self.paused:
             self.paused = False
-            self._executor.watch_pipes(self, watch=True)
+            self._reactor.watch_pipes(self, watch=True)
 
     def members(self) -> list[int]:
         """List the pids of its tree, leader first."""
@@ -180,7 +180,7 @@ class RunningProcess:
 
     def stray_gone(self) -> None:
         """Learn that a stray that its end may have waited for is gone."""
-        self._executor.settle_soon()
+        self._reactor.settle_soon()
 
     def _outsiders(self) -> list[Stat]:
         """List what left the process group: signals to the group do not reach it."""
@@ -219,7 +219,7 @@ class RunningProcess:
         progress = scratch.read_progress(self.scratch)
         if progress is not None:
             self._progress_seen = seen
-            self._executor.tell(self.observer.progress, *progress)
+            self._reactor.tell(self.observer.progress, *progress)
 
     def leader_ended(self) -> None:
         """Note that the leader ended: kill its group and the strays that can only be its own."""

@@ -9,9 +9,13 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from jobyard import clock
+from jobyard.executor.watcher import read_stat
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 
@@ -31,6 +35,7 @@ class Spawned:
     """A process just started: a pidfd for its end, the read ends of its stdout and stderr."""
 
     pid: int
+    start_time: int
     pidfd: int
     stdout: int
     stderr: int
@@ -56,6 +61,7 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], cwd: str | None, stdin: i
         # Ours is the only end that must not block; the flag belongs to one end of a pipe.
         os.set_blocking(out_read, False)
         os.set_blocking(err_read, False)
+        before = clock.since_boot_ns()
         child = subprocess.Popen(
             argv,
             stdin=stdin,
@@ -67,6 +73,7 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], cwd: str | None, stdin: i
         )
         # It is waited for by pidfd and reaped by wait4; Popen must not do so when it is deleted.
         child.returncode = 0
+        start_time = _start_time(child.pid, before, clock.since_boot_ns())
         pidfd = _open_pidfd(child.pid)
     except (OSError, ValueError) as error:
         for file in opened:
@@ -74,7 +81,18 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], cwd: str | None, stdin: i
         raise explain(error, argv[0], env, cwd) from error
     os.close(out_write)
     os.close(err_write)
-    return Spawned(child.pid, pidfd, out_read, err_read)
+    return Spawned(child.pid, start_time, pidfd, out_read, err_read)
+
+
+def _start_time(pid: int, before: int, after: int) -> int:
+    """Tell when a process started, in ticks since boot as ``/proc/PID/stat`` says it.
+
+    Reading that file costs a fifth of a spawn; mostly the clock leaves no doubt about the tick.
+    """
+    if before // _TICK == after // _TICK:
+        return before // _TICK
+    stat = read_stat(pid)
+    return stat.start if stat else after // _TICK
 
 
 def _open_pidfd(pid: int) -> int:

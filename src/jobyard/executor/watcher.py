@@ -1,7 +1,8 @@
 """Kill a worker's programs when the worker can no longer do it: a program that runs beside it.
 
-Started as ``python -I -S watcher.py SESSION SCRATCH`` with the read end of a pipe as its stdin;
-uses the standard library only, so what it shares with the worker (reading ``/proc``) lives here.
+Started as ``python -I -S watcher.py SESSION FOLDER...`` with the read end of a pipe as its stdin;
+the folders (scratch, cgroups) are removed after a kill. It uses the standard library only, so what
+it shares with the worker (reading ``/proc``) lives here.
 The worker writes lines: ``start PID START_TIME``, ``end PID``, ``renew DEADLINE`` (on the
 monotonic clock) and ``bye``. The pipe's end without a ``bye``, or a deadline that passes, kills
 every program of the session.
@@ -225,7 +226,20 @@ class Watch:
         return self.deadline is not None and time.monotonic() >= self.deadline
 
 
-def main(session: str, scratch: str) -> None:
+def remove(folder: str) -> None:
+    """Remove a scratch folder with all in it, or a cgroup, whose files cannot be removed."""
+    for path, _, _ in os.walk(folder, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(path)
+    if os.path.exists(f"{folder}/cgroup.procs"):
+        return
+    # Only now: it costs memory that an idle watcher need not hold.
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def main(session: str, *folders: str) -> None:
     """Watch until the worker says goodbye or is gone."""
     signal.pthread_sigmask(signal.SIG_BLOCK, DEAF_TO)
     pipe = sys.stdin.fileno()
@@ -240,10 +254,8 @@ def main(session: str, scratch: str) -> None:
             sweep(session, watch.leaders)
     if not watch.farewell:
         sweep(session, watch.leaders)
-        # Only now: it costs memory that an idle watcher need not hold.
-        import shutil
-
-        shutil.rmtree(scratch, ignore_errors=True)
+        for folder in folders:
+            remove(folder)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ def problem_object(error: JobyardError, instance: str | None = None) -> dict[str
     if error.hint is not None:
         body["hint"] = error.hint
     if isinstance(error, InvalidDocument):
+        body["error_message"] = f"{error.detail}: {error.problems[0]}"
         body["errors"] = [_of_document(problem) for problem in error.problems[:MOST_SHOWN]]
     body.update({name: value for name, value in error.fields.items() if name not in body})
     return body

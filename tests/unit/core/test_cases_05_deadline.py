@@ -116,3 +116,9 @@ def test_a_deadline_of_nothing_fails_the_job_before_it_begins() -> None:
     while not yard.job.terminal:
         yard.sleep()
     assert (yard.now, yard.job.reason, yard.job.failed) == (START, DEADLINE, 0)
+
+
+def test_a_job_that_may_run_nothing_is_not_blamed_for_waiting() -> None:
+    policy = Policy(pending_timeout=10, parallelism=0)
+    yard = a_job(policy, status=JobStatus.SCHEDULED, admitted_at=START).advance(15)
+    assert yard.job.status is JobStatus.SCHEDULED

@@ -228,3 +228,11 @@ def test_a_start_that_is_told_with_the_end_makes_the_job_run_in_passing() -> Non
     yard.decide()
     assert yard.ledger == [Event.DUE, Event.STARTED]
     assert (yard.job.started_at, yard.job.queued_at) == (START + 1, START + 1)
+
+
+def test_once_everything_old_has_ended_a_suspend_holds_nothing_back() -> None:
+    """Row 38: the replacement policy speaks again."""
+    policy = Policy(completion_mode=INDEXED)
+    yard = a_job(policy, "0R").change(suspend=True).change(suspend=False).end_stopped()
+    yard.start_all().change(parallelism=0)
+    assert yard.change(parallelism=1).indexes == [0]

@@ -132,13 +132,21 @@ def test_failed_indexes_are_kept_though_a_rule_completes_the_job() -> None:
 def test_what_still_runs_after_success_has_the_completed_timeout() -> None:
     policy = indexed(completed_timeout=60, active_deadline=30)
     yard = a_job(policy, "0s 1R 2R").decide()
-    assert (yard.stops, yard.counts, yard.job.outcome) == ([], (2, 0, 1, 0), "COMPLETED")
+    assert [stop.unclaimed for stop in yard.stops] == [True]
+    assert (yard.counts, yard.job.outcome) == ((2, 0, 1, 0), "COMPLETED")
     assert yard.succeed(1).counts == (1, 0, 2, 0)
     while yard.seconds_to_wake is not None:
         yard.sleep()
     assert yard.now == START + 60_000_000
     assert (yard.counts, yard.job.status) == ((0, 1, 2, 0), JobStatus.RUNNING)
     assert yard.end_stopped().job.status is JobStatus.COMPLETED
+
+
+def test_nothing_starts_any_more_during_the_completed_timeout() -> None:
+    yard = a_job(indexed(completed_timeout=60), "0s 1R 2P").decide()
+    waiting = [a for a in yard.live() if a.status is AttemptStatus.SCHEDULED]
+    assert waiting == []
+    assert [a.index for a in yard.live() if a.status is AttemptStatus.RUNNING] == [1]
 
 
 @pytest.mark.parametrize("request_", list(Request))

@@ -311,7 +311,9 @@ class Yard:
         rank = [AttemptStatus.SCHEDULED, AttemptStatus.QUEUED, AttemptStatus.RUNNING]
         chosen.sort(key=lambda a: (rank.index(a.status), -a.created_at, -a.id))
         chosen = chosen[: stop.count]
-        assert chosen, "a stop that stops nothing"
+        if stop.unclaimed:
+            chosen = [a for a in chosen if not a.claimed]
+        assert chosen or stop.unclaimed, "a stop that stops nothing"
         gone = [a for a in chosen if not a.claimed]
         asked = [a for a in chosen if a.claimed]
         for attempt in gone:

@@ -177,7 +177,7 @@ def _stop(entry: Entry, stop: Stop) -> Transaction[int]:
     withdrawn = yield Query("withdraw_attempts", (job_id, count, beyond))
     left = -1 if stop.count is None else stop.count - len(withdrawn)
     asked: Rows = []
-    if left:
+    if left and not stop.unclaimed:
         asked = yield Query(
             "ask_attempts", (job_id, left, beyond, str(stop.reason), float(stop.grace))
         )

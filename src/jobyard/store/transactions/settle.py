@@ -55,9 +55,9 @@ def settle(
     book = Book()
     yield from lock(book, _jobs_with_news(reports))
     yield from _starts(book, speaker, reports, settled, now)
+    yield from _small_news(book, speaker, reports, now)
     yield from _ends(book, speaker, reports, settled, now)
     yield from _crashes(book, speaker, reports, settled, now)
-    yield from _small_news(book, speaker, reports, now)
     for entry in book:
         yield from decide_on(entry, now)
     if want is not None and not speaker.draining:
@@ -100,10 +100,14 @@ def _starts(
     if not reports.started:
         return
     rows = sorted((r.attempt_id, _at(now, r.age), r.handle) for r in reports.started)
-    accepted = {row[0] for row in (yield Query("start_attempts", (speaker.session,), rows))}
+    accepted = {row[0]: row[1] for row in (yield Query("start_attempts", (speaker.session,), rows))}
     for report in reports.started:
         if report.attempt_id not in accepted:
             settled.rejected.append(report.attempt_id)
+        elif accepted[report.attempt_id] is not None:
+            # It is being stopped: its start is no news to the job, which may have been
+            # suspended and resumed since.
+            continue
         elif report.first and report.job_id in book:
             entry = book[report.job_id]
             entry.note(core.started(entry.job, _at(now, report.age)))

@@ -46,14 +46,15 @@ WHERE id = ANY ($1::bigint[])
 RETURNING id, job_id, idx, number, executor;
 
 -- name: start_attempts :rows
--- Fenced by the session: note that programs run. Answers with those it speaks for.
+-- Fenced by the session: note that programs run. Answers with those it speaks for,
+-- and what they had been asked.
 UPDATE attempts AS a
 SET status = 'RUNNING', started_at = coalesce(a.started_at, r.started_at), handle = r.handle
 FROM unnest($2::bigint[], $3::bigint[], $4::text[]) AS r (id, started_at, handle)
 WHERE a.id = r.id
     AND a.session = $1
     AND a.finished_at IS NULL
-RETURNING a.id;
+RETURNING a.id, a.stop_reason;
 
 -- name: end_attempts :rows
 -- Fenced by the session: write how attempts ended. Answers with those it speaks for, and what

@@ -47,14 +47,15 @@ WHERE id IN (SELECT value FROM json_each(?1))
 RETURNING id, job_id, idx, number, executor;
 
 -- name: start_attempts :rows
--- Fenced by the session: note that programs run. Answers with those it speaks for.
+-- Fenced by the session: note that programs run. Answers with those it speaks for,
+-- and what they had been asked.
 UPDATE attempts
 SET status = 'RUNNING', started_at = coalesce(started_at, row.value ->> 1), handle = row.value ->> 2
 FROM json_each(?2) AS row
 WHERE attempts.id = row.value ->> 0
     AND +session = ?1
     AND finished_at IS NULL
-RETURNING attempts.id;
+RETURNING attempts.id, stop_reason;
 
 -- name: end_attempts :rows
 -- Fenced by the session: write how attempts ended. Answers with those it speaks for, and what

@@ -1,0 +1,154 @@
+"""Write the files that are made from the code: reference pages, schemas, the drawing of statuses.
+
+With ``--check`` nothing is written; files that are not current are named, and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+import draw_statuses
+
+from jobyard import config, errors
+from jobyard.cli import COMMANDS, jobyard
+from jobyard.spec.schema import schemas
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jobyard.store.base import LogStore, Store
+
+ROOT = Path(__file__).parent.parent
+REFERENCE = Path("docs/reference")
+NOTE = "<!-- made by scripts/generate.py -->\n"
+
+
+def generated() -> dict[Path, str]:
+    """Make every file, by its path below the repository's root."""
+    files = {
+        REFERENCE / "cli.md": cli_page(),
+        REFERENCE / "settings.md": settings_page(),
+        REFERENCE / "errors.md": errors_page(),
+        REFERENCE / "openapi.json": _json(openapi()),
+    }
+    for name, schema in schemas().items():
+        files[REFERENCE / f"{name}.schema.json"] = _json(schema)
+    statuses = draw_statuses.PAGE
+    files[statuses.relative_to(ROOT)] = draw_statuses.page(statuses.read_text(encoding="utf-8"))
+    return files
+
+
+def cli_page() -> str:
+    """Write the help of every command."""
+    context = click.Context(jobyard, info_name="jobyard")
+    lines = ["# Commands", "", NOTE]
+    lines += ["Data goes to stdout, talk to stderr. Exit codes:", "", "| code | meaning |"]
+    lines.append("| --- | --- |")
+    codes = {name: code for name, code in vars(errors.ExitCode).items() if name.isupper()}
+    lines += [f"| {code} | {name.lower().replace('_', ' ')} |" for name, code in codes.items()]
+    for name in COMMANDS:
+        command = jobyard.get_command(context, name)
+        if command is not None:
+            lines += _sections(command, click.Context(command, info_name=name, parent=context))
+    return "\n".join(lines) + "\n"
+
+
+def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
+    yield from ("", f"{'#' * (1 + context.command_path.count(' '))} {context.command_path}", "")
+    yield from (_prose(command), "", "```", _usage(command, context), "```")
+    yield from _options(command, context)
+    if isinstance(command, click.Group):
+        for name, below in command.commands.items():
+            yield from _sections(below, click.Context(below, info_name=name, parent=context))
+
+
+def _usage(command: click.Command, context: click.Context) -> str:
+    return " ".join([context.command_path, *command.collect_usage_pieces(context)])
+
+
+def _prose(command: click.Command) -> str:
+    return "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
+
+
+def _options(command: click.Command, context: click.Context) -> Iterator[str]:
+    rows = [
+        record
+        for parameter in command.get_params(context)
+        if isinstance(parameter, click.Option) and "--help" not in parameter.opts
+        if (record := parameter.get_help_record(context)) is not None
+    ]
+    if rows:
+        yield from ("", "| option | meaning |", "| --- | --- |")
+    for names, meaning in rows:
+        yield f"| `{_cell(names)}` | {_cell(meaning)} |"
+
+
+def settings_page() -> str:
+    """Write the table of settings."""
+    lines = ["# Settings", "", NOTE, "A flag wins over the environment, which wins over the"]
+    lines += ["default; `jobyard doctor` shows each setting and where it comes from.", ""]
+    lines += ["| variable | default | meaning |", "| --- | --- | --- |"]
+    for setting in config.SETTINGS:
+        default = "" if setting.default is None else f"`{setting.default}`"
+        lines.append(f"| `{setting.variable}` | {default} | {_cell(setting.meaning)} |")
+    return "\n".join(lines) + "\n"
+
+
+def errors_page() -> str:
+    """Write every error with its codes."""
+    lines = ["# Errors", "", NOTE, "Over HTTP an error is `application/problem+json` whose `type`"]
+    lines += ["ends in the slug; the command line ends with the exit code.", ""]
+    lines += ["| error | `error_code` | HTTP | exit | meaning |", "| --- | --- | --- | --- | --- |"]
+    for kind in _leaves(errors.JobyardError):
+        about = (kind.__doc__ or "").split("\n\n")[0].replace("\n", " ")
+        lines.append(
+            f'| <a id="{kind.slug}"></a>{kind.slug} | `{kind.code}` | {kind.status} '
+            f"| {kind.exit_code} | {_cell(about)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _leaves(kind: type[errors.JobyardError]) -> Iterator[type[errors.JobyardError]]:
+    for below in kind.__subclasses__():
+        yield below
+        yield from _leaves(below)
+
+
+def openapi() -> dict[str, Any]:
+    """Describe the HTTP API; a description needs no store."""
+    from jobyard.api.app import make_app
+
+    return make_app(cast("Store", None), cast("LogStore", None)).openapi()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def main() -> None:
+    """Write what is not current, or only tell of it."""
+    stale = [
+        path
+        for path, text in generated().items()
+        if not (ROOT / path).exists() or (ROOT / path).read_text(encoding="utf-8") != text
+    ]
+    if "--check" in sys.argv[1:]:
+        for path in stale:
+            print(f"{path} is not current: run `make generate`", file=sys.stderr)
+        sys.exit(1 if stale else 0)
+    for path, text in generated().items():
+        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / path).write_text(text, encoding="utf-8")
+    print(f"written: {', '.join(map(str, stale)) or 'nothing, all is current'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""HTTP: the desk where requests are taken, the routes that lead to it, and the server."""

@@ -1,0 +1,18 @@
+"""The parameters that several routes share, as OpenAPI describes them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path, Query
+
+from jobyard.api.desk import MOST_JOBS, MOST_ROWS, PAGE
+
+LARGEST_ID = 2**63 - 1
+
+JobId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id of a job.")]
+WorkerId = Annotated[str, Path(min_length=1, max_length=253, description="The id of a worker.")]
+Limit = Annotated[int, Query(ge=1, le=MOST_JOBS, description=f"Jobs on a page, {PAGE} by default.")]
+Rows = Annotated[int, Query(ge=1, le=MOST_ROWS, description="Entries on a page.")]
+After = Annotated[int, Query(ge=0, le=LARGEST_ID, description="Only ids above this one.")]
+Index = Annotated[int | None, Query(ge=0, le=2**31 - 1, description="Only attempts of this index.")]

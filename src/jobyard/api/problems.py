@@ -1,0 +1,74 @@
+"""Every error as `application/problem+json` (RFC 9457), whoever raised it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from jobyard.errors import (
+    Internal,
+    InvalidJobId,
+    InvalidQueryParam,
+    InvalidRequest,
+    JobyardError,
+    MethodNotAllowed,
+    NotFound,
+)
+from jobyard.wire.problems import problem_object
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def problem(error: JobyardError, instance: str, headers: dict[str, str] | None = None) -> Response:
+    """Answer with an error; ``instance`` is the path that was asked."""
+    body = json.dumps(problem_object(error, instance), ensure_ascii=False, default=str)
+    return Response(body.encode("utf-8", "replace"), error.status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Have an app answer with problems whatever goes wrong inside its routes."""
+
+    @app.exception_handler(JobyardError)
+    async def ours(request: Request, error: JobyardError) -> Response:
+        return problem(error, request.url.path)
+
+    @app.exception_handler(HTTPException)
+    async def of_the_framework(request: Request, error: HTTPException) -> Response:
+        headers = dict(error.headers) if error.headers else None
+        return problem(_translated(error, request), request.url.path, headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def of_parameters(request: Request, error: RequestValidationError) -> Response:
+        return problem(_of_parameters(error.errors()), request.url.path)
+
+
+def _translated(error: HTTPException, request: Request) -> JobyardError:
+    path, method = request.url.path, request.method
+    if error.status_code == NotFound.status:
+        return NotFound(f"there is nothing at {path}", hint="/openapi.json lists every path")
+    if error.status_code == MethodNotAllowed.status:
+        allowed = (error.headers or {}).get("Allow", "")
+        return MethodNotAllowed(f"{path} has no {method}", hint=f"it has {allowed}")
+    if error.status_code < Internal.status:
+        return InvalidRequest(str(error.detail))
+    return Internal("the server failed", hint="its log says how")
+
+
+def _of_parameters(errors: Sequence[Any]) -> JobyardError:
+    """Name every parameter that is wrong; a job's id goes first, for nothing else matters then."""
+    for found in errors:
+        if found["loc"][-1] == "job_id":
+            return InvalidJobId(str(found["input"]))
+    told = [
+        f"{found['loc'][-1]} is `{found['input']}`: {found['msg'].removeprefix('Input ')}"
+        for found in errors
+    ]
+    names = [str(found["loc"][-1]) for found in errors]
+    return InvalidQueryParam("; ".join(told), parameter=", ".join(names))

@@ -1,0 +1,96 @@
+"""Run the server inside an event loop that is already there, under its owner's signals."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+from jobyard.api.guard import is_loopback
+from jobyard.errors import InvalidSetting
+
+PATIENCE = 5
+"""Seconds that requests under way have when the server ends."""
+BACKLOG = 2048
+
+
+class _Uvicorn(uvicorn.Server):
+    """A server that leaves signals to whoever runs it, and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+class Server:
+    """An HTTP server on an address of this machine."""
+
+    def __init__(self, app: Any, host: str, port: int) -> None:
+        """Take the address; port 0 takes any that is free.
+
+        Raises:
+            InvalidSetting: the address is not a loopback one, or cannot be had.
+        """
+        self._socket = _listen(host, port)
+        number = self._socket.getsockname()[1]
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"http://{shown}:{number}"
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=PATIENCE,
+        )
+        self._uvicorn = _Uvicorn(config, self._is_ready)
+        self._heard: Callable[[], None] | None = None
+
+    async def run(self, ready: Callable[[], None] | None = None) -> None:
+        """Serve until told to end; ``ready`` is called once requests are answered."""
+        self._heard = ready
+        await self._uvicorn.serve([self._socket])
+
+    def _is_ready(self) -> None:
+        if self._heard is not None:
+            self._heard()
+
+    def end(self, *, at_once: bool = False) -> None:
+        """Take no more requests, and have ``run`` return when those under way are answered."""
+        self._uvicorn.should_exit = True
+        self._uvicorn.force_exit = self._uvicorn.force_exit or at_once
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if not is_loopback(host):
+        raise InvalidSetting(
+            f"the server will not listen on {host}: whoever reaches it could run programs here",
+            hint="use 127.0.0.1; to reach it from elsewhere, forward the port (ssh -L)",
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise InvalidSetting(
+            f"cannot listen on {host} port {port}: {getattr(error, 'strerror', None) or error}",
+            hint="is another server there? --port 0 takes any free port",
+        ) from error
+    listener.setblocking(False)  # noqa: FBT003 - the standard library's name
+    return listener

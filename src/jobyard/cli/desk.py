@@ -1,0 +1,163 @@
+"""Whom a command asks: a server, or the store of the state folder itself; the answers are alike."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from jobyard import clock
+from jobyard.api.desk import Desk as StoreDesk
+from jobyard.app import EXECUTORS, open_yard
+from jobyard.cli.whereabouts import find
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from jobyard.config import Settings
+
+    Object = dict[str, Any]
+
+TERMINAL = ("COMPLETED", "FAILED", "STOPPED", "CANCELED")
+FIRST_LOOK, SLOWEST_LOOK = 0.02, 0.5
+
+
+class Stretch(Protocol):
+    """A part of an attempt's output, and where the next part begins."""
+
+    @property
+    def data(self) -> bytes:
+        """The bytes."""
+
+    @property
+    def next_offset(self) -> int:
+        """Where the next part begins, counted in bytes of the attempt."""
+
+
+class Desk(Protocol):
+    """What commands ask; objects are those of the HTTP API."""
+
+    async def submit_all(self, document: Mapping[str, Any]) -> list[Object]:
+        """Submit the jobs of a document."""
+
+    async def job(self, job_id: int) -> Object:
+        """Read a job."""
+
+    async def jobs_page(
+        self,
+        *,
+        status: str,
+        last_job_id: int | None,
+        limit: int,
+        name: str | None,
+        namespace: str | None,
+    ) -> Object:
+        """Read a page of jobs."""
+
+    async def stop(self, job_id: int) -> Object:
+        """Stop a job."""
+
+    async def cancel(self, job_id: int) -> Object:
+        """Withdraw a job."""
+
+    async def suspend(self, job_id: int) -> Object:
+        """Suspend a job."""
+
+    async def resume(self, job_id: int) -> Object:
+        """Resume a job."""
+
+    async def attempts_page(
+        self, job_id: int, *, after: int = 0, limit: int = 1000, index: int | None = None
+    ) -> Object:
+        """Read a page of a job's attempts."""
+
+    async def events(self, job_id: int, *, after: int = 0, limit: int = 1000) -> Object:
+        """Read a page of a job's ledger."""
+
+    async def progress(self, job_id: int) -> Object:
+        """Read how far a job is."""
+
+    def logs(
+        self,
+        job_id: int,
+        *,
+        attempt: int | None = None,
+        attempt_id: int | None = None,
+        index: int | None = None,
+        stream: str | None = None,
+    ) -> AsyncIterator[bytes]:
+        """Read what a job's programs printed."""
+
+    async def log_stretch(
+        self, job_id: int, attempt_id: int, *, offset: int, limit: int, stream: str | None = None
+    ) -> Stretch:
+        """Read a stretch of one attempt's output."""
+
+    async def workers(self) -> Object:
+        """List workers."""
+
+    async def worker(self, worker_id: str) -> Object:
+        """Read a worker."""
+
+    async def drain(self, worker_id: str, *, draining: bool = True) -> Object:
+        """Have a worker claim nothing new, or claim again."""
+
+
+class _Embedded(StoreDesk):
+    """The desk of a store in this process, with the client's ways of submitting and reading."""
+
+    async def submit_all(self, document: Mapping[str, Any]) -> list[Object]:
+        return (await self.submit(json.dumps(document).encode(), syntax="json")).jobs
+
+    async def logs(
+        self,
+        job_id: int,
+        *,
+        attempt: int | None = None,
+        attempt_id: int | None = None,
+        index: int | None = None,
+        stream: str | None = None,
+    ) -> AsyncIterator[bytes]:
+        pieces = await self.open_logs(
+            job_id, attempt=attempt, attempt_id=attempt_id, index=index, stream=stream
+        )
+        async for piece in pieces:
+            yield piece
+
+
+def server_of(settings: Settings) -> str | None:
+    """Find the server to ask: the one that was named, else the one that serves the state folder."""
+    if settings.url:
+        return settings.url
+    return None if settings.database else find(settings.state_dir)
+
+
+@asynccontextmanager
+async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
+    """Reach the server if there is one, else open the store.
+
+    Raises:
+        StoreUnavailable: the database cannot be reached.
+        SchemaMismatch: the database is newer than this program.
+    """
+    url = server_of(settings)
+    if url is not None:
+        # The HTTP library is imported only for commands that speak HTTP.
+        from jobyard.client import AsyncClient
+
+        async with AsyncClient(url) as client:
+            yield client
+        return
+    async with open_yard(settings) as yard:
+        yield _Embedded(yard.store, yard.logs, executors=EXECUTORS, trigger="cli")
+
+
+async def until_over(desk: Desk, job_id: int) -> Object:
+    """Wait until a job is over and return it."""
+    pause = FIRST_LOOK
+    while True:
+        job = await desk.job(job_id)
+        if job["status"] in TERMINAL:
+            return job
+        await clock.sleep(pause)
+        pause = min(pause * 1.5, SLOWEST_LOOK)

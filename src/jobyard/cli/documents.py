@@ -1,0 +1,100 @@
+"""Check documents without running them, and print their schemas."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobyard import clock
+from jobyard.cli.options import as_json
+from jobyard.cli.printer import say, show_error, show_json
+from jobyard.errors import ExitCode, InvalidDocument, JobyardError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobyard.errors import Problem
+
+    Object = dict[str, Any]
+
+STDIN = "-"
+
+
+@click.command()
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    metavar="FILE...",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+)
+@click.option("--executor", help="Check as if this executor ran every job.")
+@as_json
+@click.pass_context
+def validate(
+    ctx: click.Context, files: tuple[str, ...], executor: str | None, as_json: bool
+) -> None:
+    """Check files without running them; every problem is told, with its place."""
+    checked = [_check(file, executor, quiet=as_json) for file in files]
+    if as_json:
+        show_json({"files": checked})
+    if not all(file["valid"] for file in checked):
+        ctx.exit(ExitCode.FAILED)
+
+
+def _check(file: str, executor: str | None, *, quiet: bool) -> Object:
+    # Reading documents takes the YAML reader, which only commands that read them import.
+    from jobyard.spec.load import load
+
+    name = "standard input" if file == STDIN else file
+    text = sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
+    found: Object = {"file": file, "valid": True, "jobs": [], "problems": [], "warnings": []}
+    try:
+        loaded = load(text, now=clock.now(), executor=executor, source=name)
+    except JobyardError as error:
+        found["valid"] = False
+        problems = error.problems if isinstance(error, InvalidDocument) else []
+        found["problems"] = _listed(problems) or [{"message": error.detail}]
+        if not quiet:
+            show_error(error)
+        return found
+    found["jobs"] = [spec.name for spec in loaded.specs]
+    found["warnings"] = _listed(loaded.warnings)
+    if not quiet:
+        count = len(loaded.specs)
+        click.echo(f"{name}: valid, {count} {'job' if count == 1 else 'jobs'}")
+        for warning in loaded.warnings:
+            say(f"  {'note' if warning.code == 'Note' else 'warning'}: {_line(warning)}")
+    return found
+
+
+def _line(problem: Problem) -> str:
+    return str(problem) if problem.path else problem.message
+
+
+def _listed(problems: Sequence[Problem]) -> list[Object]:
+    return [
+        {
+            "path": problem.path,
+            "line": problem.line,
+            "code": problem.code,
+            "message": problem.message,
+            "value": problem.value,
+            "legal": problem.legal,
+        }
+        for problem in problems
+    ]
+
+
+@click.command()
+@click.argument(
+    "shape", type=click.Choice(["application", "kubernetes-job"]), default="application"
+)
+def schema(shape: str) -> None:
+    """Print the JSON Schema of a document: the application document, or a Kubernetes Job."""
+    from jobyard.spec.schema import schemas
+
+    show_json(schemas()[shape])

@@ -1,0 +1,110 @@
+"""The options that several commands share, and the settings they make."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from jobyard import config
+from jobyard.errors import InvalidSetting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from jobyard.config import Settings
+
+    Command = Callable[..., Any]
+
+    _ParamType = click.ParamType[Any]
+else:
+    # Generic for type checkers only: older releases of click cannot be subscripted.
+    _ParamType = click.ParamType
+
+T = TypeVar("T")
+
+STORE_SETTINGS = ("state_dir", "database")
+
+
+def store_options(command: Command) -> Command:
+    """Let a command choose its store; it gets ``settings`` for the options it declares."""
+    return _gathered(_state_dir(_database(command)))
+
+
+def server_options(command: Command) -> Command:
+    """Let a command choose the server it talks to, or a store to work on without one."""
+    return _gathered(_url(_state_dir(_database(command))))
+
+
+def _gathered(command: Command) -> Command:
+    """Hand a command ``settings`` in place of the options that are settings."""
+    names = [setting.name for setting in config.SETTINGS]
+
+    @wraps(command)
+    def gathering(*args: Any, **options: Any) -> Any:
+        flags = {name: options.pop(name) for name in names if name in options}
+        return command(*args, settings=load(flags), **options)
+
+    return gathering
+
+
+def load(flags: dict[str, Any]) -> Settings:
+    """Gather the settings from flags, environment and defaults."""
+    return config.load(flags)
+
+
+_state_dir = click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder of the SQLite database, logs and scratch folders.",
+)
+_database = click.option("--database", metavar="URL", help="PostgreSQL in place of SQLite.")
+_url = click.option("--url", metavar="URL", help="The server to talk to.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+job_id = click.argument("job_id", type=click.IntRange(1, 2**63 - 1), metavar="ID")
+
+
+class Read(_ParamType):
+    """An option whose text is read as the setting of the same kind is."""
+
+    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
+        """Read with ``read``, which raises ValueError with what would be legal."""
+        self.name = name
+        self._read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a text; anything else is a default and stays itself."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._read(value)
+        except ValueError as error:
+            self.fail(f"`{value}` is not {error}", param, ctx)
+
+
+DURATION = Read("duration", config.duration)
+SIZE = Read("size", config.size)
+COUNT = Read("count", config.count)
+
+
+def pairs(texts: Sequence[str], flag: str) -> dict[str, str]:
+    """Read options of the form ``KEY=VALUE``.
+
+    Raises:
+        InvalidSetting: one has no ``=`` or no key.
+    """
+    read = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise InvalidSetting(f"{flag} is `{text}`", hint=f"it must be {flag} KEY=VALUE")
+        read[name] = value
+    return read
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's work in an event loop."""
+    return asyncio.run(work)
