@@ -293,6 +293,16 @@ def test_a_replaced_spec_is_what_is_read_and_run(stage: Stage) -> None:
     assert stage.job(other).state.policy.backoff_limit == 6
 
 
+def test_the_spec_of_a_job_that_is_over_stays_as_it_is(stage: Stage) -> None:
+    job_id = stage.submit_one(make_spec(policy={"completions": 0}))
+    before = stage.job(job_id)
+
+    with pytest.raises(StateConflict):
+        replaced(stage, job_id)
+
+    assert stage.job(job_id) == before
+
+
 def test_an_attempt_is_asked_to_stop_once(stage: Stage) -> None:
     policy = {"replacement_policy": ReplacementPolicy.FAILED}
     job_id = stage.submit_one(make_spec(policy=policy))

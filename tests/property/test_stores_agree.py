@@ -87,9 +87,10 @@ conditions = st.sampled_from(DependencyCondition)
 class Agreement(RuleBasedStateMachine):
     """One history, told to two stores."""
 
-    def __init__(self, stages: tuple[Stage, Stage]) -> None:
+    stages: tuple[Stage, Stage]
+
+    def __init__(self) -> None:
         super().__init__()
-        self.stages = stages
         self.jobs: list[int] = []
         self.sessions: list[str] = []
         self.claims: list[Claim] = []
@@ -300,9 +301,12 @@ class Agreement(RuleBasedStateMachine):
             return
         self.both(lambda store: store.workers())
         for job in self.read():
-            attempts = self.both(lambda store, job=job: store.attempts(job.id))
-            self.both(lambda store, job=job: store.events(job.id))
-            self.check(job, attempts)
+            self.agree_on(job)
+
+    def agree_on(self, job: Job) -> None:
+        attempts = self.both(lambda store: store.attempts(job.id))
+        self.both(lambda store: store.events(job.id))
+        self.check(job, attempts)
 
     def check(self, job: Job, attempts: list[Attempt]) -> None:
         state = job.state
@@ -326,8 +330,11 @@ class Agreement(RuleBasedStateMachine):
 
 def test_both_stores_tell_the_same_story(postgres_dsn: str, tmp_path: Path) -> None:
     with sqlite_stage(tmp_path) as first, postgres_stage(postgres_dsn) as second:
-        examples = max(settings.default.max_examples // 5, 5)
+
+        class OnStages(Agreement):
+            stages = (first, second)
+
+        examples = settings().max_examples // 2
         run_state_machine_as_test(
-            lambda: Agreement((first, second)),
-            settings=settings(max_examples=examples, stateful_step_count=40),
+            OnStages, settings=settings(max_examples=examples, stateful_step_count=40)
         )

@@ -256,7 +256,11 @@ class Store(Protocol):
         """
 
     async def replace_spec(self, job_id: int, spec: JobSpec) -> Job:
-        """Put a changed spec in place of the old one, and decide."""
+        """Put a changed spec in place of the old one, and decide.
+
+        Raises:
+            StateConflict: the job is terminal.
+        """
 
     async def decide(self, job_ids: Sequence[int]) -> Decided:
         """Decide on these jobs, as far as nobody else holds them."""

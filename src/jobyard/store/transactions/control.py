@@ -93,10 +93,18 @@ def suspend(job_id: int, *, suspend: bool) -> Transaction[tuple[Job, bool]]:
 
 
 def replace_spec(job_id: int, spec: JobSpec) -> Transaction[tuple[Job, bool]]:
-    """Put a changed spec in place of the old one, and decide."""
+    """Put a changed spec in place of the old one, and decide.
+
+    Raises:
+        StateConflict: the job is terminal.
+    """
 
     def change(entry: Entry, now: int) -> Transaction[None]:
         del now
+        if entry.job.terminal:
+            expected = tuple(str(status) for status in ACTIVE)
+            what = f"to change job {job_id}"
+            raise StateConflict(what, expected=expected, actual=str(entry.job.status))
         entry.job = core.replace_policy(entry.job, spec.policy)
         entry.changed = True
         yield Query("update_policy", (job_id, policy_json(spec.policy)))
