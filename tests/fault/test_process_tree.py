@@ -65,7 +65,7 @@ def wait_until_dead(pid: int) -> None:
 @contextlib.asynccontextmanager
 async def opened(scratch: Path, **settings: Any) -> AsyncIterator[ProcessExecutor]:
     executor = ProcessExecutor(scratch, environ=os.environ, **settings)
-    await executor.open("test-session")
+    await executor.open(f"{scratch.parent.name}-{scratch.name}")
     try:
         yield executor
     finally:
@@ -294,7 +294,7 @@ while True:
         await witness.line()
         running.stop(0)
         assert (await witness.end()).exit_code == 137
-        assert watcher.find_victims("test-session", {}) == []
+        assert watcher.find_victims(executor._session, {}) == []
 
     check(test)
 
@@ -335,6 +335,31 @@ def test_a_program_that_takes_too_much_memory_is_killed_and_says_so(
     check(test, use_cgroups=cgroups, sample=0.005)
 
 
+def test_memory_taken_before_the_move_into_the_cgroup_counts_too(
+    check: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter = limits.CgroupLimit.enter
+
+    async def test(executor: ProcessExecutor) -> None:
+        if executor.capabilities().memory_limit != "cgroup":
+            pytest.skip("no cgroup can be made here")
+
+        def late(limit: limits.CgroupLimit, pid: int, members: Any) -> None:
+            while len(tree.read_descendants(pid)) < 4 or sum_resident(members()) < 200 * MIB:
+                assert is_alive(pid)
+            enter(limit, pid, members)
+
+        monkeypatch.setattr(limits.CgroupLimit, "enter", late)
+        _, witness = start(executor, *PYTHON, FAMILY, resources=Resources(limit_memory=100 * MIB))
+        assert (await witness.end()).oom
+
+    check(test, sample=0.005)
+
+
+def sum_resident(pids: list[int]) -> int:
+    return sum(map(tree.read_resident, pids))
+
+
 def test_memory_that_a_family_shares_is_counted_once(check: Callable[..., None]) -> None:
     script = """
 import os, sys
@@ -362,7 +387,7 @@ sys.stdin.readline()
 
 
 def test_a_program_and_what_it_forked_at_once_are_inside_its_cgroup(
-    check: Callable[..., None],
+    check: Callable[..., None], tmp_path: Path
 ) -> None:
     script = "sleep 1000 & (setsid sleep 1000 & echo $!); echo $!; read line < $1"
 
@@ -377,14 +402,14 @@ def test_a_program_and_what_it_forked_at_once_are_inside_its_cgroup(
                 assert witness.handle is not None
                 await looked_at(stray)
                 for pid in (witness.handle.state["pid"], child, stray):
-                    assert count_cgroups(pid, "/jobyard-test-session/1") >= wanted
+                    assert count_cgroups(pid, f"/jobyard-{executor._session}/1") >= wanted
                 running.stop(30)
                 await witness.end()
         folders = [executor._cgroups.memory, executor._cgroups.cpu]
         assert [path for folder in folders if folder for path in folder.glob("1*")] == []
 
     check(test, tick=0.01)
-    assert list(Path("/sys/fs/cgroup").rglob("jobyard-test-session")) == []
+    assert list(Path("/sys/fs/cgroup").rglob(f"jobyard-{tmp_path.name}*")) == []
 
 
 def count_cgroups(pid: int, end: str) -> int:
@@ -465,6 +490,7 @@ class Worker:
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": str(Path(jobyard.__file__).parents[1])},
         )
+        self.unheard: list[list[str]] = []
         self.watcher = int(self.line("watcher")[0])
 
     def end_of_watch(self) -> None:
@@ -473,12 +499,17 @@ class Worker:
         assert list(Path("/sys/fs/cgroup").rglob(f"jobyard-{self.session}")) == []
 
     def line(self, *words: str) -> list[str]:
-        """Read on until a line that begins with these words; return the rest of its words."""
+        """Wait for a line that begins with these words, take it, return the rest of its words."""
         assert self.process.stdout is not None
+        for said in self.unheard:
+            if said[: len(words)] == list(words):
+                self.unheard.remove(said)
+                return said[len(words) :]
         for line in self.process.stdout:
             said = line.decode().split()
             if said[: len(words)] == list(words):
                 return said[len(words) :]
+            self.unheard.append(said)
         pytest.fail(f"the worker ended without saying {words}")
 
     def say(self, line: str) -> None:
@@ -547,6 +578,18 @@ def test_what_left_a_program_dies_with_a_worker_that_is_killed(
     worker.end_of_watch()
     assert not is_alive(int(pid))
     assert worker.left() == []
+
+
+def test_what_stayed_in_a_programs_session_dies_with_a_killed_worker_that_never_saw_it(
+    working: Callable[..., Worker],
+) -> None:
+    escape = ESCAPES["wiped environment"].replace("echo", "echo escaped")
+    worker = working(("sh", "-c", f"{escape}; exec sleep 1000"), tick=1000)
+    pid = int(worker.line("escaped")[0])
+    worker.kill()
+
+    worker.end_of_watch()
+    assert not is_alive(pid)
 
 
 def test_a_program_without_a_trace_in_its_environment_dies_with_its_worker(
@@ -651,12 +694,14 @@ def test_signals_to_the_terminals_group_do_not_reach_the_watcher(
 
 
 def test_a_process_that_only_has_the_pid_of_a_registered_one_is_left_alone() -> None:
-    with subprocess.Popen(["sleep", "1000"], start_new_session=True) as child:
-        stat = watcher.read_stat(child.pid)
-        assert stat is not None
-        assert watcher.find_victims("no-such-session", {child.pid: stat.start - 1}) == []
-        assert watcher.find_victims("no-such-session", {child.pid: stat.start}) == [stat]
-        child.kill()
+    child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    stat = watcher.read_stat(child.pid)
+    assert stat is not None
+    found = [watcher.find_victims("none", {child.pid: stat.start - early}) for early in (1, 0)]
+    child.kill()
+    child.wait()
+
+    assert [[victim.pid for victim in victims] for victims in found] == [[], [child.pid]]
 
 
 def test_what_a_dead_session_left_is_collected(working: Callable[..., Worker]) -> None:

@@ -1,9 +1,10 @@
 """A worker in little, to be killed: opens a process executor, starts programs, waits for ever.
 
-Reads one JSON object as its argument: ``scratch``, ``programs`` (argument vectors), and what else
-is to happen: ``deadline`` (seconds from now to renew until), ``die_unregistered`` (SIGKILL itself
-between the spawn of the last program and its registration). Prints one line for each event; what
-its programs print goes through as it is. ``renew SECONDS`` on stdin renews.
+Reads one JSON object as its argument: ``scratch``, ``session``, ``programs`` (argument vectors),
+and what else is to happen: ``tick`` (seconds between looks for strays), ``deadline`` (seconds from
+now to renew until), ``die_unregistered`` (SIGKILL itself between the spawn of the last program and
+its registration). Prints one line for each event; what its programs print goes through as it is.
+``renew SECONDS`` on stdin renews.
 """
 
 from __future__ import annotations
@@ -68,7 +69,9 @@ def die(*_: Any) -> None:
 
 async def main(orders: dict[str, Any]) -> None:
     setattr(process, "Guard", TellingGuard)  # noqa: B010 - not for the type checker
-    executor = process.ProcessExecutor(orders["scratch"], environ=os.environ, tick=0.02)
+    executor = process.ProcessExecutor(
+        orders["scratch"], environ=os.environ, tick=orders.get("tick", 0.02)
+    )
     await executor.open(orders["session"])
     if "deadline" in orders:
         executor.renew(clock.monotonic() + orders["deadline"])

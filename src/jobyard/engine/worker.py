@@ -108,6 +108,7 @@ class Worker:
         self._channel = AttemptChannel(store, self._runs.get)
         self._wake = asyncio.Event()
         self._heard = True
+        self._hints = 0
         self._draining = False
         self._fetching = True
         self._working = True
@@ -204,6 +205,7 @@ class Worker:
         self._wake.set()
 
     def _hint(self) -> None:
+        self._hints += 1
         self._heard = True
         self._wake.set()
 
@@ -239,9 +241,13 @@ class Worker:
         want = self._want()
         if not reports and not heard and want is None and not self._deferred:
             return
+        hints = self._hints
         settled = await self._store.settle(
             self.session, reports, want, known=self._templates, look_for_stops=heard
         )
+        if settled.hinted and self._hints == hints + 1:
+            # The one hint is what this conversation left for others to do.
+            self._heard = False
         self._news.sent(reports, settled.deferred_starts)
         self._release(reports, settled)
         self._take_on(settled)
@@ -265,9 +271,9 @@ class Worker:
         return Want(free, self._cpu, self._memory, own_only=self._settings.own_only)
 
     def _release(self, reports: Reports, settled: Settled) -> None:
-        """Free what ended attempts held, and drop those that are not this worker's any more."""
+        """Let go of reported attempts, and of those that are not this worker's any more."""
         for report in reports.ended:
-            self._drop(report.attempt_id)
+            self._runs.pop(report.attempt_id, None)
         for attempt_id in settled.rejected:
             attempt = self._runs.get(attempt_id)
             if attempt is not None and attempt.status is None:
@@ -275,13 +281,8 @@ class Worker:
                 attempt.stop(StopReason.WORKER_SHUTDOWN, 0.0)
             self._news.forget(attempt_id)
 
-    def _drop(self, attempt_id: int) -> None:
-        attempt = self._runs.pop(attempt_id, None)
-        if attempt is None:
-            return
-        self._give_back(attempt)
-
     def _give_back(self, attempt: AttemptRun) -> None:
+        """Free what an attempt held: the conversation that reports its end fills it again."""
         self._channel.revoke(attempt.claim.attempt_id)
         resources = attempt.template.spec.program.resources
         self._free[attempt.claim.executor] += 1
@@ -340,10 +341,9 @@ class Worker:
         await self._channel.close()
         for executor in self._executors.values():
             await executor.close()
-        for attempt_id, attempt in list(self._runs.items()):
-            self._news.forget(attempt_id)
-            self._give_back(attempt)
         self._runs.clear()
+        self._free = dict(self._settings.slots)
+        self._cpu, self._memory = self._settings.cpu, self._settings.memory
         self._news = News()
         self.session = ids.session()
         await self._introduce()
@@ -368,5 +368,6 @@ class Worker:
         if self._listener is not None:
             self._listener.ended(attempt.claim)
         if self._runs.get(attempt.claim.attempt_id) is attempt:
+            self._give_back(attempt)
             self._news.ended(attempt)
             self._wake.set()

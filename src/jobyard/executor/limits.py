@@ -77,9 +77,13 @@ class SampledLimit:
 class CgroupLimit:
     """Limits kept by the kernel: one folder per controller (version 1) or one for all."""
 
-    def __init__(self, memory: Path | None, cpu: Path | None, version: int) -> None:
-        """Use folders that exist and have their limits set."""
+    def __init__(
+        self, memory: Path | None, cpu: Path | None, version: int, limit: int | None = None
+    ) -> None:
+        """Use folders that exist and have their limits set; ``limit`` is that of memory."""
         self._memory = memory
+        self._limit = limit
+        self._sampled: SampledLimit | None = None
         self._folders = list(dict.fromkeys(path for path in (memory, cpu) if path))
         self._version = version
 
@@ -88,9 +92,9 @@ class CgroupLimit:
 
         ``Popen`` cannot start a process inside a cgroup. Everything forked after the move is
         inside; what was forked before it hangs below the process and is moved too, until a look
-        finds nothing new.
+        finds nothing new. Memory they had before the move is counted outside: a move takes
+        microseconds, or many milliseconds on a busy machine. If that was much, looks are added.
         """
-        del members
         inside: set[int] = set()
         outside = {pid}
         while outside:
@@ -100,11 +104,17 @@ class CgroupLimit:
                         _write(folder / "cgroup.procs", str(member))
             inside |= outside
             outside = {stat.pid for stat in tree.read_descendants(pid)} - inside
+        held = sum(map(tree.read_resident, inside))
+        if self._limit is not None and self._sampled is None and held > self._limit // 8:
+            self._sampled = SampledLimit(self._limit)
+            self._sampled.enter(pid, members)
 
     def breached(self) -> bool:
         """Tell whether the kernel killed anything in there for want of memory."""
         if self._memory is None:
             return False
+        if self._sampled and self._sampled.breached():
+            return True
         name = "memory.oom_control" if self._version == 1 else "memory.events"
         for line in (self._memory / name).read_text().splitlines():
             word, _, count = line.partition(" ")
@@ -117,11 +127,12 @@ class CgroupLimit:
         if self._memory is None:
             return 0
         name = "memory.max_usage_in_bytes" if self._version == 1 else "memory.peak"
+        sampled = self._sampled.peak() if self._sampled else 0
         try:
-            return int((self._memory / name).read_text())
+            return max(sampled, int((self._memory / name).read_text()))
         except FileNotFoundError:
             # Version 2 has the mark since Linux 5.19.
-            return 0
+            return sampled
 
     def close(self) -> None:
         """Remove the folders; one that still holds a dying process stays for the session's end."""
@@ -153,7 +164,8 @@ class Cgroups:
             self._limit_cpu(cpu, resources.limit_cpu)
         found: list[Limit] = []
         if memory or cpu:
-            found.append(CgroupLimit(memory, cpu, self._version))
+            limit = resources.limit_memory if memory else None
+            found.append(CgroupLimit(memory, cpu, self._version, limit))
         if resources.limit_memory is not None and not memory:
             found.append(SampledLimit(resources.limit_memory))
         return found

@@ -285,11 +285,8 @@ class Reactor:
         if self._watcher_gone:
             self._watcher_gone.set()
             return
-        self.loop.call_exception_handler(
-            {
-                "message": f"the watcher of worker session {self._guard.session} died; starting another"
-            }
-        )
+        message = f"the watcher of worker session {self._guard.session} died; starting another"
+        self.loop.call_exception_handler({"message": message})
         # One that cannot live must not make this process spin.
         self.loop.call_later(self._guard.delay(), self._restart_watcher)
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from jobyard.store.base import Chunk
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jobyard.store.query import Row
 
 RAW = b"\x00"
@@ -31,6 +33,18 @@ def pack(data: bytes) -> bytes:
         if len(packed) < len(data):
             return ZSTD + packed
     return RAW + data
+
+
+def rows_of(chunks: Sequence[Chunk]) -> list[tuple[Any, ...]]:
+    """Write chunks as rows (attempt, start, length, job, at, runs, data).
+
+    One without bytes is left out: it would keep the place of the one that follows.
+    """
+    return [
+        (c.attempt_id, c.offset, len(c.data), c.job_id, c.at, packed_runs(c), pack(c.data))
+        for c in chunks
+        if c.data
+    ]
 
 
 def packed_runs(chunk: Chunk) -> str:

@@ -21,6 +21,7 @@ _SETTINGS = {
     # their statistics: a plan must never turn into a scan because a table was small when last
     # looked at. So there is one plan for each query, as on SQLite.
     "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "plan_cache_mode": "force_generic_plan",

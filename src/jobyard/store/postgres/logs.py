@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jobyard.errors import StoreUnavailable
-from jobyard.store.chunks import pack, packed_runs, unpack
+from jobyard.store.chunks import rows_of, unpack
 from jobyard.store.postgres.connecting import (
     connect_arguments,
     lost_errors,
@@ -84,9 +84,9 @@ class PostgresLogs:
     async def append(self, chunks: Sequence[Chunk]) -> None:
         """Keep chunks; one that is there already (a retried write) is kept once."""
         if sum(len(chunk.data) for chunk in chunks) < IN_A_THREAD:
-            rows = _rows(chunks)
+            rows = rows_of(chunks)
         else:
-            rows = await asyncio.to_thread(_rows, chunks)
+            rows = await asyncio.to_thread(rows_of, chunks)
         # One transaction, and on the wire one stream of all rows.
         await self._with_connection(lambda connection: connection.executemany(_INSERT, rows))
 
@@ -115,10 +115,3 @@ class PostgresLogs:
                 # An argument of the wrong type is a bug of ours.
                 raise
             raise unavailable(error) from error
-
-
-def _rows(chunks: Sequence[Chunk]) -> list[tuple[Any, ...]]:
-    return [
-        (c.attempt_id, c.offset, len(c.data), c.job_id, c.at, packed_runs(c), pack(c.data))
-        for c in chunks
-    ]

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from jobyard.errors import StoreUnavailable
-from jobyard.store.chunks import pack, packed_runs, unpack
+from jobyard.store.chunks import rows_of, unpack
 from jobyard.store.sqlite.driver import connect, unavailable
 
 if TYPE_CHECKING:
@@ -81,10 +81,7 @@ class SqliteLogs:
         await self._run(partial(self._append, chunks))
 
     def _append(self, chunks: Sequence[Chunk]) -> None:
-        rows = [
-            (c.attempt_id, c.offset, len(c.data), c.job_id, c.at, packed_runs(c), pack(c.data))
-            for c in chunks
-        ]
+        rows = rows_of(chunks)
         self._transact(lambda connection: connection.executemany(_INSERT, rows))
 
     async def read(self, attempt_id: int, *, offset: int = 0, limit: int = 64) -> list[Chunk]:

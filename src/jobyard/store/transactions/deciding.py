@@ -21,7 +21,9 @@ SCHEDULED = str(AttemptStatus.SCHEDULED)
 SOON = 1_200_000
 """Microseconds: the longest that a controller rests between two looks."""
 WINDOW_REFILL = 250_000
-"""Microseconds until a job whose window of waiting attempts is full is looked at again."""
+"""Microseconds until a window of waiting attempts that had to be filled is looked at again."""
+WINDOW_REST = 1_000_000
+"""Microseconds until one from which nobody had claimed is looked at again."""
 
 
 @dataclass(slots=True)
@@ -156,9 +158,15 @@ def decide_on(entry: Entry, now: int) -> Transaction[None]:
         if not touched and not entry.ended:
             entry.wake_at = now
             break
-    if entry.job.policy.parallelism > core.WINDOW and not entry.job.terminal:
-        refill = now + WINDOW_REFILL
-        entry.wake_at = refill if entry.wake_at is None else min(entry.wake_at, refill)
+    look_at_window(entry, now)
+
+
+def look_at_window(entry: Entry, now: int) -> None:
+    """See to it that the window of a wide job is filled again when workers have claimed from it."""
+    if entry.job.policy.parallelism <= core.WINDOW or entry.job.terminal:
+        return
+    refill = now + (WINDOW_REFILL if entry.create else WINDOW_REST)
+    entry.wake_at = refill if entry.wake_at is None else min(entry.wake_at, refill)
 
 
 def _stop(entry: Entry, stop: Stop) -> Transaction[int]:

@@ -18,6 +18,7 @@ from jobyard.store.rows import Placement, job_of, spec_of, state_row
 from jobyard.store.transactions.deciding import (
     Entry,
     attempt_rows,
+    look_at_window,
     read_now,
     write_events,
 )
@@ -139,6 +140,7 @@ def _entry(submission: Submission, spec: JobSpec, job_id: int, now: int) -> Entr
     )
     entry.events.append(LedgerLine(Event.CREATED, JobStatus.PENDING, now))
     entry.take(decide(job, (), now))
+    look_at_window(entry, now)
     return entry
 
 

@@ -38,11 +38,11 @@ LIMIT $6
 FOR NO KEY UPDATE OF a SKIP LOCKED;
 
 -- name: claim_attempts :rows
--- Take waiting attempts for a worker session.
+-- Take waiting attempts for a worker session; an attempt without a session waits.
 UPDATE attempts
 SET status = 'QUEUED', session = $2, worker_id = $3, queued_at = $4
 WHERE id = ANY ($1::bigint[])
-    AND status = 'SCHEDULED'
+    AND session IS NULL
 RETURNING id, job_id, idx, number, executor;
 
 -- name: start_attempts :rows

@@ -125,6 +125,9 @@ JOIN job_specs AS s ON s.job_id = j.id
 WHERE j.id = ANY ($1::bigint[])
 ORDER BY j.id;
 
+-- A page of one name, status or namespace is asked for as a range of (name, id), in that order:
+-- an equality would let the planner walk all ids instead, hoping to meet the name soon.
+
 -- name: page_of_jobs :rows
 -- The newest ids below $1, at most $2.
 SELECT id
@@ -148,11 +151,11 @@ SELECT id FROM (
     CROSS JOIN LATERAL (
         SELECT j.id FROM jobs AS j
         WHERE j.finished_at IS NOT NULL
-            AND j.outcome = wanted.status
-            AND j.id < $1
+            AND j.outcome >= wanted.status
+            AND (j.outcome, j.id) < (wanted.status, $1)
             AND ($4::text IS NULL
                 OR (SELECT s.namespace FROM job_specs AS s WHERE s.job_id = j.id) = $4)
-        ORDER BY j.id DESC LIMIT $2) AS over
+        ORDER BY j.outcome DESC, j.id DESC LIMIT $2) AS over
 ) AS found
 ORDER BY id DESC
 LIMIT $2;
@@ -162,21 +165,21 @@ LIMIT $2;
 -- statuses unless NULL.
 SELECT s.job_id
 FROM job_specs AS s
-WHERE s.name = $3
-    AND s.job_id < $1
+WHERE s.name >= $3
+    AND (s.name, s.job_id) < ($3, $1)
     AND ($4::text IS NULL OR s.namespace = $4)
     AND ($5::text[] IS NULL
         OR (SELECT j.status FROM jobs AS j WHERE j.id = s.job_id) = ANY ($5))
-ORDER BY s.job_id DESC
+ORDER BY s.name DESC, s.job_id DESC
 LIMIT $2;
 
 -- name: page_of_namespace :rows
 -- The newest ids below $1, at most $2, of jobs in this namespace.
 SELECT job_id
 FROM job_specs
-WHERE namespace = $3
-    AND job_id < $1
-ORDER BY job_id DESC
+WHERE namespace >= $3
+    AND (namespace, job_id) < ($3, $1)
+ORDER BY namespace DESC, job_id DESC
 LIMIT $2;
 
 -- name: not_started_among :rows

@@ -1,0 +1,151 @@
+"""Submitting: how soon an idle engine starts a job, and what a job of a million indexes costs."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import statistics
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import asyncpg
+import floors
+from ground import Ground, a_fake, an_engine, drained, indexed, submit
+from lines import STORES, Benchmark, Goal, Line, Sample, Samples, in_turn
+
+from jobyard import app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jobyard.config import Settings
+
+MILLION = 1_000_000
+PAUSE = 0.01
+"""Seconds of rest between two samples, so that each finds the engine idle."""
+PARALLELISM = {"million": 16, "million-wide": MILLION}
+
+
+def until_started(ground: Ground, store: str, count: int) -> float:
+    """Submit jobs to an idle engine; return the median milliseconds until their attempt starts."""
+
+    async def run(settings: Settings) -> float:
+        took = []
+        async with an_engine(settings, ("fake",)) as yard:
+            for _ in range(count):
+                await asyncio.sleep(PAUSE * (0.5 + random.random()))
+                before = time.time_ns() / 1000
+                (job,) = await submit(yard.store, a_fake())
+                await drained(yard.store)
+                (attempt,) = await yard.store.attempts(job.id)
+                assert attempt.started_at is not None
+                took.append(attempt.started_at - before)
+        return statistics.median(took) / 1000
+
+    with ground.settings(store) as settings:
+        return asyncio.run(run(settings))
+
+
+def million(ground: Ground, store: str, parallelism: int, count: int) -> tuple[float, float]:
+    """Submit jobs of a million indexes; return the median milliseconds and the bytes of each."""
+
+    async def run(settings: Settings) -> tuple[float, float]:
+        took = []
+        async with app.open_yard(settings) as yard:
+            await submit(yard.store, a_fake(**indexed(MILLION, parallelism)))
+            before = await _size(settings)
+            for _ in range(count):
+                start = time.perf_counter()
+                await submit(yard.store, a_fake(**indexed(MILLION, parallelism)))
+                took.append(time.perf_counter() - start)
+            after = await _size(settings)
+        return statistics.median(took) * 1000, (after - before) / count
+
+    with ground.settings(store) as settings:
+        return asyncio.run(run(settings))
+
+
+async def _size(settings: Settings) -> int:
+    """Tell the bytes of a store's tables and indexes, those in the write-ahead log left out."""
+    if settings.database:
+        connection = await asyncpg.connect(settings.database)
+        try:
+            size: int = await connection.fetchval(
+                "SELECT sum(pg_relation_size(oid))::bigint FROM pg_class"
+                " WHERE relkind IN ('r', 'i', 't') AND relnamespace IN"
+                " ('public'::regnamespace, 'pg_toast'::regnamespace)"
+            )
+        finally:
+            await connection.close()
+        return size
+    connection = floors.sqlite3.connect(settings.state_dir / "jobs.db")
+    try:
+        pages, free, size = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+    finally:
+        connection.close()
+    return (pages - free) * size
+
+
+def measure(ground: Ground, runs: int) -> Iterator[Samples]:
+    """Measure both stores."""
+    count = ground.few(200, 40)
+    for run in range(runs):
+        taken: Samples = {}
+        for store in STORES:
+            times = in_turn(
+                run,
+                {
+                    "start": partial(until_started, ground, store, count),
+                    "hand over": partial(floors.hand_over, ground, store, count, PAUSE),
+                },
+            )
+            sizes = in_turn(
+                run, {key: partial(million, ground, store, p, 50) for key, p in PARALLELISM.items()}
+            )
+            one = floors.insert_one(ground, store, 200)
+            taken[f"{store}-start"] = Sample(times["start"], times["hand over"])
+            for key, (took, stored) in sizes.items():
+                taken[f"{store}-{key}"] = Sample(took, one)
+                taken[f"{store}-{key}-bytes"] = Sample(stored, len(floors.TEXT))
+        yield taken
+
+
+HOLDS = {
+    "sqlite-start": "",
+    "sqlite-million": "",
+    "sqlite-million-bytes": "",
+    "sqlite-million-wide": "",
+    "sqlite-million-wide-bytes": "",
+    "postgres-start": "",
+    "postgres-million": "",
+    "postgres-million-bytes": "",
+    "postgres-million-wide": "",
+    "postgres-million-wide-bytes": "",
+}
+
+
+def _lines() -> Iterator[Line]:
+    for store, title in STORES.items():
+        goals = store == "postgres"
+        yield Line(
+            f"{store}-start", f"submit → started on an idle engine, p50, {title}", "ms",
+            "bare durable insert, wake-up and claim", "≤ 2.5 ms" if goals else "",
+            (Goal(at_most=2.5),) if goals else (), HOLDS[f"{store}-start"],
+        )  # fmt: skip
+        for key, parallelism in PARALLELISM.items():
+            what = f"submission of a job of 1,000,000 indexes, parallelism {parallelism:,}, {title}"
+            yield Line(
+                f"{store}-{key}", what, "ms", "bare durable insert of one row", "< 20 ms",
+                (Goal(at_most=20),), HOLDS[f"{store}-{key}"],
+            )  # fmt: skip
+            yield Line(
+                f"{store}-{key}-bytes", what + ", stored", "bytes", "that row's bytes", "< 10 KB",
+                (Goal(at_most=10_000),), HOLDS[f"{store}-{key}-bytes"],
+            )  # fmt: skip
+
+
+BENCHMARK = Benchmark(tuple(_lines()), measure)
