@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
-import draw_statuses
 
+import draw_statuses
 from jobyard import config, errors
 from jobyard.cli import COMMANDS, jobyard
 from jobyard.spec.schema import schemas

@@ -56,18 +56,17 @@ class Serving:
         async with app.open_yard(self.settings) as yard:
             server = Server(make_app(yard.store, yard.logs), "127.0.0.1", 0)
             self.url = server.url
+            controller = yard.controller()
+            worker = yard.worker(app.worker_settings(self.settings, worker_id="w1"))
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(server.run(self._up.set))
                 if self._engine:
-                    controller = yard.controller()
-                    worker = yard.worker(app.worker_settings(self.settings, worker_id="w1"))
                     tasks.create_task(controller.run())
                     tasks.create_task(worker.run())
                 await self._end.wait()
                 server.end()
-                if self._engine:
-                    worker.end_working(0.0)
-                    controller.end()
+                worker.end_working(0.0)
+                controller.end()
 
 
 @contextmanager

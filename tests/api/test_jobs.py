@@ -10,7 +10,6 @@ import pytest
 
 if TYPE_CHECKING:
     import httpx
-
     from tests.api.conftest import Serving
 
 JOB = {"name": "one", "command": ["true"]}
@@ -25,11 +24,12 @@ spec:
       containers: [{name: pi, image: perl, command: [perl]}]
 """
 
-FIELDS = """id name namespace labels status outcome reason message waiting_reason trigger
-workflow_id executor priority dataset manifest_hash worker_id node_id end_block parallelism
-completions completion_mode suspend active terminating succeeded failed completed_indexes
-failed_indexes retry_at retried_from scheduled_at admitted_at queued_at started_at finished_at
-created_at updated_at descriptor spec""".split()
+FIELDS = """
+id name namespace labels status outcome reason message waiting_reason trigger workflow_id executor
+priority dataset manifest_hash worker_id node_id end_block parallelism completions completion_mode
+suspend active terminating succeeded failed completed_indexes failed_indexes retry_at retried_from
+scheduled_at admitted_at queued_at started_at finished_at created_at updated_at descriptor spec
+"""
 
 
 def submit(http: httpx.Client, count: int = 1, **fields: Any) -> list[int]:
@@ -56,7 +56,7 @@ def test_one_bare_job_is_answered_by_itself(http: httpx.Client) -> None:
 def test_every_field_of_a_job_is_present_even_when_null(http: httpx.Client) -> None:
     job = http.post("/jobs", json=JOB).json()
 
-    assert [name for name in FIELDS if name not in job] == []
+    assert set(job) >= set(FIELDS.split())
     assert job["status"] == "SCHEDULED"
     assert job["trigger"] == "api"
     assert job["finished_at"] is None
@@ -156,7 +156,7 @@ def test_pages_follow_each_other_without_gap_or_overlap(http: httpx.Client) -> N
     last = http.get(f"/jobs?limit=2&last_job_id={second['next_cursor']}").json()
 
     pages = [[job["id"] for job in page["jobs"]] for page in (first, second, last)]
-    assert sum(pages, []) == sorted(made, reverse=True)
+    assert [*pages[0], *pages[1], *pages[2]] == sorted(made, reverse=True)
     assert first["next_cursor"] == pages[0][-1]
     assert "next_cursor" not in last
 
@@ -186,9 +186,7 @@ def test_active_is_what_is_listed_if_nobody_says(http: httpx.Client) -> None:
         ("running, Scheduled", True),
     ],
 )  # fmt: skip
-def test_status_words_are_read_in_any_spelling(
-    http: httpx.Client, words: str, found: bool
-) -> None:
+def test_status_words_are_read_in_any_spelling(http: httpx.Client, words: str, found: bool) -> None:
     made = submit(http)
 
     assert ids(http.get("/jobs", params={"status": words})) == (made if found else [])

@@ -10,7 +10,6 @@ from jobyard.store.base import Registration, Reports, Want
 
 if TYPE_CHECKING:
     import httpx
-
     from tests.api.conftest import Serving
 
 

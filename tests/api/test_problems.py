@@ -14,8 +14,9 @@ from jobyard.api.serve import Server
 from jobyard.errors import InvalidSetting, StoreUnavailable
 
 if TYPE_CHECKING:
-    from jobyard.store.base import LogStore, Store
     from tests.api.conftest import Serving
+
+    from jobyard.store.base import LogStore, Store
 
 MEMBERS = {"type", "title", "status", "detail", "error_code", "error_message", "instance"}
 
