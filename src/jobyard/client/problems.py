@@ -55,4 +55,7 @@ def _below(kind: type[JobyardError]) -> Iterator[type[JobyardError]]:
         yield from _below(below)
 
 
-_BY_CODE = {kind.code: kind for kind in _below(JobyardError)}
+# Errors of other rooms are spoken of elsewhere than in this API.
+_BY_CODE = {
+    kind.code: kind for kind in _below(JobyardError) if kind.__module__ == JobyardError.__module__
+}
