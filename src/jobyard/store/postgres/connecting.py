@@ -24,6 +24,7 @@ _SETTINGS = {
     "enable_bitmapscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "enable_material": "off",
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
     # A worker that is frozen, or a machine that is gone, must not hold a job's row for ever.
@@ -43,7 +44,8 @@ def connect_arguments() -> dict[str, Any]:
         "command_timeout": COMMAND_TIMEOUT,
         "server_settings": _SETTINGS,
         "statement_cache_size": 200,
-        "max_cached_statement_lifetime": 0,
+        # Plans know the sizes of tables at their making: make them anew from time to time.
+        "max_cached_statement_lifetime": 60,
         "max_cacheable_statement_size": 0,
     }
 

@@ -109,7 +109,7 @@ CREATE TABLE attempts (
     started_at bigint,
     finished_at bigint,
     CHECK ((status IN ('SUCCEEDED', 'FAILED', 'STOPPED', 'LOST')) = (finished_at IS NOT NULL)),
-    CHECK (status <> 'SCHEDULED' OR session IS NULL)
+    CHECK ((status = 'SCHEDULED') = (session IS NULL))
 ) WITH (
     autovacuum_vacuum_scale_factor = 0.02,
     autovacuum_vacuum_threshold = 5000,
@@ -118,7 +118,9 @@ CREATE TABLE attempts (
 CREATE INDEX attempts_by_job ON attempts (job_id, id);
 CREATE INDEX attempts_by_index ON attempts (job_id, idx, id) WHERE idx IS NOT NULL;
 -- The rest is small: it holds what waits, what runs and what is not counted, never what is over.
-CREATE INDEX attempts_waiting ON attempts (executor, priority DESC, id) WHERE status = 'SCHEDULED';
+-- An attempt without a session waits, too; two ways to say so keep the planner from taking the
+-- index of all that waits where that of one job is meant.
+CREATE INDEX attempts_waiting ON attempts (executor, priority DESC, id) WHERE session IS NULL;
 CREATE INDEX attempts_waiting_by_job ON attempts (job_id, id) WHERE status = 'SCHEDULED';
 CREATE INDEX attempts_claimed ON attempts (job_id, id) WHERE status IN ('QUEUED', 'RUNNING');
 CREATE INDEX attempts_to_stop ON attempts (session)

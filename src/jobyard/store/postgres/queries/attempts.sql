@@ -24,7 +24,7 @@ RETURNING id, job_id, idx, number, executor;
 SELECT a.id, a.job_id, a.idx, a.number, a.executor, a.priority, s.request_cpu, s.request_memory
 FROM attempts AS a
 JOIN job_specs AS s ON s.job_id = a.job_id
-WHERE a.status = 'SCHEDULED'
+WHERE a.session IS NULL
     AND a.executor = $1
     AND (s.worker_pin IS NULL
         OR s.worker_pin = $2
@@ -38,11 +38,11 @@ LIMIT $6
 FOR NO KEY UPDATE OF a SKIP LOCKED;
 
 -- name: claim_attempts :rows
--- Take waiting attempts for a worker session; an attempt without a session waits.
+-- Take waiting attempts for a worker session; what was never queued waits.
 UPDATE attempts
 SET status = 'QUEUED', session = $2, worker_id = $3, queued_at = $4
 WHERE id = ANY ($1::bigint[])
-    AND session IS NULL
+    AND queued_at IS NULL
 RETURNING id, job_id, idx, number, executor;
 
 -- name: start_attempts :rows

@@ -55,7 +55,8 @@ FROM unnest(
     $27::bigint[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[]);
 
 -- name: update_jobs :many
--- The caller holds the rows. A terminal job is never written again.
+-- The caller holds the rows. A terminal job is never written again; by its status, for
+-- `finished_at IS NULL` would tempt the planner to go through the index of all active jobs.
 UPDATE jobs AS j
 SET
     status = n.status, outcome = n.outcome, outcome_at = n.outcome_at, reason = n.reason,
@@ -80,7 +81,7 @@ FROM unnest(
     live_indexes, leaving_indexes, held, overall, tries, worker_id, retry_at, scheduled_at,
     admitted_at, queued_at, started_at, finished_at, expires_at, created_at, decide_at, updated_at)
 WHERE j.id = n.id
-    AND j.finished_at IS NULL;
+    AND j.status NOT IN ('COMPLETED', 'FAILED', 'STOPPED', 'CANCELED');
 
 -- name: insert_specs :many
 INSERT INTO job_specs (
@@ -142,6 +143,8 @@ LIMIT $2;
 SELECT id FROM (
     (SELECT j.id FROM jobs AS j
      WHERE j.finished_at IS NULL
+         AND $3::text[] && ARRAY[
+             'PENDING', 'SCHEDULED', 'QUEUED', 'RUNNING', 'STOP_REQUESTED', 'STOPPING']
          AND j.id < $1
          AND j.status = ANY ($3::text[])
          AND ($4::text IS NULL OR (SELECT s.namespace FROM job_specs AS s WHERE s.job_id = j.id) = $4)

@@ -102,7 +102,7 @@ CREATE TABLE attempts (
     started_at INTEGER,
     finished_at INTEGER,
     CHECK ((status IN ('SUCCEEDED', 'FAILED', 'STOPPED', 'LOST')) = (finished_at IS NOT NULL)),
-    CHECK (status <> 'SCHEDULED' OR session IS NULL)
+    CHECK ((status = 'SCHEDULED') = (session IS NULL))
 ) STRICT;
 CREATE INDEX attempts_by_job ON attempts (job_id, id);
 CREATE INDEX attempts_by_index ON attempts (job_id, idx, id) WHERE idx IS NOT NULL;

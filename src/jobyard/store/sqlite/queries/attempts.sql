@@ -39,11 +39,11 @@ ORDER BY a.priority DESC, a.id
 LIMIT ?6;
 
 -- name: claim_attempts :rows
--- Take waiting attempts for a worker session; an attempt without a session waits.
+-- Take waiting attempts for a worker session; what was never queued waits.
 UPDATE attempts
 SET status = 'QUEUED', session = ?2, worker_id = ?3, queued_at = ?4
 WHERE id IN (SELECT value FROM json_each(?1))
-    AND session IS NULL
+    AND queued_at IS NULL
 RETURNING id, job_id, idx, number, executor;
 
 -- name: start_attempts :rows
