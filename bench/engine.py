@@ -35,7 +35,7 @@ def one_indexed_job(ground: Ground, store: str, count: int) -> float:
             return count / (time.perf_counter() - start)
 
     with ground.settings(store) as settings:
-        return asyncio.run(run(settings))
+        return app.run_async(run(settings))
 
 
 async def _submit_batches(yard: Yard, count: int) -> None:
@@ -64,7 +64,7 @@ def single_jobs(ground: Ground, store: str, count: int, *, batches: bool) -> flo
             return count / (time.perf_counter() - start)
 
     with ground.settings(store) as settings:
-        return asyncio.run(run(settings))
+        return app.run_async(run(settings))
 
 
 def backlog(ground: Ground, store: str, count: int) -> float:
@@ -81,7 +81,7 @@ def backlog(ground: Ground, store: str, count: int) -> float:
             return count / (time.perf_counter() - start)
 
     with ground.settings(store) as settings:
-        return asyncio.run(run(settings))
+        return app.run_async(run(settings))
 
 
 def measure(ground: Ground, runs: int) -> Iterator[Samples]:

@@ -61,9 +61,9 @@ def _copying(table: str, columns: Sequence[str], numbers: str, mod: str) -> str:
 
 def fill(settings: Settings, count: int) -> None:
     """Give a store ``count`` finished jobs, each with attempt and ledger, as the engine leaves."""
-    asyncio.run(_make_templates(settings))
+    app.run_async(_make_templates(settings))
     if settings.database:
-        asyncio.run(_fill_postgres(settings.database, count))
+        app.run_async(_fill_postgres(settings.database, count))
     else:
         _fill_sqlite(settings, count)
 
@@ -153,7 +153,7 @@ def measure_claims(ground: Ground, runs: int) -> Iterator[Samples]:
             grounds[store] = (young, old)
         for _ in range(runs):
             yield {
-                f"{store}-claim": asyncio.run(claims(young, old, count))
+                f"{store}-claim": app.run_async(claims(young, old, count))
                 for store, (young, old) in grounds.items()
             }
 
@@ -174,7 +174,7 @@ def slowest_start(ground: Ground, store: str, script: FakeScript | None) -> floa
         return max(took) / 1e6
 
     with ground.settings(store) as settings:
-        return asyncio.run(run(settings))
+        return app.run_async(run(settings))
 
 
 async def _started(yard: Yard, job_id: int) -> int:

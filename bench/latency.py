@@ -40,7 +40,7 @@ def first_bytes(ground: Ground, store: str, count: int) -> list[float]:
         return [seconds * 1000 for seconds in took]
 
     with ground.settings(store, slots=4) as settings:
-        return asyncio.run(run(settings))
+        return app.run_async(run(settings))
 
 
 def bare_first_bytes(count: int) -> list[float]:

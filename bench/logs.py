@@ -65,7 +65,7 @@ def kept(ground: Ground, store: str, seconds: float) -> tuple[float, float]:
 
     limits = {"attempt_log_limit": 1 << 31, "job_log_limit": 1 << 32}
     with ground.settings(store, slots=2, **limits) as settings:
-        return asyncio.run(run(settings))
+        return app.run_async(run(settings))
 
 
 async def _read(yard: Yard, attempt_id: int) -> tuple[int, int]:

@@ -34,7 +34,7 @@ def through_the_engine(ground: Ground, store: str, count: int) -> float:
             return count / (time.perf_counter() - start)
 
     with ground.settings(store, slots=SLOTS) as settings:
-        return asyncio.run(run(settings))
+        return app.run_async(run(settings))
 
 
 def _rate(run: Callable[[int], None], count: int) -> float:

@@ -44,7 +44,7 @@ def until_started(ground: Ground, store: str, count: int) -> float:
         return statistics.median(took) / 1000
 
     with ground.settings(store) as settings:
-        return asyncio.run(run(settings))
+        return app.run_async(run(settings))
 
 
 def million(ground: Ground, store: str, parallelism: int, count: int) -> tuple[float, float]:
@@ -63,7 +63,7 @@ def million(ground: Ground, store: str, parallelism: int, count: int) -> tuple[f
         return statistics.median(took) * 1000, (after - before) / count
 
     with ground.settings(store) as settings:
-        return asyncio.run(run(settings))
+        return app.run_async(run(settings))
 
 
 async def _size(settings: Settings) -> int:
