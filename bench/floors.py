@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from jobyard import app
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -41,9 +43,7 @@ _TAKE_POSTGRES = _TAKE.format(BATCH, "FOR UPDATE SKIP LOCKED")
 
 
 def _connect(folder: Path, *, durable: bool = False) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        folder / "floor.db", isolation_level=None, check_same_thread=False
-    )
+    connection = sqlite3.connect(folder / "floor.db", isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
     connection.executescript(_SQLITE)
@@ -198,5 +198,3 @@ def database_versions(ground: Ground) -> dict[str, str]:
     """Tell which databases these are."""
     version = ground.postgres.execute("SHOW server_version").split()[0]
     return {"SQLite": sqlite3.sqlite_version, "PostgreSQL": version}
-
-
