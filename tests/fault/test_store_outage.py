@@ -1,4 +1,4 @@
-"""PostgreSQL goes away under load and comes back: nobody is lost for it, nothing is counted twice."""
+"""PostgreSQL goes away under load and comes back: nobody is lost, nothing counts twice."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-
-from jobyard import app, config
-from jobyard.core.states import AttemptStatus, JobStatus
 from tests.engine.yards import Engine, an_indexed_job
 from tests.fault.services import services_on
 from tests.fault.test_killed_workers import all_attempts
+
+from jobyard import app, config
+from jobyard.core.states import AttemptStatus, JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
