@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import floors
 from ground import Ground, Watch, a_fake, an_engine, drained, indexed, submit
-from lines import STORES, Benchmark, Goal, Line, Sample, Samples, in_turn
-
 from jobyard import app
+from lines import STORES, Benchmark, Goal, Line, Sample, Samples, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +34,7 @@ def one_indexed_job(ground: Ground, store: str, count: int) -> float:
             return count / (time.perf_counter() - start)
 
     with ground.settings(store) as settings:
-        return asyncio.run(run(settings))
+        return app.run_async(run(settings))
 
 
 async def _submit_batches(yard: Yard, count: int) -> None:
@@ -64,7 +63,7 @@ def single_jobs(ground: Ground, store: str, count: int, *, batches: bool) -> flo
             return count / (time.perf_counter() - start)
 
     with ground.settings(store) as settings:
-        return asyncio.run(run(settings))
+        return app.run_async(run(settings))
 
 
 def backlog(ground: Ground, store: str, count: int) -> float:
@@ -81,7 +80,7 @@ def backlog(ground: Ground, store: str, count: int) -> float:
             return count / (time.perf_counter() - start)
 
     with ground.settings(store) as settings:
-        return asyncio.run(run(settings))
+        return app.run_async(run(settings))
 
 
 def measure(ground: Ground, runs: int) -> Iterator[Samples]:
@@ -130,7 +129,7 @@ def _lines() -> Iterator[Line]:
     for store, title in STORES.items():
         goals = store == "postgres"
 
-        def line(  # noqa: PLR0913
+        def line(
             key: str, what: str, floor: str, target: str, least: float | None,
             name: str = f"{store}-", where: str = title,
         ) -> Line:  # fmt: skip
@@ -147,7 +146,9 @@ def _lines() -> Iterator[Line]:
             "jobs", "jobs of one attempt, submitted in batches of 500 and drained", BATCHES,
             "≥ 8,000/s" if goals else "", 8000 if goals else None,
         )  # fmt: skip
-        yield line("backlog", "the same, drained only: all are there at the start", BATCHES, "", None)
+        yield line(
+            "backlog", "the same, drained only: all are there at the start", BATCHES, "", None
+        )
         yield line(
             "singles", "jobs submitted one by one by 16 callers, and drained", INSERTS,
             "≥ 1,500/s" if goals else "", 1500 if goals else None,

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from jobyard import app
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -41,9 +43,7 @@ _TAKE_POSTGRES = _TAKE.format(BATCH, "FOR UPDATE SKIP LOCKED")
 
 
 def _connect(folder: Path, *, durable: bool = False) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        folder / "floor.db", isolation_level=None, check_same_thread=False
-    )
+    connection = sqlite3.connect(folder / "floor.db", isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
     connection.executescript(_SQLITE)
@@ -56,7 +56,7 @@ def batches(ground: Ground, store: str, count: int) -> float:
         with ground.folder() as folder, closing(_connect(folder)) as connection:
             return count / _batches_sqlite(connection, count)
     with ground.database() as dsn:
-        return count / asyncio.run(_batches_postgres(dsn, count))
+        return count / app.run_async(_batches_postgres(dsn, count))
 
 
 def _batches_sqlite(connection: sqlite3.Connection, count: int) -> float:
@@ -99,7 +99,7 @@ def singles(ground: Ground, store: str, count: int) -> float:
                 connection.execute("INSERT INTO work (status, spec) VALUES ('waiting', ?)", (TEXT,))
             return count / (time.perf_counter() - start)
     with ground.database() as dsn:
-        return count / asyncio.run(_singles_postgres(dsn, count))
+        return count / app.run_async(_singles_postgres(dsn, count))
 
 
 async def _singles_postgres(dsn: str, count: int) -> float:
@@ -129,7 +129,7 @@ def insert_one(ground: Ground, store: str, count: int) -> float:
                 took.append(time.perf_counter() - start)
             return statistics.median(took) * 1000
     with ground.database() as dsn:
-        return asyncio.run(_insert_one_postgres(dsn, count))
+        return app.run_async(_insert_one_postgres(dsn, count))
 
 
 async def _insert_one_postgres(dsn: str, count: int) -> float:
@@ -148,9 +148,9 @@ def hand_over(ground: Ground, store: str, count: int, pause: float) -> float:
     """Insert a row durably, wake another connection, have it claim; return median milliseconds."""
     if store == "sqlite":
         with ground.folder() as folder:
-            return asyncio.run(_hand_over_sqlite(folder, count, pause))
+            return app.run_async(_hand_over_sqlite(folder, count, pause))
     with ground.database() as dsn:
-        return asyncio.run(_hand_over_postgres(dsn, count, pause))
+        return app.run_async(_hand_over_postgres(dsn, count, pause))
 
 
 async def _hand_over_sqlite(folder: Path, count: int, pause: float) -> float:
@@ -198,5 +198,3 @@ def database_versions(ground: Ground) -> dict[str, str]:
     """Tell which databases these are."""
     version = ground.postgres.execute("SHOW server_version").split()[0]
     return {"SQLite": sqlite3.sqlite_version, "PostgreSQL": version}
-
-

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import shutil
 import tempfile
+import time
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,7 +101,7 @@ class Watch:
         self.enough = asyncio.Event()
 
     def first_words(self, job_id: int) -> asyncio.Future[float]:
-        """Get the moment of a job's first output, on the event loop's clock, to wait for."""
+        """Get the moment of a job's first output (perf_counter), to wait for."""
         moment = self._first_words.get(job_id)
         if moment is None:
             moment = self._first_words[job_id] = asyncio.get_running_loop().create_future()
@@ -111,7 +112,7 @@ class Watch:
         del stream, data
         moment = self.first_words(claim.job_id)
         if not moment.done():
-            moment.set_result(asyncio.get_running_loop().time())
+            moment.set_result(time.perf_counter())
 
     def ended(self, claim: Claim) -> None:
         """Count an attempt."""
@@ -171,5 +172,7 @@ async def submit(store: Store, *specs: JobSpec) -> list[Job]:
 
 async def drained(store: Store) -> None:
     """Wait until no job is left that has not ended."""
-    while await store.jobs(JobQuery(statuses=ACTIVE, limit=1)):
+    while True:
+        if not await store.jobs(JobQuery(statuses=ACTIVE, limit=1)):
+            return
         await asyncio.sleep(LOOK)

@@ -11,13 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import asyncpg
-from ground import Ground, a_fake, an_engine, drained, indexed, submit
-from lines import STORES, Benchmark, Goal, Line, Sample, Samples, in_turn
 
+from ground import Ground, a_fake, an_engine, drained, indexed, submit
 from jobyard import app
 from jobyard.core.job import FakeScript
 from jobyard.core.states import AttemptStatus, JobStatus
 from jobyard.store.base import EndReport, Registration, Reports, Want
+from lines import STORES, Benchmark, Goal, Line, Sample, Samples, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +31,10 @@ TEMPLATES = 10
 SLICE = 50_000
 SESSION = "bench"
 WANT = Want({"fake": 1}, 1.0, 1 << 30)
+_COUNT_SQLITE = """
+(WITH RECURSIVE c(n) AS (VALUES (?1) UNION ALL SELECT n + 1 FROM c WHERE n < ?2) SELECT n FROM c)
+"""
+_COUNT_POSTGRES = "generate_series($1::bigint, $2::bigint) AS n"
 KEYS = {"jobs": "id", "job_specs": "job_id", "attempts": "job_id", "job_events": "job_id"}
 """Tables of a finished job, each with its column of the job's id; other ids come by themselves."""
 MILLION = 1_000_000
@@ -47,29 +51,28 @@ async def _make_templates(settings: Settings) -> None:
         await drained(yard.store)
 
 
-def _copying(table: str, columns: Sequence[str], numbers: str, mod: str) -> str:
-    """Write the statement that repeats the templates' rows of a table for the jobs `first`-`last`."""
+def _copying(table: str, columns: Sequence[str], numbers: str) -> str:
+    """Write the statement that repeats the templates' rows of a table for numbered jobs."""
     key = KEYS[table]
     others = [column for column in columns if column not in ("id", key)]
     names = ", ".join(f'"{column}"' for column in others)
     values = ", ".join(f't."{column}"' for column in others)
     return (
         f"INSERT INTO {table} ({key}, {names}) SELECT n, {values} "  # noqa: S608
-        f"FROM {numbers} JOIN {table} AS t ON t.{key} = {mod} + 1"
+        f"FROM {numbers} JOIN {table} AS t ON t.{key} = n % {TEMPLATES} + 1"
     )
 
 
 def fill(settings: Settings, count: int) -> None:
     """Give a store ``count`` finished jobs, each with attempt and ledger, as the engine leaves."""
-    asyncio.run(_make_templates(settings))
+    app.run_async(_make_templates(settings))
     if settings.database:
-        asyncio.run(_fill_postgres(settings.database, count))
+        app.run_async(_fill_postgres(settings.database, count))
     else:
         _fill_sqlite(settings, count)
 
 
 def _fill_sqlite(settings: Settings, count: int) -> None:
-    numbers = "(WITH RECURSIVE c(n) AS (VALUES (?1) UNION ALL SELECT n + 1 FROM c WHERE n < ?2)"
     with closing(
         sqlite3.connect(settings.state_dir / "jobs.db", isolation_level=None)
     ) as connection:
@@ -78,7 +81,7 @@ def _fill_sqlite(settings: Settings, count: int) -> None:
             connection.execute("BEGIN")
             for table in KEYS:
                 columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-                sql = _copying(table, columns, numbers + " SELECT n FROM c)", f"n % {TEMPLATES}")
+                sql = _copying(table, columns, _COUNT_SQLITE)
                 connection.execute(sql, span)
             connection.execute("COMMIT")
         connection.execute("UPDATE job_ids SET last = ?", (count,))
@@ -91,8 +94,7 @@ async def _fill_postgres(dsn: str, count: int) -> None:
         found = await connection.fetch(
             "SELECT column_name FROM information_schema.columns WHERE table_name = $1", table
         )
-        numbers = "generate_series($1::bigint, $2::bigint) AS n"
-        sql = _copying(table, [row[0] for row in found], numbers, f"n % {TEMPLATES}")
+        sql = _copying(table, [row[0] for row in found], _COUNT_POSTGRES)
         for first in range(TEMPLATES + 1, count + 1, SLICE):
             await connection.execute(sql, first, min(first + SLICE - 1, count))
         # What autovacuum does in the hours in which a real history grows.
@@ -153,7 +155,7 @@ def measure_claims(ground: Ground, runs: int) -> Iterator[Samples]:
             grounds[store] = (young, old)
         for _ in range(runs):
             yield {
-                f"{store}-claim": asyncio.run(claims(young, old, count))
+                f"{store}-claim": app.run_async(claims(young, old, count))
                 for store, (young, old) in grounds.items()
             }
 
@@ -174,7 +176,7 @@ def slowest_start(ground: Ground, store: str, script: FakeScript | None) -> floa
         return max(took) / 1e6
 
     with ground.settings(store) as settings:
-        return asyncio.run(run(settings))
+        return app.run_async(run(settings))
 
 
 async def _started(yard: Yard, job_id: int) -> int:
@@ -213,7 +215,7 @@ def _claim_lines() -> Iterator[Line]:
     for store, title in STORES.items():
         yield Line(
             f"{store}-claim", f"a claim beside 1,000,000 finished jobs, {title}", "ms",
-            "the same beside 1,000", "within 1.5× of that", (Goal(at_most=1.5, of_ratio=True),),
+            "the same beside 1,000", "at most 1.5 times that", (Goal(at_most=1.5, of_ratio=True),),
             HOLDS[f"{store}-claim"],
         )  # fmt: skip
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ground import Ground, Watch, a_program, an_engine, drained, submit
+from jobyard import app
 from lines import STORES, Benchmark, Goal, Line, Sample, Samples, in_turn
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def kept(ground: Ground, store: str, seconds: float) -> tuple[float, float]:
 
     limits = {"attempt_log_limit": 1 << 31, "job_log_limit": 1 << 32}
     with ground.settings(store, slots=2, **limits) as settings:
-        return asyncio.run(run(settings))
+        return app.run_async(run(settings))
 
 
 async def _read(yard: Yard, attempt_id: int) -> tuple[int, int]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 import spawn
 from ground import Ground, Watch, a_program, an_engine, drained, indexed, submit
+from jobyard import app
 from lines import STORES, Benchmark, Goal, Line, Sample, Samples, in_turn
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def through_the_engine(ground: Ground, store: str, count: int) -> float:
             return count / (time.perf_counter() - start)
 
     with ground.settings(store, slots=SLOTS) as settings:
-        return asyncio.run(run(settings))
+        return app.run_async(run(settings))
 
 
 def _rate(run: Callable[[int], None], count: int) -> float:

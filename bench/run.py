@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING
 import engine
 import floors
 import history
+import idle
 import latency
 import logs
 import processes
 import startup
 import submission
 from ground import Ground
-from lines import Benchmark, Figure
-
 from jobyard import __version__, config
+from lines import Benchmark, Figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,11 +39,22 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "submission": submission.BENCHMARK,
     "latency": latency.BENCHMARK,
     "startup": startup.BENCHMARK,
+    "idle": idle.BENCHMARK,
     "history": history.CLAIMS,
     "fairness": history.FAIRNESS,
     "logs": logs.BENCHMARK,
 }
-HEADER = ("name", "what", "figure", "floor", "ratio", "floor is", "target", "result", "what holds it")
+HEADER = (
+    "name",
+    "what",
+    "figure",
+    "floor",
+    "ratio",
+    "floor is",
+    "target",
+    "result",
+    "what holds it",
+)
 DIGITS = 100
 """Figures below this are written with three digits, others as whole numbers."""
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sqlite3
 import statistics
 import time
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
 import asyncpg
+
 import floors
 from ground import Ground, a_fake, an_engine, drained, indexed, submit
-from lines import STORES, Benchmark, Goal, Line, Sample, Samples, in_turn
-
 from jobyard import app
+from lines import STORES, Benchmark, Goal, Line, Sample, Samples, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +46,7 @@ def until_started(ground: Ground, store: str, count: int) -> float:
         return statistics.median(took) / 1000
 
     with ground.settings(store) as settings:
-        return asyncio.run(run(settings))
+        return app.run_async(run(settings))
 
 
 def million(ground: Ground, store: str, parallelism: int, count: int) -> tuple[float, float]:
@@ -63,7 +65,7 @@ def million(ground: Ground, store: str, parallelism: int, count: int) -> tuple[f
         return statistics.median(took) * 1000, (after - before) / count
 
     with ground.settings(store) as settings:
-        return asyncio.run(run(settings))
+        return app.run_async(run(settings))
 
 
 async def _size(settings: Settings) -> int:
@@ -79,15 +81,10 @@ async def _size(settings: Settings) -> int:
         finally:
             await connection.close()
         return size
-    connection = floors.sqlite3.connect(settings.state_dir / "jobs.db")
-    try:
-        pages, free, size = (
-            connection.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("page_count", "freelist_count", "page_size")
-        )
-    finally:
-        connection.close()
-    return (pages - free) * size
+    with closing(sqlite3.connect(settings.state_dir / "jobs.db")) as database:
+        pages: int = database.execute("PRAGMA page_count").fetchone()[0]
+        page_size: int = database.execute("PRAGMA page_size").fetchone()[0]
+    return pages * page_size
 
 
 def measure(ground: Ground, runs: int) -> Iterator[Samples]:

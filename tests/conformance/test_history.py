@@ -196,7 +196,6 @@ def test_the_cost_of_a_call_does_not_grow_with_history(old: Old) -> None:
         for name, call in calls(old).items()
     }
 
-    print(costs)
     assert {name: cost for name, cost in costs.items() if cost > MOST[old.stage.kind]} == {}
 
 

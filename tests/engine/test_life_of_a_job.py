@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.engine.yards import a_fake_job, a_job, an_engine, an_indexed_job, log_of
 
 from jobyard.core.job import (
     Backoff,
@@ -23,7 +24,6 @@ from jobyard.core.job import (
 from jobyard.core.state import Request
 from jobyard.core.states import AttemptStatus, JobStatus
 from jobyard.errors import StateConflict
-from tests.engine.yards import a_fake_job, a_job, an_engine, an_indexed_job, log_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -176,8 +176,12 @@ def test_a_stop_before_the_start_ends_the_job_without_a_program(tmp_path: Path) 
 def test_a_program_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: Path) -> None:
     async def main() -> None:
         async with an_engine(tmp_path) as engine:
-            stubborn = "import signal,time; signal.signal(15, signal.SIG_IGN); print('up', flush=True)"
-            spec = a_job("stubborn", sys.executable, "-c", f"{stubborn}; time.sleep(600)", grace=0.1)
+            stubborn = (
+                "import signal,time; signal.signal(15, signal.SIG_IGN); print('up', flush=True)"
+            )
+            spec = a_job(
+                "stubborn", sys.executable, "-c", f"{stubborn}; time.sleep(600)", grace=0.1
+            )
             [job] = await engine.submit(spec)
             await engine.until(job.id, lambda job: job.state.status is JobStatus.RUNNING)
             await engine.store.ask(job.id, Request.STOP)

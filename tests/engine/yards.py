@@ -24,7 +24,9 @@ QUICK = Backoff(base=0.01, factor=1.0, cap=0.05)
 
 def a_job(name: str = "a", *command: str, executor: str = "process", **policy: Any) -> JobSpec:
     """Ask for a job with short delays between tries."""
-    program = {key: policy.pop(key) for key in ("env", "resources", "attempt_timeout") if key in policy}
+    program = {
+        key: policy.pop(key) for key in ("env", "resources", "attempt_timeout") if key in policy
+    }
     rest = {key: policy.pop(key) for key in ("depends_on", "priority", "labels") if key in policy}
     policy.setdefault("backoff", QUICK)
     return JobSpec(

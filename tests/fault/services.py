@@ -25,6 +25,7 @@ class Service:
         self.process = process
         self.kind = kind
         self.facts: dict[str, object] = {}
+        self.drainer: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
@@ -39,6 +40,12 @@ class Service:
                 self.facts = json.loads(line)
                 return
         raise AssertionError(f"{self.kind} ended: {b''.join(said).decode()}")
+
+    def drain(self) -> None:
+        """Swallow what it says from now on, lest it fills the pipe and stops."""
+        self.drainer = subprocess.Popen(
+            ["cat"], stdin=self.process.stderr, stdout=subprocess.DEVNULL
+        )
 
     def kill(self) -> None:
         self.process.kill()
@@ -61,6 +68,9 @@ class Service:
                 self.kill()
         if self.process.stderr is not None:
             self.process.stderr.close()
+        if self.drainer is not None:
+            self.drainer.kill()
+            self.drainer.wait()
 
 
 class Services:
@@ -92,9 +102,7 @@ class Services:
         service = Service(process, kind)
         self._started.append(service)
         service.wait_until_ready()
-        # What it says later must not fill the pipe and stop it.
-        assert process.stderr is not None
-        subprocess.Popen(["cat"], stdin=process.stderr, stdout=subprocess.DEVNULL)
+        service.drain()
         return service
 
     def worker(self, *, slots: int = 8, lease: float = 2.0) -> Service:

@@ -9,12 +9,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-
-from jobyard import app, config
-from jobyard.core.states import AttemptStatus, JobStatus
 from tests.engine.yards import Engine, a_job, an_indexed_job
 from tests.fault.dying_worker import STEPS
 from tests.fault.services import ROOT, Service, Services, processes_marked, services_on
+
+from jobyard import app, config
+from jobyard.core.states import AttemptStatus, JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -182,7 +182,10 @@ def test_four_processes_share_one_store(services: Services) -> None:
         async for engine in an_observer(services):
             *_, doomed = four_processes(services)
             jobs = await engine.submit(
-                *(an_indexed_job(f"job-{n}", 100, "sleep", "0.01", parallelism=10) for n in range(8))
+                *(
+                    an_indexed_job(f"job-{n}", 100, "sleep", "0.01", parallelism=10)
+                    for n in range(8)
+                )
             )
             await engine.until(jobs[0].id, lambda job: job.state.succeeded > 10)
             doomed.kill()

@@ -13,20 +13,22 @@ from jobyard.api import attempts, health, jobs, problems, workers
 from jobyard.api.desk import Desk
 from jobyard.api.guard import Guard
 from jobyard.api.shapes import SCHEMAS
+from jobyard.spec.executors import HERE
 from jobyard.store.base import LogStore, Store
-
-EXECUTORS = ("process", "fake")
-"""The executors that a job may ask for where nobody says otherwise."""
 
 
 def make_app(
     store: Store,
     logs: LogStore,
     *,
-    executors: Collection[str] = EXECUTORS,
+    executors: Collection[str] = HERE,
     hosts: Collection[str] = (),
 ) -> FastAPI:
-    """Make the app that serves an open store; ``hosts`` are names besides the loopback ones."""
+    """Make the app that serves an open store.
+
+    ``executors`` are those that a job may ask for, ``hosts`` names of this server besides the
+    loopback ones.
+    """
     desk = Desk(store, logs, executors=executors)
     app = FastAPI(
         title="Jobyard",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import click
 
 from jobyard import __version__
-from jobyard.cli.printer import show_error
+from jobyard.cli.printer import say, show_error
 from jobyard.errors import ExitCode, JobyardError
 
 
@@ -84,4 +84,9 @@ def main() -> None:
         # The reader has seen enough; there is nobody left to tell.
         sys.stderr.close()
         code = ExitCode.FAILED
+    except Exception:  # noqa: BLE001 - the last one to catch it
+        # Its trace is what a report of the bug needs.
+        sys.excepthook(*sys.exc_info())
+        say("error: this is a bug in Jobyard")
+        code = ExitCode.BUG
     sys.exit(code if isinstance(code, int) else ExitCode.DONE)

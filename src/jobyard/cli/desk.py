@@ -10,6 +10,7 @@ from jobyard import clock
 from jobyard.api.desk import Desk as StoreDesk
 from jobyard.app import EXECUTORS, open_yard
 from jobyard.cli.whereabouts import find
+from jobyard.errors import ServerUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -133,10 +134,11 @@ def server_of(settings: Settings) -> str | None:
 
 
 @asynccontextmanager
-async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
-    """Reach the server if there is one, else open the store.
+async def open_desk(settings: Settings, *, make: bool = False) -> AsyncIterator[Desk]:
+    """Reach the server if there is one, else open the store; only ``make`` makes a new one.
 
     Raises:
+        ServerUnreachable: there is neither a server nor a store.
         StoreUnavailable: the database cannot be reached.
         SchemaMismatch: the database is newer than this program.
     """
@@ -148,6 +150,11 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
         async with AsyncClient(url) as client:
             yield client
         return
+    if not make and not settings.database and not (settings.state_dir / "jobs.db").exists():
+        raise ServerUnreachable(
+            f"no server is known, and nothing is kept in {settings.state_dir}",
+            hint="`jobyard solo` starts both here; --url or --state-dir say where they are",
+        )
     async with open_yard(settings) as yard:
         yield _Embedded(yard.store, yard.logs, executors=EXECUTORS, trigger="cli")
 

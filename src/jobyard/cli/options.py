@@ -15,8 +15,6 @@ from jobyard.errors import InvalidSetting
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-    from jobyard.config import Settings
-
     Command = Callable[..., Any]
 
     _ParamType = click.ParamType[Any]
@@ -25,8 +23,6 @@ else:
     _ParamType = click.ParamType
 
 T = TypeVar("T")
-
-STORE_SETTINGS = ("state_dir", "database")
 
 
 def store_options(command: Command) -> Command:
@@ -46,14 +42,9 @@ def _gathered(command: Command) -> Command:
     @wraps(command)
     def gathering(*args: Any, **options: Any) -> Any:
         flags = {name: options.pop(name) for name in names if name in options}
-        return command(*args, settings=load(flags), **options)
+        return command(*args, settings=config.load(flags), **options)
 
     return gathering
-
-
-def load(flags: dict[str, Any]) -> Settings:
-    """Gather the settings from flags, environment and defaults."""
-    return config.load(flags)
 
 
 _state_dir = click.option(

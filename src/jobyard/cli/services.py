@@ -144,6 +144,7 @@ class _Parts:
         if name == "worker" and self._worker is not None:
             await self._worker.run()
         elif name == "controller" and self._controller is not None:
+            log.info("controller ready")
             await self._controller.run()
         elif self._server is not None:
             server = self._server

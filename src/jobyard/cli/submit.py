@@ -72,7 +72,7 @@ def submit(
 async def _submit(
     settings: Settings, spec: Object, *, wait: bool, logs: bool, as_json: bool
 ) -> Object:
-    async with open_desk(settings) as desk:
+    async with open_desk(settings, make=True) as desk:
         job = (await desk.submit_all(spec))[0]
         if not as_json:
             say(f"job {job['id']} `{job['name']}` is {job['status']}")

@@ -49,11 +49,13 @@ def _problem(found: dict[str, Any]) -> Problem:
     )
 
 
-def _leaves(kind: type[JobyardError]) -> Iterator[type[JobyardError]]:
-    yield kind
+def _below(kind: type[JobyardError]) -> Iterator[type[JobyardError]]:
     for below in kind.__subclasses__():
-        yield from _leaves(below)
+        yield below
+        yield from _below(below)
 
 
-# A parent may lend its code to a leaf that has none of its own; the parent stands for both.
-_BY_CODE = {kind.code: kind for kind in reversed(list(_leaves(JobyardError)))}
+# Errors of other rooms are spoken of elsewhere than in this API.
+_BY_CODE = {
+    kind.code: kind for kind in _below(JobyardError) if kind.__module__ == JobyardError.__module__
+}

@@ -44,6 +44,7 @@ class Controller:
     async def run(self) -> None:
         """Decide until told to end; a store that is away is waited for."""
         await self._store.listen(self.look)
+        log.info("controller ready")
         delay = 0.0
         while not self._ending:
             try:

@@ -115,6 +115,8 @@ class Worker:
         self._deferred: set[int] = set()
         self._heartbeat: Heartbeat | None = None
         self._lease_is_lost = False
+        self._unsure = False
+        """Whether the last conversation broke off: its answer, with claims, may be lost."""
         self.registered = asyncio.Event()
 
     @property
@@ -216,9 +218,12 @@ class Worker:
             try:
                 if self._lease_is_lost:
                     await self._start_over()
+                if self._unsure:
+                    await self._recall()
                 await self._converse()
                 delay = 0.0
             except StoreUnavailable as error:
+                self._unsure = True
                 delay = min(max(delay * 2, 0.05), 2.0)
                 log.warning("store unavailable", cause=str(error), retry_in=delay)
                 await clock.sleep(delay * (0.5 + ids.fraction()))
@@ -234,6 +239,13 @@ class Worker:
             await asyncio.wait_for(self._wake.wait(), POLL * (0.8 + 0.4 * ids.fraction()))
         except TimeoutError:
             self._heard = True
+
+    async def _recall(self) -> None:
+        """Take on claims whose answer was lost with the connection."""
+        settled = await self._store.held(self.session, known=self._templates)
+        settled.claims = [c for c in settled.claims if c.attempt_id not in self._runs]
+        self._unsure = False
+        self._take_on(settled)
 
     async def _converse(self) -> None:
         heard, self._heard = self._heard, False

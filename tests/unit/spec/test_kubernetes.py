@@ -176,7 +176,7 @@ def test_a_manifest_of_another_form_is_refused(
         ({}, {"command": None}, "containers[0].command", "what an image would run"),
     ],
 )
-def test_what_would_change_the_program_is_refused_by_name(  # noqa: PLR0917 - as many as the table has columns
+def test_what_would_change_the_program_is_refused_by_name(
     problems: Callable[..., list[Problem]],
     loaded: Callable[..., Loaded],
     a_manifest: Callable[..., dict[str, Any]],
@@ -373,7 +373,7 @@ def test_a_failure_policy_needs_new_attempts(
         ([1], "", ["Required"]),
     ],
 )
-def test_exit_codes_are_some_ascending_and_never_success(  # noqa: PLR0917 - as many as the table has columns
+def test_exit_codes_are_some_ascending_and_never_success(
     problems: Callable[..., list[Problem]],
     loaded: Callable[..., Loaded],
     a_manifest: Callable[..., dict[str, Any]],
