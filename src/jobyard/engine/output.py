@@ -66,8 +66,10 @@ class Tape:
         if self.cut:
             return
         room = self.limit - self.kept - self.size
-        if len(data) > room or self.recorder.job_is_full(self.job_id):
-            self._keep(stream, data[: max(room, 0)])
+        if self.recorder.job_is_full(self.job_id):
+            room = 0
+        if len(data) > room:
+            self._keep(stream, data[:room])
             self.truncate(f"output beyond {self.kept + self.size} bytes is not kept")
         else:
             self._keep(stream, data)
