@@ -26,7 +26,7 @@ from jobyard.testing.postgres import PrivatePostgres
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from jobyard.store.base import Store
+    from jobyard.store.base import LogStore, Store
 
 BATCH = 500
 CALLERS = 16
@@ -164,6 +164,8 @@ MEASURES: dict[str, tuple[Callable[[Store, int], Awaitable[float]], int]] = {
 async def measure(server: PrivatePostgres, backend: str, name: str, few: int) -> float:
     """Take one measure on an empty store."""
     with tempfile.TemporaryDirectory(prefix="jobyard-bench-") as folder:
+        store: Store
+        logs: LogStore
         if backend == "sqlite":
             store, logs = open_sqlite(Path(folder))
         else:

@@ -21,7 +21,7 @@ from jobyard.core.job import Program, Resources
 from jobyard.executor import limits, strays, tree, watcher
 from jobyard.executor.base import Launch
 from jobyard.executor.process import ProcessExecutor
-from jobyard.testing.executors import PATIENCE, Witness
+from jobyard.testing.executors import PATIENCE, Witness, own_children
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -81,9 +81,9 @@ def check(tmp_path: Path) -> Callable[..., None]:
             async with opened(tmp_path / "scratch", **settings) as executor:
                 await test(executor)
 
+        before = own_children()
         asyncio.run(main())
-        with pytest.raises(ChildProcessError):
-            os.waitpid(-1, os.WNOHANG)
+        assert own_children() <= before
 
     return run
 
@@ -528,6 +528,7 @@ class Worker:
 @pytest.fixture
 def working(tmp_path: Path) -> Iterator[Callable[..., Worker]]:
     workers: list[Worker] = []
+    before = own_children()
 
     def make(*programs: tuple[str, ...], **orders: Any) -> Worker:
         workers.append(Worker(tmp_path / "scratch", *programs, **orders))
@@ -545,9 +546,9 @@ def working(tmp_path: Path) -> Iterator[Callable[..., Worker]]:
         with contextlib.suppress(BrokenPipeError):
             worker.process.stdin.close()
     # This process is a subreaper by now: what outlived a worker became its child.
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, 0):
-            pass
+    for child in own_children() - before:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(child, 0)
 
 
 def sleeping(name: str, extra: str = "") -> tuple[str, ...]:
