@@ -229,6 +229,7 @@ class Trial:
         finally:
             file.write_text(original)
             self._copies.put(copy)
+        print(f"{mutant.key}: exit code {code}", file=sys.stderr, flush=True)
         if "syntax error" in printed:
             return "broken: the mutant is no SQL"
         return {0: "survived", 1: "missed"}.get(code, f"broken: exit code {code}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jobyard import ids
 from jobyard.core import decide as core
 from jobyard.core.states import AttemptStatus, JobStatus
+from jobyard.errors import Internal
 from jobyard.store.query import Query, Rows, Transaction
 from jobyard.store.rows import STATE_WIDTH, Placement, ended_of, placement_of, state_of, state_row
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from jobyard.core.state import Creation, Decision, Ended, JobState, LedgerLine, Stop
 
 SCHEDULED = str(AttemptStatus.SCHEDULED)
+MOST_ROUNDS = 20
+"""Decisions on one job in a row; each but the last stops attempts, three are the most seen."""
 TURN = 1_000_000
 """Microseconds between the turns of two attempts that one job makes at the same time."""
 
@@ -146,7 +149,7 @@ def decide_all(book: Book, now: int) -> Transaction[None]:
 def decide_on(entry: Entry, now: int) -> Transaction[None]:
     """Decide on one held job until the decision stops nothing more."""
     jitter = entry.job.policy.backoff.jitter
-    while True:
+    for _ in range(MOST_ROUNDS):
         drawn = ids.fraction() if jitter and entry.ended else 0.0
         ended, entry.ended = entry.ended, []
         entry.take(core.decide(entry.job, ended, now, drawn=drawn, waiting=entry.waiting))
@@ -161,6 +164,8 @@ def decide_on(entry: Entry, now: int) -> Transaction[None]:
         if not touched and not entry.ended:
             entry.wake_at = now
             break
+    else:
+        raise Internal(f"the decisions on job {entry.job.id} stop attempts without end")
     look_at_window(entry, now)
 
 
