@@ -54,7 +54,7 @@ def kept(ground: Ground, store: str, seconds: float) -> tuple[float, float]:
         watch = Watch(1)
         async with an_engine(settings, ("process",), watch) as yard:
             (job,) = await submit(yard.store, a_program(*_command(seconds, report)))
-            await watch.enough.wait()
+            await watch.all_ended()
             await drained(yard.store)
             said = json.loads(report.read_text())
             (attempt,) = await yard.store.attempts(job.id)
