@@ -115,6 +115,26 @@ def _backend(settings: Settings) -> tuple[Store, LogStore]:
     return open_sqlite(settings.state_dir)
 
 
+async def schema_versions(settings: Settings) -> tuple[int, int]:
+    """Tell the schema version that the database has (0 for none) and the newest one known.
+
+    Raises:
+        StoreUnavailable: the database cannot be reached or read.
+    """
+    from jobyard.store.query import load_migrations
+
+    if settings.database:
+        from jobyard.store.postgres.migrate import PACKAGE, schema_version
+
+        found = await schema_version(settings.database)
+    else:
+        from jobyard.store.sqlite.driver import PACKAGE
+        from jobyard.store.sqlite.driver import schema_version as version_of_file
+
+        found = version_of_file(settings.state_dir / "jobs.db")
+    return found, load_migrations(PACKAGE)[-1].version
+
+
 def new_store(settings: Settings) -> Store:
     """Make another, unopened connection to the same store."""
     return _backend(settings)[0]

@@ -5,6 +5,7 @@
     ├── InvalidRequest           400  a parameter, header or body of a request
     │   ├── InvalidQueryParam
     │   └── InvalidJobId
+    ├── Unauthorized             401  a token that is not the one of a running attempt
     ├── Forbidden                403  a request that a strange web page may have sent
     ├── NotFound                 404
     │   ├── JobNotFound
@@ -19,6 +20,7 @@
     │   └── ExecutorUnavailable
     ├── MethodNotAllowed         405
     ├── TooLarge                 413
+    ├── HeadersTooLarge          431
     ├── StoreUnavailable         503
     ├── ServerUnreachable             (client) nobody answers at that address
     ├── SchemaMismatch                the database is newer than this program
@@ -140,6 +142,24 @@ class InvalidJobId(InvalidRequest):
         super().__init__(
             f"`{text}` is not the id of a job", hint="ids are whole numbers from 1", value=text
         )
+
+
+class Unauthorized(JobyardError):
+    """A token that is not the one of a running attempt."""
+
+    slug = "unauthorized"
+    title = "Not your attempt"
+    status = 401
+    code = "UNAUTHORIZED"
+
+
+class HeadersTooLarge(JobyardError):
+    """A request whose line and headers are longer than anybody needs."""
+
+    slug = "headers-too-large"
+    title = "Headers too large"
+    status = 431
+    code = "HEADERS_TOO_LARGE"
 
 
 class Forbidden(JobyardError):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from jobyard import config
+from jobyard import app, config
 from jobyard.errors import InvalidSetting
 
 if TYPE_CHECKING:
@@ -98,4 +97,4 @@ def pairs(texts: Sequence[str], flag: str) -> dict[str, str]:
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's work in an event loop."""
-    return asyncio.run(work)
+    return app.run_async(work)

@@ -15,7 +15,7 @@ from jobyard.cli.live import Live
 from jobyard.cli.printer import colours, say, seconds, show_json, table
 from jobyard.core.state import Request
 from jobyard.core.states import JobStatus
-from jobyard.errors import ExitCode, InvalidSetting, JobNotFound
+from jobyard.errors import ExitCode, InvalidSetting, JobNotFound, JobyardError, Unusable
 from jobyard.store.base import JobQuery, Submission
 
 if TYPE_CHECKING:
@@ -58,7 +58,13 @@ def run(
     """
     settings = config.load({"state_dir": state_dir, "slots": slots})
     log.configure("warning")
-    specs = load_specs(files, executor, sets)
+    try:
+        specs = load_specs(files, executor, sets)
+    except JobyardError:
+        if as_json:
+            show_json({"jobs": []})
+        raise
+    refuse_what_cannot_fit(specs)
     if exit_code_from is not None and exit_code_from not in {spec.name for spec in specs}:
         names = ", ".join(sorted({spec.name for spec in specs}))
         raise click.UsageError(f"--exit-code-from: no job is named `{exit_code_from}` ({names})")
@@ -74,6 +80,27 @@ def run(
         return session.exit_codes.get(exit_code_from, ExitCode.FAILED)
     done = all(job.state.status is JobStatus.COMPLETED or is_suspended(job) for job in jobs)
     return ExitCode.DONE if done else ExitCode.FAILED
+
+
+def refuse_what_cannot_fit(specs: Iterable[JobSpec]) -> None:
+    """Refuse jobs that would wait for ever, since no worker but this one will look at them.
+
+    Raises:
+        Unusable: an attempt asks for more than this machine has.
+    """
+    cpu, memory = config.cores(), config.total_memory()
+    for spec in specs:
+        wanted = spec.program.resources
+        if wanted.request_cpu > cpu:
+            what = f"{wanted.request_cpu:g} CPUs, this machine has {cpu}"
+        elif wanted.request_memory > memory:
+            what = f"{wanted.request_memory} bytes of memory, this machine has {memory}"
+        else:
+            continue
+        raise Unusable(
+            f"an attempt of `{spec.name}` asks for {what}",
+            hint="lower its resources, or submit it where a larger worker runs",
+        )
 
 
 def load_specs(

@@ -16,7 +16,7 @@ from jobyard import __version__, app, config
 from jobyard.cli import options
 from jobyard.cli.options import as_json, server_options, store_options
 from jobyard.cli.printer import GREEN, RED, colours, paint, say, show_json, table
-from jobyard.errors import ExitCode, JobyardError
+from jobyard.errors import ExitCode, JobyardError, SchemaMismatch
 
 if TYPE_CHECKING:
     from jobyard.config import Settings
@@ -31,7 +31,8 @@ _PASSWORD = re.compile(r"(?<=://)([^:/@]*):[^@]*@")
 def migrate(settings: Settings) -> None:
     """Bring the database's schema up to date."""
     options.run(_open(settings))
-    say(f"{where(settings)} has schema version {schema_version(settings)}")
+    found, _ = options.run(app.schema_versions(settings))
+    say(f"{where(settings)} has schema version {found}")
 
 
 @click.command()
@@ -118,12 +119,16 @@ def _checks(settings: Settings) -> tuple[list[Object], int]:
             checks.append(_check("database", None, "SQLite, to be made in the state folder"))
             return checks, code
     try:
-        options.run(_open(settings))
+        found, known = options.run(app.schema_versions(settings))
+        if found > known:
+            raise SchemaMismatch(found, known)
     except JobyardError as error:
         checks.append(_check("database", error.detail, where(settings)))
         return checks, error.exit_code
-    version = schema_version(settings)
-    checks.append(_check("database", None, f"{where(settings)}, schema version {version}"))
+    version = f"schema version {found}"
+    if found < known:
+        version += f", to be brought to {known} when it is opened or by `jobyard migrate`"
+    checks.append(_check("database", None, f"{where(settings)}, {version}"))
     return checks, code
 
 
@@ -154,14 +159,6 @@ def where(settings: Settings) -> str:
     if settings.database:
         return without_password(settings.database)
     return f"SQLite {settings.state_dir / 'jobs.db'}"
-
-
-def schema_version(settings: Settings) -> int:
-    """Tell the version of an open store's schema: opening brings it to the newest one."""
-    from jobyard.store.query import load_migrations
-
-    backend = "postgres" if settings.database else "sqlite"
-    return load_migrations(f"jobyard.store.{backend}")[-1].version
 
 
 def _show(found: Object) -> None:

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import h11
 
-from jobyard.errors import InvalidRequest, JobyardError, NotFound, TooLarge
+from jobyard.errors import (
+    HeadersTooLarge,
+    InvalidRequest,
+    JobyardError,
+    MethodNotAllowed,
+    NotFound,
+    TooLarge,
+    Unauthorized,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -43,33 +51,6 @@ class ChannelHandler(Protocol):
 
     async def publish(self, attempt_id: int, segment: Any) -> None:
         """Make a segment part of its table, under the attempt's fence."""
-
-
-class Unauthorized(JobyardError):
-    """A token that is not the one of a running attempt."""
-
-    slug = "unauthorized"
-    title = "Not your attempt"
-    status = 401
-    code = "UNAUTHORIZED"
-
-
-class MethodNotAllowed(JobyardError):
-    """A route that exists, for another method."""
-
-    slug = "method-not-allowed"
-    title = "Not this method"
-    status = 405
-    code = "METHOD_NOT_ALLOWED"
-
-
-class HeadersTooLarge(JobyardError):
-    """A request whose line and headers are longer than any program needs."""
-
-    slug = "headers-too-large"
-    title = "Headers too large"
-    status = 431
-    code = "HEADERS_TOO_LARGE"
 
 
 class ChannelServer:

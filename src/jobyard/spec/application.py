@@ -162,7 +162,7 @@ JOB = Shape(
     Field("container", NAME, "What failure rules call its one container; `main` by default."),
     Field("command", ARGUMENTS, "The program and its first arguments; no shell is involved."),
     Field("args", ARGUMENTS, "Further arguments."),
-    Field("working_dir", Text(least=1), "The folder it starts in; its scratch folder by default."),
+    Field("working_dir", Text(least=1), "The folder it starts in; the worker's own by default."),
     Field("env", Environment(mapping=True), "Environment variables, in order."),
     Field("volumes", ListOf(VOLUME), "Folders of the program."),
     Field("scratch_volumes", ListOf(Text(least=1)), "Mount paths that become scratch folders."),

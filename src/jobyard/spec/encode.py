@@ -70,6 +70,7 @@ def decode(written: Mapping[str, Any]) -> JobSpec:
     )
 
 
+@lru_cache(maxsize=1024)
 def policy_json(policy: Policy) -> str:
     """Write a policy as compact canonical text, without the fields at their default."""
     written: dict[str, Any] = {}

@@ -72,7 +72,7 @@ class Statement:
     """A query's text and its kind.
 
     ``rows`` answers with rows, ``none`` with nothing. ``many`` takes bulk rows and answers with
-    nothing; SQLite runs it once a row, PostgreSQL once with a column of values a parameter.
+    nothing: SQLite runs it once a row, PostgreSQL once with all of them.
     """
 
     name: str

@@ -171,11 +171,8 @@ class PostgresDriver:
         statement = self._statements.get(query.name)
         if statement is None:
             raise Internal(f"no query is named {query.name}")
-        if query.rows is None:
-            rows: Rows = await connection.fetch(statement.sql, *query.args)
-        else:
-            columns = zip(*query.rows, strict=True)
-            rows = await connection.fetch(statement.sql, *query.args, *columns)
+        bulk = () if query.rows is None else (query.rows,)
+        rows: Rows = await connection.fetch(statement.sql, *query.args, *bulk)
         return rows
 
 

@@ -60,6 +60,23 @@ async def _apply_all(connection: Any) -> list[str]:
             done.append(missing[0].name)
 
 
+async def schema_version(dsn: str) -> int:
+    """Read the version of a database's schema, 0 when it has none yet; nothing is changed.
+
+    Raises:
+        StoreUnavailable: the database cannot be reached.
+    """
+    connection = await connect(dsn)
+    try:
+        version: int = await connection.fetchval(_VERSION) if await _has_table(connection) else 0
+    except lost_errors() as error:
+        raise unavailable(error) from error
+    else:
+        return version
+    finally:
+        connection.terminate()
+
+
 async def _has_table(connection: Any) -> bool:
     return bool(await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL"))
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -188,6 +189,22 @@ def migrate(connection: sqlite3.Connection, path: Path) -> list[str]:
 def _refuse_newer(found: int, known: int) -> None:
     if found > known:
         raise SchemaMismatch(found, known)
+
+
+def schema_version(path: Path) -> int:
+    """Read the version of a file's schema, 0 when there is none yet; nothing is changed.
+
+    Raises:
+        StoreUnavailable: the file cannot be read.
+    """
+    if not path.exists():
+        return 0
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.Error as error:
+        raise unavailable(path, error) from error
+    return version
 
 
 def _split(script: str) -> list[str]:

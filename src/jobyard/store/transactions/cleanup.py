@@ -13,7 +13,7 @@ def delete_expired(limit: int) -> Transaction[list[int]]:
     if job_ids:
         for name in ("delete_jobs", "delete_specs", "delete_checkpoints", "delete_dependencies"):
             yield Query(name, (job_ids,))
-        yield Query("note_deletions", (), [(job_id,) for job_id in job_ids])
+        yield Query("note_deletions", (job_ids,))
     return job_ids
 
 

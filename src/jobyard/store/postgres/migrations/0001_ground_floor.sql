@@ -137,15 +137,15 @@ CREATE TABLE checkpoints (
 );
 
 CREATE TABLE job_events (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id bigint GENERATED ALWAYS AS IDENTITY,
     job_id bigint NOT NULL,
     event text NOT NULL,
     status text NOT NULL,
     at bigint NOT NULL,
     reason text,
-    message text
+    message text,
+    PRIMARY KEY (job_id, id)
 );
-CREATE INDEX job_events_by_job ON job_events (job_id, id);
 
 CREATE TABLE dependencies (
     job_id bigint NOT NULL,
@@ -202,3 +202,47 @@ CREATE TABLE log_chunks (
 );
 ALTER TABLE log_chunks ALTER COLUMN data SET STORAGE EXTERNAL;
 CREATE INDEX log_chunks_by_job ON log_chunks (job_id);
+
+-- The shapes in which rows come in bulk, columns in the order of the store's tuples. An array of
+-- such rows costs the client a third of what an array for each column does.
+CREATE TYPE job_row AS (
+    id bigint, status text, outcome text, outcome_at bigint, reason text, message text,
+    request text, waiting_on integer, dependency_failed bigint, active integer,
+    terminating integer, succeeded integer, failed integer, restarts integer,
+    completed_indexes text, failed_indexes text, live_indexes text, leaving_indexes text,
+    held boolean, overall text, tries text, worker_id text, retry_at bigint,
+    scheduled_at bigint, admitted_at bigint, queued_at bigint, started_at bigint,
+    finished_at bigint, expires_at bigint, created_at bigint, decide_at bigint,
+    updated_at bigint
+);
+CREATE TYPE spec_row AS (
+    job_id bigint, namespace text, name text, labels text, executor text, priority integer,
+    request_cpu double precision, request_memory bigint, worker_pin text, worker_selector text,
+    "trigger" text, retried_from bigint, policy text, spec text
+);
+CREATE TYPE attempt_row AS (
+    job_id bigint, idx integer, number integer, executor text, priority integer
+);
+CREATE TYPE start_row AS (
+    id bigint, started_at bigint, handle text
+);
+CREATE TYPE end_row AS (
+    id bigint, status text, reason text, exit_code integer, signal integer, restarts integer,
+    advice text, cpu_seconds double precision, peak_memory_bytes bigint, result text,
+    started_at bigint, finished_at bigint, counted boolean
+);
+CREATE TYPE progress_row AS (
+    id bigint, done bigint, total bigint
+);
+CREATE TYPE event_row AS (
+    job_id bigint, event text, status text, at bigint, reason text, message text
+);
+CREATE TYPE edge_row AS (
+    job_id bigint, on_job bigint, condition text
+);
+CREATE TYPE outcome_row AS (
+    id bigint, status text
+);
+CREATE TYPE key_row AS (
+    key text, request_hash text, job_id bigint, created_at bigint
+);

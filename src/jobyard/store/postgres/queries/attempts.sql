@@ -6,15 +6,13 @@
 -- Attempts that wait for a worker.
 INSERT INTO attempts (job_id, idx, number, status, executor, priority)
 SELECT r.job_id, r.idx, r.number, 'SCHEDULED', r.executor, r.priority
-FROM unnest($1::bigint[], $2::integer[], $3::integer[], $4::text[], $5::integer[])
-    AS r (job_id, idx, number, executor, priority);
+FROM unnest($1::attempt_row[]) AS r;
 
 -- name: insert_claimed_attempts :rows
 -- Attempts that a worker takes on as they are made: they never wait.
 INSERT INTO attempts (job_id, idx, number, status, executor, priority, session, worker_id, queued_at)
 SELECT r.job_id, r.idx, r.number, 'QUEUED', r.executor, r.priority, $1, $2, $3
-FROM unnest($4::bigint[], $5::integer[], $6::integer[], $7::text[], $8::integer[])
-    AS r (job_id, idx, number, executor, priority)
+FROM unnest($4::attempt_row[]) AS r
 RETURNING id, job_id, idx, number, executor;
 
 -- name: waiting_attempts :rows
@@ -50,7 +48,7 @@ RETURNING id, job_id, idx, number, executor;
 -- and what they had been asked.
 UPDATE attempts AS a
 SET status = 'RUNNING', started_at = coalesce(a.started_at, r.started_at), handle = r.handle
-FROM unnest($2::bigint[], $3::bigint[], $4::text[]) AS r (id, started_at, handle)
+FROM unnest($2::start_row[]) AS r
 WHERE a.id = r.id
     AND a.session = $1
     AND a.finished_at IS NULL
@@ -72,12 +70,7 @@ SET
     started_at = coalesce(a.started_at, r.started_at),
     finished_at = r.finished_at,
     counted = r.counted
-FROM unnest(
-    $2::bigint[], $3::text[], $4::text[], $5::integer[], $6::integer[], $7::integer[], $8::text[],
-    $9::double precision[], $10::bigint[], $11::text[], $12::bigint[], $13::bigint[], $14::boolean[]
-) AS r (
-    id, status, reason, exit_code, signal, restarts, advice, cpu_seconds, peak_memory_bytes, result,
-    started_at, finished_at, counted)
+FROM unnest($2::end_row[]) AS r
 WHERE a.id = r.id
     AND a.session = $1
     AND a.finished_at IS NULL
@@ -110,7 +103,7 @@ WHERE id = ANY ($2::bigint[])
 -- Fenced by the session: keep how far programs say they are.
 UPDATE attempts AS a
 SET progress_done = r.done, progress_total = r.total
-FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS r (id, done, total)
+FROM unnest($2::progress_row[]) AS r
 WHERE a.id = r.id
     AND a.session = $1
     AND a.finished_at IS NULL

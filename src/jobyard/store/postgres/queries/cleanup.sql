@@ -26,7 +26,7 @@ WHERE job_id = ANY ($1::bigint[]);
 DELETE FROM dependencies
 WHERE job_id = ANY ($1::bigint[]);
 
--- name: note_deletions :many
+-- name: note_deletions :none
 INSERT INTO deletions (job_id)
 SELECT *
 FROM unnest($1::bigint[]);
@@ -51,8 +51,8 @@ RETURNING id;
 -- name: sweep_events :rows
 -- Delete at most $2 ledger lines of deleted jobs.
 DELETE FROM job_events
-WHERE id = ANY (ARRAY(
-    SELECT id FROM job_events
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM job_events
     WHERE job_id = ANY ($1::bigint[])
     LIMIT $2))
 RETURNING id;

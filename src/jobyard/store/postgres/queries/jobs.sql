@@ -47,12 +47,7 @@ INSERT INTO jobs (
     live_indexes, leaving_indexes, held, overall, tries, worker_id, retry_at, scheduled_at,
     admitted_at, queued_at, started_at, finished_at, expires_at, created_at, decide_at, updated_at)
 SELECT *
-FROM unnest(
-    $1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[],
-    $8::integer[], $9::bigint[], $10::integer[], $11::integer[], $12::integer[], $13::integer[],
-    $14::integer[], $15::text[], $16::text[], $17::text[], $18::text[], $19::boolean[], $20::text[],
-    $21::text[], $22::text[], $23::bigint[], $24::bigint[], $25::bigint[], $26::bigint[],
-    $27::bigint[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[]);
+FROM unnest($1::job_row[]);
 
 -- name: update_jobs :many
 -- The caller holds the rows. A terminal job is never written again; by its status, for
@@ -69,17 +64,7 @@ SET
     scheduled_at = n.scheduled_at, admitted_at = n.admitted_at, queued_at = n.queued_at,
     started_at = n.started_at, finished_at = n.finished_at, expires_at = n.expires_at,
     created_at = n.created_at, decide_at = n.decide_at, updated_at = n.updated_at
-FROM unnest(
-    $1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[],
-    $8::integer[], $9::bigint[], $10::integer[], $11::integer[], $12::integer[], $13::integer[],
-    $14::integer[], $15::text[], $16::text[], $17::text[], $18::text[], $19::boolean[], $20::text[],
-    $21::text[], $22::text[], $23::bigint[], $24::bigint[], $25::bigint[], $26::bigint[],
-    $27::bigint[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[]
-) AS n (
-    id, status, outcome, outcome_at, reason, message, request, waiting_on, dependency_failed,
-    active, terminating, succeeded, failed, restarts, completed_indexes, failed_indexes,
-    live_indexes, leaving_indexes, held, overall, tries, worker_id, retry_at, scheduled_at,
-    admitted_at, queued_at, started_at, finished_at, expires_at, created_at, decide_at, updated_at)
+FROM unnest($1::job_row[]) AS n
 WHERE j.id = n.id
     AND j.status NOT IN ('COMPLETED', 'FAILED', 'STOPPED', 'CANCELED');
 
@@ -88,10 +73,7 @@ INSERT INTO job_specs (
     job_id, namespace, name, labels, executor, priority, request_cpu, request_memory, worker_pin,
     worker_selector, "trigger", retried_from, policy, spec)
 SELECT *
-FROM unnest(
-    $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[],
-    $7::double precision[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[],
-    $13::text[], $14::text[]);
+FROM unnest($1::spec_row[]);
 
 -- name: update_policy :none
 UPDATE job_specs
@@ -212,7 +194,7 @@ WHERE decide_at IS NOT NULL;
 -- name: insert_events :many
 INSERT INTO job_events (job_id, event, status, at, reason, message)
 SELECT *
-FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[]);
+FROM unnest($1::event_row[]);
 
 -- name: list_events :rows
 -- A job's ledger, oldest first, ids above $2.

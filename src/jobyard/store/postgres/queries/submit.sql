@@ -1,13 +1,13 @@
 -- name: insert_dependencies :many
 INSERT INTO dependencies (job_id, on_job, condition)
 SELECT *
-FROM unnest($1::bigint[], $2::bigint[], $3::text[]);
+FROM unnest($1::edge_row[]);
 
 -- name: resolve_dependencies :rows
 -- Write what became of an ended job into the edges that lead to it; each is resolved once.
 UPDATE dependencies AS d
 SET satisfied = (d.condition = 'finished' OR d.condition = lower(ended.status))
-FROM unnest($1::bigint[], $2::text[]) AS ended (id, status)
+FROM unnest($1::outcome_row[]) AS ended
 WHERE d.on_job = ended.id
     AND d.satisfied IS NULL
 RETURNING d.job_id;
@@ -40,4 +40,4 @@ WHERE key = ANY ($1::text[]);
 -- name: insert_keys :many
 INSERT INTO idempotency_keys (key, request_hash, job_id, created_at)
 SELECT *
-FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]);
+FROM unnest($1::key_row[]);

@@ -25,9 +25,9 @@ WHERE job_id IN (SELECT value FROM json_each(?1));
 DELETE FROM dependencies
 WHERE job_id IN (SELECT value FROM json_each(?1));
 
--- name: note_deletions :many
+-- name: note_deletions :none
 INSERT INTO deletions (job_id)
-VALUES (?1);
+SELECT value FROM json_each(?1);
 
 -- name: open_deletions :rows
 -- Deleted jobs of which something is left, at most ?1 of them.
