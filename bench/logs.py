@@ -61,7 +61,7 @@ def kept(ground: Ground, store: str, seconds: float) -> tuple[float, float]:
             found, checksum = await _read(yard, attempt.id)
         share = found / said["bytes"]
         same = checksum == said["checksum"]
-        return _pace(said), share if same else min(share, 0.0)
+        return _pace(said), share if same else 0.0
 
     limits = {"attempt_log_limit": 1 << 31, "job_log_limit": 1 << 32}
     with ground.settings(store, slots=2, **limits) as settings:
