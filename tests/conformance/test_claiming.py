@@ -192,6 +192,28 @@ def test_priority_comes_before_age(stage: Stage) -> None:
     assert order == [high.id, same.id, low.id]
 
 
+def test_jobs_that_wait_together_take_turns(stage: Stage) -> None:
+    policy = {"completions": 6, "parallelism": 6}
+    one, other = (j.id for j in stage.submit(*[make_spec(indexed=True, policy=policy)] * 2))
+    worker = stage.worker()
+
+    order = [worker.claim_one().job_id for _ in range(6)]
+
+    assert order == [one, other] * 3
+
+
+def test_a_newcomer_overtakes_the_backlog_of_a_large_job_but_not_its_first(stage: Stage) -> None:
+    policy = {"completions": 50, "parallelism": 50}
+    large = stage.submit_one(make_spec(indexed=True, policy=policy))
+    stage.clock.advance(1.5)
+    small = stage.submit_one(make_spec())
+    worker = stage.worker()
+
+    order = [worker.claim_one().job_id for _ in range(4)]
+
+    assert order == [large, large, small, large]
+
+
 def test_claims_of_one_answer_come_in_their_order(stage: Stage) -> None:
     a, b, c = stage.submit(make_spec("a"), make_spec("b", priority=5), make_spec("c", priority=9))
 

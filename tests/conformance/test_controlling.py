@@ -265,7 +265,7 @@ def test_scaling_down_one_job_leaves_another_alone(stage: Stage) -> None:
     replaced(stage, one, parallelism=1)
 
     assert stage.job(other).state.active == 6
-    assert len(worker.settle().stops) == 5
+    assert len(worker.settle().stops) == 3
     assert len(stage.attempts(other)) == 6
 
 

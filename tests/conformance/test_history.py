@@ -47,9 +47,9 @@ INSERT INTO job_specs (job_id, namespace, name, labels, executor, priority, requ
 {series} SELECT n, 'default', 'old', '{{}}', 'fake', 0, 0, 0, 'api', '{{}}', '{{}}' FROM s
 """
 _ATTEMPTS = """
-INSERT INTO attempts (job_id, idx, number, status, executor, priority, session, counted,
+INSERT INTO attempts (job_id, idx, number, status, executor, priority, turn, session, counted,
     finished_at)
-{series} SELECT {job}, {idx}, 1, 'SUCCEEDED', 'fake', 0, '{session}', {true}, 1 FROM s
+{series} SELECT {job}, {idx}, 1, 'SUCCEEDED', 'fake', 0, 0, '{session}', {true}, 1 FROM s
 """
 _EVENTS = """
 INSERT INTO job_events (job_id, event, status, at)

@@ -21,7 +21,7 @@ from jobyard.core.job import Program, Resources
 from jobyard.executor import limits, strays, tree, watcher
 from jobyard.executor.base import Launch
 from jobyard.executor.process import ProcessExecutor
-from jobyard.testing.executors import PATIENCE, Witness
+from jobyard.testing.executors import PATIENCE, Witness, own_children
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -86,14 +86,6 @@ def check(tmp_path: Path) -> Callable[..., None]:
         assert own_children() <= before
 
     return run
-
-
-def own_children() -> set[int]:
-    """Name this process's children, dead ones included; other tests' servers may be among them."""
-    threads = Path("/proc/self/task").iterdir()
-    return {
-        child for task in threads for child in tree.read_children(os.getpid(), int(task.name))
-    }
 
 
 def start(executor: ProcessExecutor, *argv: str, **settings: Any) -> tuple[Any, Witness]:

@@ -50,7 +50,7 @@ def test_a_restart_of_postgres_loses_nobody(
         with services_on(tmp_path / "state", dsn) as services:
             services.start("controller")
             for _ in range(2):
-                services.worker(slots=20, lease=1.0)
+                services.worker(slots=20, lease=4.0)
             async with app.open_yard(config.load(flags, {})) as yard:
                 engine = Engine(yard)
                 [job] = await engine.submit(

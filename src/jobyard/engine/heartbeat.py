@@ -24,6 +24,10 @@ TICK = 1.0
 """Seconds between two signs of life of the main loop."""
 
 
+RETRY = 0.5
+"""Seconds until the next try after a renewal that failed."""
+
+
 class Heartbeat:
     """Renews one session's lease until it is closed or the lease is lost.
 
@@ -63,6 +67,7 @@ class Heartbeat:
         self._own: asyncio.AbstractEventLoop | None = None
         self._closing: asyncio.Event | None = None
         self._closed = False
+        self._failed = False
         self._thread = threading.Thread(target=self._beat_forever, name="heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -107,6 +112,7 @@ class Heartbeat:
                         await store.open()
                     record = await store.renew(self._session)
                 except StoreUnavailable as error:
+                    self._failed = True
                     log.warning("lease not renewed", cause=str(error))
                     # Nobody can take the lease either while the store is away; a partition
                     # that only this worker sees is bounded by the grace.
@@ -116,6 +122,7 @@ class Heartbeat:
                 if record is None:
                     self._tell_lost()
                     return
+                self._failed = False
                 last_good = clock.monotonic()
                 self._renewed(last_good + self._lease)
                 self._tell(partial(self._beaten, record))
@@ -124,10 +131,12 @@ class Heartbeat:
                 await store.close()
 
     async def _pause(self) -> bool:
-        """Wait for the next beat; True when it is time to end."""
+        """Wait for the next beat, which comes sooner after one that failed; True at the end."""
         if self._closing is None:
             return True
         wait = self._lease / 3 * (0.9 + 0.2 * ids.fraction())
+        if self._failed:
+            wait = min(wait, RETRY)
         try:
             await asyncio.wait_for(self._closing.wait(), wait)
         except TimeoutError:

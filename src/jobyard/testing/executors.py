@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jobyard.executor import tree
 from jobyard.executor.base import STDERR, STDOUT
 
 if TYPE_CHECKING:
@@ -73,3 +76,9 @@ class Witness:
             while word not in self.story:
                 self._news.clear()
                 await self._news.wait()
+
+
+def own_children() -> set[int]:
+    """Name this process's children, dead ones included; other tests' servers may be among them."""
+    threads = Path("/proc/self/task").iterdir()
+    return {child for task in threads for child in tree.read_children(os.getpid(), int(task.name))}

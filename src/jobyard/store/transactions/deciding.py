@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from jobyard.core.state import Creation, Decision, Ended, JobState, LedgerLine, Stop
 
 SCHEDULED = str(AttemptStatus.SCHEDULED)
+TURN = 1_000_000
+"""Microseconds between the turns of two attempts that one job makes at the same time."""
+
 SOON = 1_200_000
 """Microseconds: the longest that a controller rests between two looks."""
 WINDOW_REFILL = 250_000
@@ -222,7 +225,7 @@ def write(book: Book, now: int) -> Transaction[Written]:
     )
     wakes = [entry.wake_at for entry in changed if entry.wake_at is not None]
     written.wake_at = min(wakes, default=None)
-    attempts = [row for entry in changed for row in attempt_rows(entry)]
+    attempts = [row for entry in changed for row in waiting_rows(entry, now)]
     if attempts:
         yield Query("insert_attempts", (), attempts)
         written.claimable = True
@@ -234,12 +237,31 @@ def write(book: Book, now: int) -> Transaction[Written]:
     return written
 
 
-def attempt_rows(entry: Entry) -> list[tuple[Any, ...]]:
+def waiting_rows(entry: Entry, now: int) -> list[tuple[Any, ...]]:
     """Write the attempts to create that no worker took on at once."""
-    job, placement = entry.job, entry.placement
+    return attempt_rows(entry, entry.create, entry.job.active - len(entry.create), now)
+
+
+def attempt_rows(
+    entry: Entry, creations: Sequence[Creation], before: int, now: int
+) -> list[tuple[Any, ...]]:
+    """Write attempts to create, each with its turn; their job has ``before`` others.
+
+    The turn of an attempt is now plus a second for each attempt that its job has already. So jobs
+    that wait at the same time take turns, a small one overtakes the backlog of a large one, and
+    whatever waits long enough is overtaken by nothing of its priority.
+    """
+    job, where = entry.job, entry.placement
     return [
-        (job.id, creation.index, creation.number, placement.executor, placement.priority)
-        for creation in entry.create
+        (
+            job.id,
+            creation.index,
+            creation.number,
+            where.executor,
+            where.priority,
+            now + place * TURN,
+        )
+        for place, creation in enumerate(creations, before)
     ]
 
 

@@ -16,6 +16,7 @@ from jobyard.store.query import Query, Rows, Transaction
 from jobyard.store.transactions.deciding import (
     Book,
     Entry,
+    attempt_rows,
     decide_on,
     fits,
     is_running,
@@ -227,7 +228,7 @@ class _Basket:
 def _claim(
     book: Book, speaker: Speaker, want: Want, settled: Settled, now: int
 ) -> Transaction[None]:
-    """Take waiting attempts and those just decided on: priority first, then the oldest."""
+    """Take waiting attempts and those just decided on: priority first, then by turn."""
     basket = _Basket(dict(want.slots), want.cpu, want.memory, want.total)
     if not basket.left:
         return
@@ -264,7 +265,7 @@ def _waiting(speaker: Speaker, basket: _Basket, *, own_only: bool) -> Transactio
                 "waiting_attempts",
                 (executor, *who, basket.cpu, basket.memory, limit, own_only),
             )
-    rows.sort(key=lambda row: (-row[5], row[0]))
+    rows.sort(key=lambda row: (-row[5], row[8], row[0]))
     return rows
 
 
@@ -324,11 +325,8 @@ def _insert_direct(
             continue
         entry.note(core.claimed(entry.job, speaker.worker_id, now))
         running[entry.job.id] = is_running(entry.job)
-        where = entry.placement
-        rows += [
-            (entry.job.id, creation.index, creation.number, where.executor, where.priority)
-            for creation in creations
-        ]
+        before = entry.job.active - len(entry.create) - len(creations)
+        rows += attempt_rows(entry, creations, before, now)
     if not rows:
         return
     made = yield Query("insert_claimed_attempts", (speaker.session, speaker.worker_id, now), rows)

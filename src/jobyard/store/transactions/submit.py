@@ -17,9 +17,9 @@ from jobyard.store.query import Query, Transaction
 from jobyard.store.rows import Placement, job_of, spec_of, state_row
 from jobyard.store.transactions.deciding import (
     Entry,
-    attempt_rows,
     look_at_window,
     read_now,
+    waiting_rows,
     write_events,
 )
 
@@ -157,7 +157,7 @@ def _insert(made: Sequence[_New], keys: _Keys, now: int) -> Transaction[None]:
     ]
     if named:
         yield Query("insert_keys", (), named)
-    attempts = [row for entry in entries for row in attempt_rows(entry)]
+    attempts = [row for entry in entries for row in waiting_rows(entry, now)]
     if attempts:
         yield Query("insert_attempts", (), attempts)
     yield from write_events(entries)

@@ -88,6 +88,7 @@ CREATE TABLE attempts (
         'SCHEDULED', 'QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'STOPPED', 'LOST')),
     executor text NOT NULL,
     priority integer NOT NULL,
+    turn bigint NOT NULL,
     session text,
     worker_id text,
     reason text,
@@ -120,7 +121,7 @@ CREATE INDEX attempts_by_index ON attempts (job_id, idx, id) WHERE idx IS NOT NU
 -- The rest is small: it holds what waits, what runs and what is not counted, never what is over.
 -- An attempt without a session waits, too; two ways to say so keep the planner from taking the
 -- index of all that waits where that of one job is meant.
-CREATE INDEX attempts_waiting ON attempts (executor, priority DESC, id) WHERE session IS NULL;
+CREATE INDEX attempts_waiting ON attempts (executor, priority DESC, turn, id) WHERE session IS NULL;
 CREATE INDEX attempts_waiting_by_job ON attempts (job_id, id) WHERE status = 'SCHEDULED';
 CREATE INDEX attempts_claimed ON attempts (job_id, id) WHERE status IN ('QUEUED', 'RUNNING');
 CREATE INDEX attempts_to_stop ON attempts (session)
@@ -221,7 +222,7 @@ CREATE TYPE spec_row AS (
     "trigger" text, retried_from bigint, policy text, spec text
 );
 CREATE TYPE attempt_row AS (
-    job_id bigint, idx integer, number integer, executor text, priority integer
+    job_id bigint, idx integer, number integer, executor text, priority integer, turn bigint
 );
 CREATE TYPE start_row AS (
     id bigint, started_at bigint, handle text

@@ -4,22 +4,24 @@
 
 -- name: insert_attempts :many
 -- Attempts that wait for a worker.
-INSERT INTO attempts (job_id, idx, number, status, executor, priority)
-SELECT r.job_id, r.idx, r.number, 'SCHEDULED', r.executor, r.priority
+INSERT INTO attempts (job_id, idx, number, status, executor, priority, turn)
+SELECT r.job_id, r.idx, r.number, 'SCHEDULED', r.executor, r.priority, r.turn
 FROM unnest($1::attempt_row[]) AS r;
 
 -- name: insert_claimed_attempts :rows
 -- Attempts that a worker takes on as they are made: they never wait.
-INSERT INTO attempts (job_id, idx, number, status, executor, priority, session, worker_id, queued_at)
-SELECT r.job_id, r.idx, r.number, 'QUEUED', r.executor, r.priority, $1, $2, $3
+INSERT INTO attempts (
+    job_id, idx, number, status, executor, priority, turn, session, worker_id, queued_at)
+SELECT r.job_id, r.idx, r.number, 'QUEUED', r.executor, r.priority, r.turn, $1, $2, $3
 FROM unnest($4::attempt_row[]) AS r
 RETURNING id, job_id, idx, number, executor;
 
 -- name: waiting_attempts :rows
 -- Attempts of one executor that this worker may take and nobody else is taking, priority first,
--- then the oldest: its pin, its labels, and no more CPU or memory than is free; $7 asks for its
+-- then by turn: its pin, its labels, and no more CPU or memory than is free; $7 asks for its
 -- own jobs alone.
-SELECT a.id, a.job_id, a.idx, a.number, a.executor, a.priority, s.request_cpu, s.request_memory
+SELECT a.id, a.job_id, a.idx, a.number, a.executor, a.priority, s.request_cpu, s.request_memory,
+    a.turn
 FROM attempts AS a
 JOIN job_specs AS s ON s.job_id = a.job_id
 WHERE a.session IS NULL
@@ -31,7 +33,7 @@ WHERE a.session IS NULL
     AND (NOT $7::boolean OR s.worker_pin = $2)
     AND s.request_cpu <= $4
     AND s.request_memory <= $5
-ORDER BY a.priority DESC, a.id
+ORDER BY a.priority DESC, a.turn, a.id
 LIMIT $6
 FOR NO KEY UPDATE OF a SKIP LOCKED;
 

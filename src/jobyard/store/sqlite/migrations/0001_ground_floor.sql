@@ -81,6 +81,7 @@ CREATE TABLE attempts (
         'SCHEDULED', 'QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'STOPPED', 'LOST')),
     executor TEXT NOT NULL,
     priority INTEGER NOT NULL,
+    turn INTEGER NOT NULL,
     session TEXT,
     worker_id TEXT,
     reason TEXT,
@@ -107,7 +108,7 @@ CREATE TABLE attempts (
 CREATE INDEX attempts_by_job ON attempts (job_id, id);
 CREATE INDEX attempts_by_index ON attempts (job_id, idx, id) WHERE idx IS NOT NULL;
 -- The rest is small: it holds what waits, what runs and what is not counted, never what is over.
-CREATE INDEX attempts_waiting ON attempts (executor, priority DESC, id) WHERE status = 'SCHEDULED';
+CREATE INDEX attempts_waiting ON attempts (executor, priority DESC, turn, id) WHERE status = 'SCHEDULED';
 CREATE INDEX attempts_waiting_by_job ON attempts (job_id, id) WHERE status = 'SCHEDULED';
 CREATE INDEX attempts_claimed ON attempts (job_id, id) WHERE status IN ('QUEUED', 'RUNNING');
 CREATE INDEX attempts_held ON attempts (session) WHERE status IN ('QUEUED', 'RUNNING');

@@ -3,21 +3,23 @@
 
 -- name: insert_attempts :many
 -- Attempts that wait for a worker.
-INSERT INTO attempts (job_id, idx, number, status, executor, priority)
-VALUES (?1, ?2, ?3, 'SCHEDULED', ?4, ?5);
+INSERT INTO attempts (job_id, idx, number, status, executor, priority, turn)
+VALUES (?1, ?2, ?3, 'SCHEDULED', ?4, ?5, ?6);
 
 -- name: insert_claimed_attempts :rows
 -- Attempts that a worker takes on as they are made: they never wait.
-INSERT INTO attempts (job_id, idx, number, status, executor, priority, session, worker_id, queued_at)
+INSERT INTO attempts (
+    job_id, idx, number, status, executor, priority, turn, session, worker_id, queued_at)
 SELECT
-    value ->> 0, value ->> 1, value ->> 2, 'QUEUED', value ->> 3, value ->> 4, ?1, ?2, ?3
+    value ->> 0, value ->> 1, value ->> 2, 'QUEUED', value ->> 3, value ->> 4, value ->> 5, ?1, ?2, ?3
 FROM json_each(?4)
 RETURNING id, job_id, idx, number, executor;
 
 -- name: waiting_attempts :rows
--- Attempts of one executor that this worker may take, priority first, then the oldest: its pin,
+-- Attempts of one executor that this worker may take, priority first, then by turn: its pin,
 -- its labels, and no more CPU or memory than is free; ?7 asks for its own jobs alone.
-SELECT a.id, a.job_id, a.idx, a.number, a.executor, a.priority, s.request_cpu, s.request_memory
+SELECT a.id, a.job_id, a.idx, a.number, a.executor, a.priority, s.request_cpu, s.request_memory,
+    a.turn
 FROM attempts AS a
 JOIN job_specs AS s ON s.job_id = a.job_id
 WHERE a.status = 'SCHEDULED'
@@ -35,7 +37,7 @@ WHERE a.status = 'SCHEDULED'
     AND (NOT ?7 OR s.worker_pin = ?2)
     AND s.request_cpu <= ?4
     AND s.request_memory <= ?5
-ORDER BY a.priority DESC, a.id
+ORDER BY a.priority DESC, a.turn, a.id
 LIMIT ?6;
 
 -- name: claim_attempts :rows
