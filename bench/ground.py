@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from jobyard.store.base import Claim, Store
 
 
+PATIENCE = 120.0
+"""Seconds after which an engine that does not get its work done is taken for broken."""
 LOOK = 0.002
 """Seconds between two looks for an end that is about to come."""
 
@@ -95,10 +97,10 @@ class Watch:
     """Counts what ends on a worker, and keeps when each job's programs first said something."""
 
     def __init__(self, expected: int = 0) -> None:
-        """Set ``enough`` when as many attempts have ended as ``expected``."""
+        """Wait for the end of ``expected`` attempts."""
         self._left = expected
         self._first_words: dict[int, asyncio.Future[float]] = {}
-        self.enough = asyncio.Event()
+        self._enough = asyncio.Event()
 
     def first_words(self, job_id: int) -> asyncio.Future[float]:
         """Get the moment of a job's first output (perf_counter), to wait for."""
@@ -119,10 +121,15 @@ class Watch:
         del claim
         self._left -= 1
         if not self._left:
-            self.enough.set()
+            self._enough.set()
 
     def conversed(self) -> None:
         """Take no note."""
+
+    async def all_ended(self) -> None:
+        """Wait until as many attempts have ended as expected."""
+        async with asyncio.timeout(PATIENCE):
+            await self._enough.wait()
 
 
 @asynccontextmanager
@@ -172,7 +179,8 @@ async def submit(store: Store, *specs: JobSpec) -> list[Job]:
 
 async def drained(store: Store) -> None:
     """Wait until no job is left that has not ended."""
-    while True:
-        if not await store.jobs(JobQuery(statuses=ACTIVE, limit=1)):
-            return
-        await asyncio.sleep(LOOK)
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            if not await store.jobs(JobQuery(statuses=ACTIVE, limit=1)):
+                return
+            await asyncio.sleep(LOOK)

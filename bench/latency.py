@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from jobyard.config import Settings
 
 COMMAND = ("/bin/echo", "here")
+WARM_UP = 5
+"""Jobs before the first sample: an idle engine has its connections and its watcher."""
 PAUSE = 0.01
 """Seconds of rest between two samples, so that each finds the engine idle."""
 
@@ -31,13 +33,13 @@ def first_bytes(ground: Ground, store: str, count: int) -> list[float]:
         took = []
         watch = Watch()
         async with an_engine(settings, ("process",), watch) as yard:
-            for _ in range(count):
+            for _ in range(WARM_UP + count):
                 await asyncio.sleep(PAUSE * (0.5 + random.random()))
                 before = time.perf_counter()
                 (job,) = await submit(yard.store, a_program(*COMMAND))
                 took.append(await watch.first_words(job.id) - before)
                 await drained(yard.store)
-        return [seconds * 1000 for seconds in took]
+        return [seconds * 1000 for seconds in took[WARM_UP:]]
 
     with ground.settings(store, slots=4) as settings:
         return app.run_async(run(settings))

@@ -54,14 +54,14 @@ def kept(ground: Ground, store: str, seconds: float) -> tuple[float, float]:
         watch = Watch(1)
         async with an_engine(settings, ("process",), watch) as yard:
             (job,) = await submit(yard.store, a_program(*_command(seconds, report)))
-            await watch.enough.wait()
+            await watch.all_ended()
             await drained(yard.store)
             said = json.loads(report.read_text())
             (attempt,) = await yard.store.attempts(job.id)
             found, checksum = await _read(yard, attempt.id)
         share = found / said["bytes"]
         same = checksum == said["checksum"]
-        return _pace(said), share if same else min(share, 0.0)
+        return _pace(said), share if same else 0.0
 
     limits = {"attempt_log_limit": 1 << 31, "job_log_limit": 1 << 32}
     with ground.settings(store, slots=2, **limits) as settings:

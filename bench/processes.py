@@ -29,7 +29,7 @@ def through_the_engine(ground: Ground, store: str, count: int) -> float:
         async with an_engine(settings, ("process",), watch) as yard:
             start = time.perf_counter()
             await submit(yard.store, a_program(spawn.TRUE, **indexed(count, count)))
-            await watch.enough.wait()
+            await watch.all_ended()
             await drained(yard.store)
             return count / (time.perf_counter() - start)
 
