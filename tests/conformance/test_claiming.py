@@ -54,6 +54,7 @@ def test_an_attempt_is_claimed_once(stage: Stage) -> None:
 
 def test_no_attempt_is_claimed_by_two_workers_at_once(stage: Stage) -> None:
     stage.submit(make_spec(indexed=True, policy={"completions": 90, "parallelism": 90}))
+    stage.do(stage.store.decide_due())
     workers = [stage.worker(f"w{n}") for n in range(6)]
 
     answers = stage.together(*(worker.speak(want=wanted(10)) for worker in workers * 2))
@@ -277,6 +278,7 @@ def test_what_an_end_makes_room_for_is_not_taken_by_a_worker_that_may_not(stage:
 def test_a_window_that_was_claimed_is_filled_again(stage: Stage) -> None:
     policy = {"completions": 3000, "parallelism": 2000}
     job_id = stage.submit_one(make_spec(indexed=True, policy=policy))
+    stage.do(stage.store.decide_due())
     worker = stage.worker()
     assert len(worker.claim(600, limit=600)) == 600
     stage.clock.advance(1)

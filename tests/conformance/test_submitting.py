@@ -38,10 +38,12 @@ def test_a_submitted_job_is_answered_as_it_is_read_back(stage: Stage) -> None:
     assert [stage.job(job.id) for job in answered] == answered
 
 
-def test_a_large_job_is_one_row_and_a_window_of_attempts(stage: Stage) -> None:
+def test_a_large_job_is_one_row_and_a_few_attempts_then_a_window(stage: Stage) -> None:
     policy = {"completions": 1_000_000, "parallelism": 1_000_000}
     job_id = stage.submit_one(make_spec(indexed=True, policy=policy))
 
+    assert len(stage.sql("SELECT id FROM attempts", count=True)) == 16
+    assert stage.do(stage.store.decide_due()).jobs == 1
     assert len(stage.sql("SELECT id FROM attempts", count=True)) == 1000
     assert stage.job(job_id).state.policy.completions == 1_000_000
 

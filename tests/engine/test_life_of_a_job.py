@@ -369,3 +369,17 @@ def test_a_program_speaks_through_the_attempt_channel(tmp_path: Path) -> None:
             assert (job.state.failed, job.result) == (1, [1])
 
     asyncio.run(main())
+
+
+def test_a_worker_outlives_more_jobs_than_it_remembers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobyard.engine.worker.KNOWN_JOBS", 20)
+
+    async def main() -> None:
+        async with an_engine(tmp_path) as engine:
+            jobs = await engine.submit(*(a_fake_job(f"job-{n}") for n in range(200)))
+            for job in jobs:
+                assert (await engine.end(job.id)).state.status is JobStatus.COMPLETED
+
+    asyncio.run(main())

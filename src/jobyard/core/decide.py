@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING
 from jobyard.core.backoff import SECOND
 from jobyard.core.count import Verdict, count
 from jobyard.core.indexes import IndexSet
-from jobyard.core.job import ReplacementPolicy, RestartPolicy
 from jobyard.core.policies import met_success_rule
 from jobyard.core.state import (
     END_OF_REQUEST,
     REASON_OF_OUTCOME,
-    Creation,
     Decision,
     Ended,
     JobState,
@@ -27,17 +25,12 @@ from jobyard.core.state import (
     Tries,
 )
 from jobyard.core.states import Event, JobStatus, Reason, StopReason
+from jobyard.core.target import WINDOW, toward_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from jobyard.core.job import Policy
-
-WINDOW = 1000
-"""Attempts of one job that may wait for a worker at a time; refilled as they are claimed."""
-
-MAX_OPEN_TRIES = 10_000
-"""Undecided indexes with a history beyond which no fresh index is begun."""
 
 CANCEL_GRACE = 0.5
 """Seconds that a canceled program has between SIGTERM and SIGKILL: time to tidy, not to finish."""
@@ -50,6 +43,7 @@ def decide(
     *,
     drawn: float = 0.0,
     waiting: int = 0,
+    most: int = WINDOW,
 ) -> Decision:
     """Count what ended, judge the job, and tell what to create or to stop.
 
@@ -63,6 +57,7 @@ def decide(
         drawn: a random number from 0 to 1 that spreads back-off delays.
         waiting: how many of the job's attempts wait for a worker; only looked at when
             ``parallelism`` exceeds ``WINDOW``.
+        most: how many attempts one decision may create; the next one goes on at once.
     """
     if job.terminal:
         return Decision(job)
@@ -81,7 +76,7 @@ def decide(
             decision.stop = Stop(StopReason.COMPLETED, job.policy.grace, unclaimed=True)
     elif not _hold_back(decision, now):
         _notice_hand_back(decision, ended, now)
-        _manage(decision, now, waiting)
+        toward_target(decision, now, waiting, most)
     job.retry_at = _retry_at(job, now)
     return decision
 
@@ -387,80 +382,6 @@ def _admit(decision: Decision, now: int) -> bool:
     return False
 
 
-def _manage(decision: Decision, now: int, waiting: int) -> None:
-    """Create or stop toward the target, never both in one decision."""
-    job, policy = decision.job, decision.job.policy
-    total = policy.completions
-    if policy.indexed and total is not None and job.live and job.live.ranges[-1][1] > total:
-        decision.stop = Stop(StopReason.SCALED_DOWN, policy.grace, beyond=total)
-        return
-    want = _target(job)
-    if job.active > want:
-        decision.stop = Stop(StopReason.SCALED_DOWN, policy.grace, count=job.active - want)
-        return
-    room = want - job.active
-    if _waits_for_leaving(job):
-        room -= job.terminating
-    if policy.parallelism > WINDOW:
-        room = min(room, WINDOW - waiting)
-    if room <= 0:
-        return
-    if policy.backoff_limit_per_index is None and job.overall.retry_at > now:
-        decision.wake(job.overall.retry_at)
-        return
-    if policy.indexed and total is not None:
-        _create_indexes(decision, total, room, now)
-    else:
-        _create_interchangeable(decision, room)
-
-
-def _target(job: JobState) -> int:
-    """Tell how many attempts should be active (B.2)."""
-    policy = job.policy
-    if policy.completions is None:
-        return min(policy.parallelism, job.active) if job.succeeded else policy.parallelism
-    undecided = policy.completions - job.succeeded - len(job.failed_indexes)
-    return max(0, min(policy.parallelism, undecided))
-
-
-def _waits_for_leaving(job: JobState) -> bool:
-    return job.held or job.policy.replacement_policy is ReplacementPolicy.FAILED
-
-
-def _create_interchangeable(decision: Decision, room: int) -> None:
-    job = decision.job
-    first = job.overall.number + 1
-    decision.create = [Creation(None, number) for number in range(first, first + room)]
-    job.overall.number += room
-    job.active += room
-
-
-def _create_indexes(decision: Decision, total: int, room: int, now: int) -> None:
-    job = decision.job
-    taken = job.completed | job.failed_indexes | job.live
-    if _waits_for_leaving(job):
-        taken |= job.leaving
-        if job.terminating > len(job.leaving):
-            # Several attempts of one index are leaving; the set forgets it with the first.
-            return
-    delayed = IndexSet.of(index for index, record in job.tries.items() if record.retry_at > now)
-    if delayed:
-        taken |= delayed
-    chosen = taken.missing(total, room)
-    if len(job.tries) >= MAX_OPEN_TRIES:
-        chosen = sorted(index for index in job.tries if index not in taken)[:room]
-    if delayed and len(chosen) < room:
-        decision.wake(min(job.tries[index].retry_at for index in delayed))
-    for index in chosen:
-        if index in job.leaving:
-            # The attempt that it overlaps has the next number.
-            job.tries.setdefault(index, Tries()).number += 1
-        record = job.tries.get(index)
-        decision.create.append(Creation(index, record.number + 1 if record else 1))
-    job.live |= IndexSet.of(chosen)
-    job.active += len(chosen)
-
-
 def _retry_at(job: JobState, now: int) -> int | None:
     """Tell when the next try is due that waits for a back-off, for people to see."""
     if job.outcome is not None or job.request is not None or job.terminal:
@@ -475,11 +396,6 @@ def change_policy(job: JobState, **changes: object) -> JobState:
     """Return the job with some fields of its policy changed, to be decided upon."""
     # The names were checked by spec.
     return replace_policy(job, replace(job.policy, **changes))  # type: ignore[arg-type]
-
-
-def restarts_in_place(job: JobState) -> bool:
-    """Tell whether failed programs are restarted inside their attempt."""
-    return job.policy.restart_policy is RestartPolicy.ON_FAILURE
 
 
 def replace_policy(job: JobState, policy: Policy) -> JobState:

@@ -254,6 +254,7 @@ class Worker:
         if not reports and not heard and want is None and not self._deferred:
             return
         hints = self._hints
+        self._forget_jobs()
         settled = await self._store.settle(
             self.session, reports, want, known=self._templates, look_for_stops=heard
         )
@@ -303,7 +304,8 @@ class Worker:
 
     def _take_on(self, settled: Settled) -> None:
         for job_id, (name, namespace, spec) in settled.specs.items():
-            self._remember(job_id, Template(job_id, name, namespace, decode(json.loads(spec))))
+            template = Template(job_id, name, namespace, decode(json.loads(spec)))
+            self._templates[job_id] = template
         for claim in settled.claims:
             template = self._templates[claim.job_id]
             executor = self._executors[claim.executor]
@@ -324,13 +326,14 @@ class Worker:
         self._memory -= resources.request_memory
         self._runs[attempt.claim.attempt_id] = attempt
 
-    def _remember(self, job_id: int, template: Template) -> None:
-        if len(self._templates) >= KNOWN_JOBS:
-            in_use = {attempt.claim.job_id for attempt in self._runs.values()}
-            for old in [known for known in self._templates if known not in in_use]:
-                del self._templates[old]
-                self._recorder.forget(old)
-        self._templates[job_id] = template
+    def _forget_jobs(self) -> None:
+        """Forget jobs of which nothing runs, when they are many; before a claim may need them."""
+        if len(self._templates) < KNOWN_JOBS:
+            return
+        in_use = {attempt.claim.job_id for attempt in self._runs.values()}
+        for old in [known for known in self._templates if known not in in_use]:
+            del self._templates[old]
+            self._recorder.forget(old)
 
     def _obey(self, settled: Settled) -> None:
         for order in settled.stops:

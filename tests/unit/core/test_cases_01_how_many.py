@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from tests.unit.core.yard import INDEXED, START, a_job, drive
 
-from jobyard.core.decide import WINDOW
+from jobyard.core.decide import decide
 from jobyard.core.job import Policy
-from jobyard.core.state import Request
+from jobyard.core.state import JobState, Request
 from jobyard.core.states import AttemptStatus, Event, JobStatus, Reason, StopReason
+from jobyard.core.target import WINDOW
 
 P2_C5 = Policy(parallelism=2, completions=5)
 QUEUE = Policy(parallelism=2, completions=None)
@@ -189,3 +190,14 @@ def test_a_job_that_is_over_budget_and_has_waiting_attempts_withdraws_them() -> 
     assert yard.created == []
     yard.end_stopped()
     assert (yard.job.status, yard.counts) == (JobStatus.CANCELED, (0, 0, 1, 0))
+
+
+def test_one_decision_creates_no_more_than_it_is_let_and_the_next_goes_on_at_once() -> None:
+    """Row 21."""
+    job = JobState(id=1, policy=Policy(completions=50, parallelism=40), created_at=START)
+
+    first = decide(job, (), START, most=16)
+    assert (len(first.create), first.wake_at) == (16, START)
+
+    second = decide(first.job, (), START)
+    assert (len(second.create), second.wake_at, second.job.active) == (24, None, 40)

@@ -183,7 +183,7 @@ def test_a_history_beyond_the_completions_is_forgotten() -> None:
 
 def test_begun_indexes_go_on_when_too_many_have_a_history(monkeypatch: Any) -> None:
     """No row: a job with many failing indexes begins no fresh ones, and is never stuck."""
-    monkeypatch.setattr("jobyard.core.decide.MAX_OPEN_TRIES", 3)
+    monkeypatch.setattr("jobyard.core.target.MAX_OPEN_TRIES", 3)
     policy = indexed(9, 3, backoff_limit_per_index=9)
     yard = a_job(policy, "6F 7F 8F").decide()
     assert yard.indexes == [6, 7, 8]

@@ -5,7 +5,6 @@ import itertools
 import pytest
 
 from jobyard.core import decide as core
-from jobyard.core.job import Policy, RestartPolicy
 from jobyard.core.state import (
     END_OF_REQUEST,
     REASON_OF_OUTCOME,
@@ -123,8 +122,3 @@ def test_news_never_raises_whatever_the_status(status: JobStatus) -> None:
     ):
         assert (noted.job.status in TERMINAL) >= over
     assert job.status is status
-
-
-def test_who_restarts_follows_the_restart_policy() -> None:
-    assert not core.restarts_in_place(JobState(1, Policy()))
-    assert core.restarts_in_place(JobState(1, Policy(restart_policy=RestartPolicy.ON_FAILURE)))

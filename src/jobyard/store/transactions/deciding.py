@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jobyard import ids
 from jobyard.core import decide as core
 from jobyard.core.states import AttemptStatus, JobStatus
+from jobyard.core.target import WINDOW
 from jobyard.errors import Internal
 from jobyard.store.query import Query, Rows, Transaction
 from jobyard.store.rows import STATE_WIDTH, Placement, ended_of, placement_of, state_of, state_row
@@ -119,7 +120,7 @@ def _take(book: Book, rows: Rows) -> Transaction[None]:
         return
     held = [row[0] for row in rows]
     book.add(rows, (yield Query("placements", (held,))))
-    wide = [job_id for job_id in held if book[job_id].job.policy.parallelism > core.WINDOW]
+    wide = [job_id for job_id in held if book[job_id].job.policy.parallelism > WINDOW]
     if wide:
         for job_id, waiting in (yield Query("count_waiting", (wide,))):
             book[job_id].waiting = waiting
@@ -171,7 +172,7 @@ def decide_on(entry: Entry, now: int) -> Transaction[None]:
 
 def look_at_window(entry: Entry, now: int) -> None:
     """See to it that the window of a wide job is filled again when workers have claimed from it."""
-    if entry.job.policy.parallelism <= core.WINDOW or entry.job.terminal:
+    if entry.job.policy.parallelism <= WINDOW or entry.job.terminal:
         return
     refill = now + (WINDOW_REFILL if entry.create else WINDOW_REST)
     entry.wake_at = refill if entry.wake_at is None else min(entry.wake_at, refill)

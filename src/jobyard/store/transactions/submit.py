@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 KEY_LIFETIME = 24 * 3600 * 1_000_000
 """Microseconds for which an idempotency key is remembered, whatever becomes of its job."""
 
+FIRST_ATTEMPTS = 16
+"""Attempts made in the submission itself: a wide job costs no more to accept than a narrow one."""
+
 KEYS_TO_FORGET = 100
 """How many outlived keys a submission with keys removes; more than it adds, in the long run."""
 
@@ -139,7 +142,7 @@ def _entry(submission: Submission, spec: JobSpec, job_id: int, now: int) -> Entr
         ),
     )
     entry.events.append(LedgerLine(Event.CREATED, JobStatus.PENDING, now))
-    entry.take(decide(job, (), now))
+    entry.take(decide(job, (), now, most=FIRST_ATTEMPTS))
     look_at_window(entry, now)
     return entry
 
