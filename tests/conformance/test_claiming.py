@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -168,10 +168,13 @@ def test_an_attempt_that_asks_for_more_memory_than_is_free_waits(stage: Stage) -
     assert len(worker.claim(5, memory=200)) == 1
 
 
-def test_what_a_big_attempt_cannot_have_does_not_hide_a_small_one(stage: Stage) -> None:
-    big, small = stage.submit(make_spec("big", cpu=2.0), make_spec("small", cpu=1.0))
+@pytest.mark.parametrize("what", ["cpu", "memory"])
+def test_what_a_big_attempt_cannot_have_does_not_hide_a_small_one(stage: Stage, what: str) -> None:
+    one: dict[str, Any] = {what: 1}
+    two: dict[str, Any] = {what: 2}
+    big, small = stage.submit(make_spec("big", **two), make_spec("small", **one))
 
-    assert [claim.job_id for claim in stage.worker().claim(1, cpu=1.0)] == [small.id]
+    assert [claim.job_id for claim in stage.worker().claim(1, **one)] == [small.id]
     assert stage.status(big.id) == "SCHEDULED"
 
 

@@ -328,6 +328,17 @@ def test_stops_are_told_to_the_worker_whose_attempt_it_is(stage: Stage) -> None:
     assert len(second.settle().stops) == 1
 
 
+def test_a_stop_is_told_until_the_worker_knows_of_it(stage: Stage) -> None:
+    job_id = stage.submit_one(make_spec(policy={"completions": 2, "parallelism": 2}))
+    worker = stage.worker()
+    first, second = worker.claim(2)
+    ask(stage, job_id, Request.STOP)
+    assert len(worker.settle().stops) == 2
+    worker.settle(Reports(stopping=[(first.attempt_id, job_id)]))
+
+    assert [stop.attempt_id for stop in worker.settle().stops] == [second.attempt_id]
+
+
 def test_a_stop_that_came_too_late_is_not_told(stage: Stage) -> None:
     job_id = stage.submit_one(make_spec(policy={"completions": 2, "parallelism": 2}))
     worker = stage.worker()

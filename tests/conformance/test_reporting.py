@@ -427,6 +427,9 @@ def test_a_checkpoint_of_an_attempt_that_is_not_the_worker_s_is_refused(
         worker.end(claim)
     else:
         worker = stage.worker("other")
+    # It speaks for another attempt, though.
+    stage.submit(make_spec("other"))
+    worker.claim_one()
 
     with pytest.raises(LeaseLost):
         stage.do(stage.store.checkpoint(worker.session, claim.attempt_id, "late"))
