@@ -15,9 +15,10 @@ from tests.docs.pages import PAGES, ROOT, WRITTEN, blocks, name_of
 from jobyard import config, errors
 from jobyard.cli import COMMANDS, jobyard
 from jobyard.core.count import LOST_LIMIT
-from jobyard.core.decide import CANCEL_GRACE, WINDOW
+from jobyard.core.decide import CANCEL_GRACE
 from jobyard.core.job import Backoff, Policy
 from jobyard.core.states import AttemptReason, AttemptStatus, Event, JobStatus, Reason, StopReason
+from jobyard.core.target import WINDOW
 from jobyard.executor import environment
 from jobyard.spec.application import JOB
 
