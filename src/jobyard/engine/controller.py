@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 BATCH = 200
 """Jobs decided on in one transaction."""
 
+LULL = 0.02
+"""Seconds between two looks at the least: a busy yard hints far more often than it needs one."""
+
 
 class Controller:
     """Looks at the jobs that need a decision until it is told to end."""
@@ -47,6 +50,7 @@ class Controller:
         log.info("controller ready")
         delay = 0.0
         while not self._ending:
+            began = clock.monotonic()
             try:
                 pause = await self._turn()
                 delay = 0.0
@@ -56,6 +60,8 @@ class Controller:
                 log.warning("store unavailable", cause=str(error), retry_in=delay)
                 pause = delay * (0.5 + ids.fraction())
             await self._rest(pause)
+            if not self._ending:
+                await clock.sleep(max(0.0, began + min(LULL, pause) - clock.monotonic()))
 
     async def _turn(self) -> float:
         """Do what is due; tell how long nothing will be."""
