@@ -560,7 +560,7 @@ def test_a_job_that_is_kept_for_ever_is_mentioned(loaded: Callable[..., Loaded])
     (note,) = loaded({"name": "a", "command": ["true"]}).warnings
 
     assert note.code == "Note"
-    assert "retention" in note.message
+    assert "kept" in note.message
 
 
 @pytest.mark.parametrize(
