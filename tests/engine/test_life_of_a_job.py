@@ -383,3 +383,32 @@ def test_a_worker_outlives_more_jobs_than_it_remembers(
                 assert (await engine.end(job.id)).state.status is JobStatus.COMPLETED
 
     asyncio.run(main())
+
+
+def test_what_was_claimed_ahead_goes_to_others_when_programs_turn_long(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with an_engine(tmp_path / "state", workers=0, slots=1) as engine:
+            gate = tmp_path / "gate"
+            first = await engine.start_worker()
+            [quick] = await engine.submit(an_indexed_job("quick", 60, "true", parallelism=60))
+            await engine.end(quick.id)
+            script = f"while ! test -e {gate}; do sleep 0.02; done"
+            [slow] = await engine.submit(an_indexed_job("slow", 3, "sh", "-c", script))
+            await engine.until(slow.id, lambda job: job.state.status is JobStatus.RUNNING)
+            for _ in range(2):
+                await engine.start_worker()
+
+            async def running() -> list[str | None]:
+                attempts = await engine.attempts(slow.id)
+                return [a.worker_id for a in attempts if a.status is AttemptStatus.RUNNING]
+
+            async with asyncio.timeout(30):
+                while len(await running()) < 3:
+                    await engine.until(slow.id, lambda job: job.state.active == 3)
+            assert len(set(await running())) == 3
+            assert first.worker_id in await running()
+            gate.touch()
+            job = await engine.end(slow.id)
+            assert (job.state.succeeded, job.state.failed) == (3, 0)
+
+    asyncio.run(main())

@@ -122,6 +122,7 @@ class StopReason(StrEnum):
     JOB_STOPPED = "JobStopped"
     JOB_CANCELED = "JobCanceled"
     WORKER_SHUTDOWN = "WorkerShutdown"
+    HANDED_BACK = "HandedBack"
 
 
 COUNTS_AS_FAILED: dict[StopReason, bool] = {
@@ -133,6 +134,7 @@ COUNTS_AS_FAILED: dict[StopReason, bool] = {
     StopReason.JOB_STOPPED: False,
     StopReason.JOB_CANCELED: False,
     StopReason.WORKER_SHUTDOWN: False,
+    StopReason.HANDED_BACK: False,
 }
 """Kubernetes counts the pods it kills because the job failed, and no other it kills (B.5, B.8)."""
 

@@ -80,7 +80,7 @@ class AttemptRun:
     """An attempt while this worker has it; the executor's observer."""
 
     __slots__ = (
-        "_executor", "_printed", "_restart_timer", "_running", "channel", "claim",
+        "_executor", "_printed", "_restart_timer", "_running", "channel", "claim", "claimed_at",
         "cpu_seconds", "desk", "ended_at", "exit", "peak_memory", "reason", "restarts", "result",
         "started_at", "status", "stop_reason", "tape", "template",
     )  # fmt: skip
@@ -98,6 +98,7 @@ class AttemptRun:
         self._printed = printed
         self.desk = desk
         self.claim = claim
+        self.claimed_at = clock.monotonic()
         self.template = template
         self.tape = tape
         self.channel: Mapping[str, str] = {}
@@ -115,6 +116,11 @@ class AttemptRun:
         self._running: Running | None = None
         self._restart_timer: asyncio.TimerHandle | None = None
 
+    @property
+    def launched(self) -> bool:
+        """Whether its program was ever handed to the executor."""
+        return self._running is not None
+
     def start(self) -> None:
         """Start the program."""
         self._restart_timer = None
@@ -131,13 +137,10 @@ class AttemptRun:
             self._restart_timer.cancel()
             self._restart_timer = None
             self._conclude(AttemptStatus.STOPPED, None)
-        elif self._running is not None and self.exit is None:
+        elif self._running is None:
+            self._conclude(AttemptStatus.STOPPED, None)
+        elif self.exit is None:
             self._running.stop(grace)
-
-    def stop_unstarted(self) -> None:
-        """Hand the attempt back before its program was started."""
-        self.stop_reason = StopReason.WORKER_SHUTDOWN
-        self._conclude(AttemptStatus.STOPPED, None)
 
     def started(self, handle: Handle) -> None:
         """Learn that the program runs."""
@@ -207,6 +210,14 @@ class AttemptRun:
         """End as failed: the limit of restarts is reached, or the job is over."""
         if self.status is None:
             self._conclude(AttemptStatus.FAILED, self.reason)
+
+    def abandon(self) -> None:
+        """End at once, whatever it is doing: somebody else speaks for the attempt now."""
+        if self.exit is not None and self._restart_timer is None:
+            # Its program crashed, and nobody will answer whether it may restart.
+            self.refuse_restart()
+        else:
+            self.stop(StopReason.WORKER_SHUTDOWN, 0.0)
 
     def _conclude(self, status: AttemptStatus, reason: str | None) -> None:
         self.status = status

@@ -21,19 +21,23 @@ from jobyard.engine.channel import AttemptChannel
 from jobyard.engine.heartbeat import Heartbeat
 from jobyard.engine.news import News
 from jobyard.engine.output import Recorder
+from jobyard.engine.slots import Slots
 from jobyard.errors import LeaseLost, StoreUnavailable
 from jobyard.spec.encode import decode
-from jobyard.store.base import POLL, Registration, Reports, Want
+from jobyard.store.base import POLL, Registration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from jobyard.core.records import WorkerRecord
     from jobyard.executor.base import Executor, Handle
-    from jobyard.store.base import Claim, LogStore, Settled, Store
+    from jobyard.store.base import Claim, LogStore, Reports, Settled, Store, Want
 
 SPEAKING = frozenset({"process"})
 """Executors whose programs can reach the attempt channel."""
+
+GATHER = 0.004
+"""Seconds that news may wait for more while every slot is busy and the next are at hand."""
 
 KNOWN_JOBS = 4096
 """Jobs whose specs a worker remembers."""
@@ -103,8 +107,8 @@ class Worker:
         self._news = News()
         self._runs: dict[int, AttemptRun] = {}
         self._templates: dict[int, Template] = {}
-        self._free = dict(settings.slots)
-        self._cpu, self._memory = settings.cpu, settings.memory
+        self._slots = Slots(settings)
+        self._starting = False
         self._channel = AttemptChannel(store, self._runs.get)
         self._wake = asyncio.Event()
         self._heard = True
@@ -127,6 +131,7 @@ class Worker:
     def end_fetching(self) -> None:
         """Claim nothing more; ``run`` returns when everything in hand has ended."""
         self._fetching = False
+        self._hand_back(self._slots.all_at_hand())
         self._wake.set()
 
     def end_working(self, grace: float | None = None) -> None:
@@ -198,6 +203,8 @@ class Worker:
         if self._draining and not record.draining:
             self._hint()
         self._draining = record.draining
+        if self._draining:
+            self._hand_back(self._slots.all_at_hand())
 
     def _lost(self) -> None:
         """Kill everything: others were given these attempts. Then start over as a new session."""
@@ -232,6 +239,9 @@ class Worker:
                 self._lease_is_lost = True
 
     async def _wait_for_news(self, delay: float) -> None:
+        if self._slots.at_hand and self._news and not self._heard:
+            # Nobody waits for the answer: let more news come together.
+            await clock.sleep(GATHER)
         if self._heard or self._news or self._deferred or delay or self._lease_is_lost:
             return
         self._wake.clear()
@@ -249,6 +259,7 @@ class Worker:
 
     async def _converse(self) -> None:
         heard, self._heard = self._heard, False
+        self._hand_back(self._slots.kept_too_long())
         reports = self._news.take()
         want = self._want()
         if not reports and not heard and want is None and not self._deferred:
@@ -276,12 +287,7 @@ class Worker:
             self._heard = True
 
     def _want(self) -> Want | None:
-        if not self._fetching or self._draining:
-            return None
-        free = {name: slots for name, slots in self._free.items() if slots > 0}
-        if not free:
-            return None
-        return Want(free, self._cpu, self._memory, own_only=self._settings.own_only)
+        return self._slots.want() if self._fetching and not self._draining else None
 
     def _release(self, reports: Reports, settled: Settled) -> None:
         """Let go of reported attempts, and of those that are not this worker's any more."""
@@ -291,16 +297,8 @@ class Worker:
             attempt = self._runs.get(attempt_id)
             if attempt is not None and attempt.status is None:
                 log.warning("attempt is not ours any more", attempt_id=attempt_id)
-                attempt.stop(StopReason.WORKER_SHUTDOWN, 0.0)
+                attempt.abandon()
             self._news.forget(attempt_id)
-
-    def _give_back(self, attempt: AttemptRun) -> None:
-        """Free what an attempt held: the conversation that reports its end fills it again."""
-        self._channel.revoke(attempt.claim.attempt_id)
-        resources = attempt.template.spec.program.resources
-        self._free[attempt.claim.executor] += 1
-        self._cpu += resources.request_cpu
-        self._memory += resources.request_memory
 
     def _take_on(self, settled: Settled) -> None:
         for job_id, (name, namespace, spec) in settled.specs.items():
@@ -311,20 +309,24 @@ class Worker:
             executor = self._executors[claim.executor]
             tape = self._recorder.tape(claim.job_id, claim.attempt_id)
             attempt = AttemptRun(self, claim, template, executor, tape, self._printed)
-            self._take(attempt)
-            if self._working:
-                if claim.executor in SPEAKING:
-                    attempt.channel = self._channel.variables_for(claim.attempt_id)
-                attempt.start()
-            else:
-                attempt.stop_unstarted()
+            self._runs[claim.attempt_id] = attempt
+            self._slots.take(attempt)
+            if not self._working:
+                attempt.stop(StopReason.WORKER_SHUTDOWN, 0.0)
+        self._start_what_fits()
 
-    def _take(self, attempt: AttemptRun) -> None:
-        resources = attempt.template.spec.program.resources
-        self._free[attempt.claim.executor] -= 1
-        self._cpu -= resources.request_cpu
-        self._memory -= resources.request_memory
-        self._runs[attempt.claim.attempt_id] = attempt
+    def _start_what_fits(self) -> None:
+        """Start what has a slot: claims just taken on, or the next at hand when one got free."""
+        self._starting = False
+        for attempt in self._slots.startable():
+            if attempt.claim.executor in SPEAKING:
+                attempt.channel = self._channel.variables_for(attempt.claim.attempt_id)
+            attempt.start()
+
+    def _hand_back(self, attempts: Iterable[AttemptRun]) -> None:
+        """Let others run what waits here for a slot."""
+        for attempt in attempts:
+            attempt.stop(StopReason.HANDED_BACK, 0.0)
 
     def _forget_jobs(self) -> None:
         """Forget jobs of which nothing runs, when they are many; before a claim may need them."""
@@ -357,8 +359,7 @@ class Worker:
         for executor in self._executors.values():
             await executor.close()
         self._runs.clear()
-        self._free = dict(self._settings.slots)
-        self._cpu, self._memory = self._settings.cpu, self._settings.memory
+        self._slots.clear()
         self._news = News()
         self.session = ids.session()
         await self._introduce()
@@ -383,6 +384,11 @@ class Worker:
         if self._listener is not None:
             self._listener.ended(attempt.claim)
         if self._runs.get(attempt.claim.attempt_id) is attempt:
-            self._give_back(attempt)
+            self._channel.revoke(attempt.claim.attempt_id)
+            self._slots.give_back(attempt)
             self._news.ended(attempt)
             self._wake.set()
+            if self._slots.at_hand and not self._starting:
+                # Once for all that end in this turn of the loop, and not inside the executor's.
+                self._starting = True
+                asyncio.get_running_loop().call_soon(self._start_what_fits)
