@@ -37,7 +37,7 @@ COMMAND = (
     f"{shlex.quote(sys.executable)} -m pytest -x -q -p no:cacheprovider -o timeout=120 "
     "-o pythonpath={src} tests/conformance -k '{backend} and not kit and not history'"
 )
-SECONDS_A_RUN = 1800
+SECONDS_A_RUN = 400
 
 _TOKEN = re.compile(
     r"""

@@ -285,9 +285,10 @@ def test_a_window_that_was_claimed_is_filled_again(stage: Stage) -> None:
     worker = stage.worker()
     assert len(worker.claim(600, limit=600)) == 600
     stage.clock.advance(1)
+    stage.submit(make_spec("other", indexed=True, policy=policy))
     stage.do(stage.store.decide_due())
 
-    waiting = "SELECT id FROM attempts WHERE status = 'SCHEDULED'"
+    waiting = f"SELECT id FROM attempts WHERE status = 'SCHEDULED' AND job_id = {job_id}"
     assert len(stage.sql(waiting, count=True)) == 1000
     assert stage.job(job_id).state.active == 1600
 

@@ -143,6 +143,15 @@ def test_a_stop_that_meets_a_claim_leaves_nothing_behind(stage: Stage) -> None:
         assert set(statuses(stage.attempts(job_id))) <= {"STOPPED"}
 
 
+def test_asking_something_of_one_job_decides_nothing_of_another(stage: Stage) -> None:
+    one, other = (job.id for job in stage.submit(make_spec("a"), make_spec("b")))
+    stage.worker().claim(2)
+    stage.sql("UPDATE attempts SET status = 'SUCCEEDED', finished_at = 5, started_at = 5")
+    suspend(stage, one)
+
+    assert (stage.status(one), stage.status(other)) == ("COMPLETED", "QUEUED")
+
+
 def test_a_job_that_is_not_there_cannot_be_asked_anything(stage: Stage) -> None:
     with pytest.raises(JobNotFound):
         ask(stage, 7, Request.STOP)
@@ -280,6 +289,43 @@ def test_lowering_completions_ends_the_indexes_beyond(stage: Stage) -> None:
     stopped = {stop.attempt_id for stop in worker.settle().stops}
     assert stopped == {claims[3].attempt_id, claims[4].attempt_id}
     assert stage.job(job_id).state.active == 3
+
+
+def test_lowering_completions_keeps_what_waits_below(stage: Stage) -> None:
+    policy = {"completions": 6, "parallelism": 6}
+    job_id = stage.submit_one(make_spec(indexed=True, policy=policy))
+    stage.worker().claim(2)
+    replaced(stage, job_id, completions=4)
+
+    assert [attempt.index for attempt in stage.attempts(job_id)] == [0, 1, 2, 3]
+
+
+def test_scaling_down_passes_over_what_has_ended(stage: Stage) -> None:
+    policy = {"completions": 6, "parallelism": 6, "backoff": Backoff(base=0.0)}
+    job_id = stage.submit_one(make_spec(indexed=True, policy=policy))
+    worker = stage.worker()
+    worker.fail(*worker.claim(2))
+    stage.decide_due()
+    worker.claim(6)
+    replaced(stage, job_id, parallelism=5)
+
+    assert len(worker.settle().stops) == 1
+    assert stage.job(job_id).state.active == 5
+
+
+def test_scaling_down_finds_what_waits_behind_what_is_claimed(stage: Stage) -> None:
+    policy = {"completions": 6, "parallelism": 6}
+    job_id = stage.submit_one(make_spec(indexed=True, policy=policy))
+    worker = stage.worker()
+    youngest = stage.attempts(job_id)[-1].id
+    stage.sql(
+        f"UPDATE attempts SET status = 'QUEUED', session = '{worker.session}', queued_at = 1 "
+        f"WHERE id = {youngest}"
+    )
+    replaced(stage, job_id, parallelism=5)
+
+    assert worker.settle().stops == []
+    assert [attempt.index for attempt in stage.attempts(job_id)] == [0, 1, 2, 3, 5]
 
 
 def test_a_replaced_spec_is_what_is_read_and_run(stage: Stage) -> None:
@@ -436,12 +482,12 @@ def test_deletion_takes_no_more_jobs_than_it_is_allowed_the_oldest_end_first(sta
 
 
 def test_a_deletion_that_was_cut_short_is_finished_by_the_next(stage: Stage) -> None:
-    job_id = stage.submit_one(make_spec())
-    keep = stage.submit_one(make_spec())
-    stage.sql(f"DELETE FROM jobs WHERE id = {job_id}")
-    stage.sql(f"INSERT INTO deletions VALUES ({job_id})")
+    gone, also_gone, keep = (job.id for job in stage.submit(*[make_spec()] * 3))
+    for job_id in (gone, also_gone):
+        stage.sql(f"DELETE FROM jobs WHERE id = {job_id}")
+        stage.sql(f"INSERT INTO deletions VALUES ({job_id})")
 
-    stage.do(stage.store.delete_expired())
+    stage.do(stage.store.delete_expired(1))
 
     assert stage.sql("SELECT job_id FROM attempts", count=True) == [keep]
     assert set(stage.sql("SELECT job_id FROM job_events", count=True)) == {keep}

@@ -354,6 +354,30 @@ def test_a_stop_waits_for_a_claim_and_then_asks_its_worker(stage: Stage) -> None
 
 
 @on_postgres
+def test_a_stop_waits_for_an_end_and_then_counts_it(stage: Stage) -> None:
+    job_id = stage.submit_one(make_spec())
+    worker = stage.worker()
+    worker.claim_one()
+
+    async def race() -> None:
+        rival = await asyncpg.connect(stage.place)
+        await rival.execute("BEGIN")
+        await rival.execute("UPDATE attempts SET status = 'SUCCEEDED', finished_at = 5")
+        stop = asyncio.create_task(stage.store.suspend(job_id, suspend=True))
+        while not await rival.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            pass
+        await rival.execute("COMMIT")
+        await stop
+        await rival.close()
+
+    stage.do(race())
+
+    job = stage.job(job_id).state
+    assert (job.status, job.active, job.terminating, job.succeeded) == ("COMPLETED", 0, 0, 1)
+    assert stage.sql("SELECT stop_reason FROM attempts", count=True) == [None]
+
+
+@on_postgres
 def test_a_decision_sees_what_the_last_one_changed_of_the_policy(stage: Stage) -> None:
     job_id = stage.submit_one(make_spec())
 
