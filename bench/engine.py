@@ -118,7 +118,8 @@ HOLDS = {
     "sqlite-jobs": "",
     "sqlite-backlog": "",
     "sqlite-singles": "",
-    "postgres-attempts": "",
+    "postgres-attempts": "the aim: one job is one row, so the worker waits for PostgreSQL, then "
+    "PostgreSQL for the worker",
     "postgres-jobs": "",
     "postgres-backlog": "",
     "postgres-singles": "",
