@@ -293,6 +293,17 @@ def test_a_window_that_was_claimed_is_filled_again(stage: Stage) -> None:
     assert stage.job(job_id).state.active == 1600
 
 
+def test_a_claim_from_a_running_job_does_not_touch_its_row(stage: Stage) -> None:
+    job_id = stage.submit_one(make_spec(policy={"completions": 2, "parallelism": 2}))
+    worker = stage.worker()
+    worker.start(worker.claim_one())
+    before = stage.job(job_id)
+    stage.clock.advance(1)
+
+    assert len(stage.worker("other").claim()) == 1
+    assert stage.job(job_id) == before
+
+
 def test_every_claim_before_the_first_start_may_be_the_first(stage: Stage) -> None:
     stage.submit(make_spec(policy={"completions": 3, "parallelism": 3}))
     first, second = stage.worker("a"), stage.worker("b")

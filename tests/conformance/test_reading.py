@@ -87,6 +87,23 @@ def test_pages_by_status_go_on_where_the_last_ended(stage: Stage, jobs: list[int
     assert pages == [jobs[4], jobs[3], jobs[1], jobs[0]]
 
 
+def test_a_page_by_status_names_no_job_twice(stage: Stage, jobs: list[int]) -> None:
+    statuses = [JobStatus.COMPLETED, JobStatus.PENDING]
+
+    assert listed(stage, statuses=statuses, limit=3) == [jobs[4], jobs[3], jobs[0]]
+
+
+def test_a_job_whose_outcome_is_known_is_not_listed_as_over_before_it_is(stage: Stage) -> None:
+    job_id = stage.submit_one(make_spec(policy={"completions": 2, "parallelism": 2}))
+    worker = stage.worker()
+    claim, _ = worker.claim(2)
+    worker.fail(claim, advice="no")
+
+    assert stage.job(job_id).state.outcome == "FAILED"
+    assert listed(stage, statuses=[JobStatus.FAILED]) == []
+    assert listed(stage, statuses=[JobStatus.RUNNING]) == [job_id]
+
+
 def test_jobs_are_listed_by_name(stage: Stage, jobs: list[int]) -> None:
     assert listed(stage, name="a") == [jobs[4], jobs[1], jobs[0]]
     assert listed(stage, name="a", limit=1, after=jobs[4]) == [jobs[1]]
