@@ -91,6 +91,17 @@ def test_a_manifest_is_a_job_and_a_list_of_them_a_list(http: httpx.Client) -> No
     assert [job["name"] for job in http.post("/jobs", content=listed).json()["jobs"]] == ["pi"]
 
 
+def test_a_manifest_with_an_image_runs_as_a_process_when_the_request_says_so(
+    http: httpx.Client,
+) -> None:
+    assert http.post("/jobs", content=MANIFEST).status_code == 400
+
+    answer = http.post("/jobs", params={"executor": "process"}, content=MANIFEST)
+
+    assert (answer.status_code, answer.json()["executor"]) == (201, "process")
+    assert http.post("/jobs", params={"executor": "moon"}, content=MANIFEST).status_code == 400
+
+
 def test_a_wrong_document_makes_no_job_and_names_every_problem(http: httpx.Client) -> None:
     jobs = [JOB, {"name": "B!", "command": ["x"]}, {"name": "c", "completions": -1}]
 

@@ -56,7 +56,9 @@ def test_a_killed_worker_costs_no_completion_and_repeats_none(services: Services
             [job] = await engine.submit(
                 an_indexed_job("many", 10_000, "sh", "-c", script, parallelism=200)
             )
-            while [a.status for a in await engine.attempts(job.id)].count("RUNNING") < 200:
+            while [a.status for a in await engine.attempts(job.id)].count(
+                AttemptStatus.RUNNING
+            ) < 200:
                 await engine.until(job.id, lambda job: job.state.active == 200)
             doomed.kill()
             gate.touch()

@@ -69,9 +69,16 @@ class Desk:
         self._trigger = trigger
 
     async def submit(
-        self, document: bytes, *, syntax: Syntax = "auto", idempotency_key: str | None = None
+        self,
+        document: bytes,
+        *,
+        syntax: Syntax = "auto",
+        idempotency_key: str | None = None,
+        executor: str | None = None,
     ) -> Submitted:
         """Accept the jobs of a document of any shape, all or none.
+
+        ``executor`` runs them in place of what the document says; an image is then only kept.
 
         Raises:
             InvalidDocument: it is wrong; all problems are in it.
@@ -80,17 +87,21 @@ class Desk:
             IdempotencyConflict: the key made a job from another spec.
         """
         if len(document) >= ASIDE:
-            specs, single = await asyncio.to_thread(self._read, document, syntax)
+            specs, single = await asyncio.to_thread(self._read, document, syntax, executor)
         else:
-            specs, single = self._read(document, syntax)
+            specs, single = self._read(document, syntax, executor)
         if idempotency_key is not None:
             specs = [_keyed(specs, idempotency_key)]
         jobs = await self.store.submit(Submission(specs, trigger=self._trigger))
         return Submitted([_shown(job) for job in jobs], single)
 
-    def _read(self, document: bytes, syntax: Syntax) -> tuple[Sequence[JobSpec], bool]:
+    def _read(
+        self, document: bytes, syntax: Syntax, executor: str | None
+    ) -> tuple[Sequence[JobSpec], bool]:
         documents = read(document, syntax=syntax)
-        loaded = load_documents(documents, now=clock.now(), available=self._executors)
+        loaded = load_documents(
+            documents, now=clock.now(), executor=executor, available=self._executors
+        )
         return loaded.specs, len(documents) == 1 and _is_one_job(documents[0].value)
 
     async def jobs_page(

@@ -50,10 +50,17 @@ def routes(desk: Desk) -> APIRouter:
             str | None,
             Header(description="The same key with the same job answers with the job it made."),
         ] = None,
+        executor: Annotated[
+            str | None,
+            Query(description="Runs every job in place of what it asks for: `process`, `fake`."),
+        ] = None,
     ) -> Response:
         """Submit one job, or all jobs of a document."""
         submitted = await desk.submit(
-            await _body(request), syntax=_syntax(request), idempotency_key=idempotency_key
+            await _body(request),
+            syntax=_syntax(request),
+            idempotency_key=idempotency_key,
+            executor=executor,
         )
         if not submitted.single:
             return answer({"jobs": submitted.jobs}, 201)

@@ -35,7 +35,7 @@ def choose(
             "needs a container executor, and there is none here",
             code="NotSupported",
             value=values[image],
-            legal="`--executor process` runs the command on this host",
+            legal="`--executor process` (`?executor=process`) runs the command on this host",
         )
     return CONTAINER
 
