@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-READY = {"worker": "worker ready", "controller": "controller ready"}
+READY = {"worker": "worker ready", "controller": "controller ready", "server": "listening on"}
 
 
 class Service:
@@ -24,7 +23,6 @@ class Service:
     def __init__(self, process: subprocess.Popen[bytes], kind: str) -> None:
         self.process = process
         self.kind = kind
-        self.facts: dict[str, object] = {}
         self.drainer: subprocess.Popen[bytes] | None = None
 
     @property
@@ -37,7 +35,6 @@ class Service:
         for line in self.process.stderr:
             said.append(line)
             if READY[self.kind].encode() in line:
-                self.facts = json.loads(line)
                 return
         raise AssertionError(f"{self.kind} ended: {b''.join(said).decode()}")
 

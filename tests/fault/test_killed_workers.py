@@ -174,7 +174,7 @@ def test_a_killed_controller_is_replaced_by_any_other(services: Services) -> Non
 
 def four_processes(services: Services) -> list[Service]:
     return [
-        services.start("controller"),
+        services.start("server", "--port", "0"),
         services.start("controller"),
         services.worker(slots=20),
         services.worker(slots=20),
