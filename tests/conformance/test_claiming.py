@@ -286,7 +286,7 @@ def test_a_window_that_was_claimed_is_filled_again(stage: Stage) -> None:
     assert len(worker.claim(600, limit=600)) == 600
     stage.clock.advance(1)
     stage.submit(make_spec("other", indexed=True, policy=policy))
-    stage.do(stage.store.decide_due())
+    stage.do(stage.store.decide([job_id]))
 
     waiting = f"SELECT id FROM attempts WHERE status = 'SCHEDULED' AND job_id = {job_id}"
     assert len(stage.sql(waiting, count=True)) == 1000
