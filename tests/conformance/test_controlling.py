@@ -295,9 +295,10 @@ def test_lowering_completions_keeps_what_waits_below(stage: Stage) -> None:
     policy = {"completions": 6, "parallelism": 6}
     job_id = stage.submit_one(make_spec(indexed=True, policy=policy))
     stage.worker().claim(2)
+    before = stage.attempts(job_id)
     replaced(stage, job_id, completions=4)
 
-    assert [attempt.index for attempt in stage.attempts(job_id)] == [0, 1, 2, 3]
+    assert stage.attempts(job_id) == before[:4]
 
 
 def test_scaling_down_passes_over_what_has_ended(stage: Stage) -> None:

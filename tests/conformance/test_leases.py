@@ -201,11 +201,13 @@ def test_a_worker_that_leaves_gives_back_what_it_holds_and_only_that(stage: Stag
 
 
 def test_what_was_submitted_for_a_worker_alone_is_free_when_it_is_gone(stage: Stage) -> None:
+    stage.worker("another")
     worker = stage.worker("me")
-    run, pinned, submitted, elsewhere = (
+    run, pinned, submitted, owned, elsewhere = (
         stage.submit_one(make_spec(), owner="me", trigger="run"),
         stage.submit_one(make_spec(worker_id="box"), owner="me", trigger="run"),
         stage.submit_one(make_spec(worker_id="me"), trigger="cli"),
+        stage.submit_one(make_spec(), owner="me", trigger="cli"),
         stage.submit_one(make_spec(), owner="you", trigger="run"),
     )
     stage.do(stage.store.leave(worker.session))
@@ -213,7 +215,7 @@ def test_what_was_submitted_for_a_worker_alone_is_free_when_it_is_gone(stage: St
     claims = {name: [c.job_id for c in stage.worker(name).claim(9)] for name in ("box", "any")}
     assert sorted(claims["box"]) == [run, pinned]
     assert claims["any"] == []
-    assert [c.job_id for c in stage.worker("me").claim(9)] == [submitted]
+    assert [c.job_id for c in stage.worker("me").claim(9)] == [submitted, owned]
     assert [c.job_id for c in stage.worker("you").claim(9)] == [elsewhere]
 
 

@@ -410,6 +410,28 @@ def test_a_stop_waits_for_an_end_and_then_counts_it(stage: Stage) -> None:
 
 
 @on_postgres
+def test_a_loss_waits_for_an_end_and_then_lets_it_stand(stage: Stage) -> None:
+    job_id = stage.submit_one(make_spec())
+    worker = stage.worker()
+    worker.claim_one()
+
+    async def race() -> None:
+        rival = await asyncpg.connect(stage.place)
+        await rival.execute("BEGIN")
+        await rival.execute("UPDATE attempts SET status = 'SUCCEEDED', finished_at = 5")
+        leave = asyncio.create_task(stage.store.leave(worker.session))
+        while not await rival.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            pass
+        await rival.execute("COMMIT")
+        await leave
+        await rival.close()
+
+    stage.do(race())
+
+    assert statuses(stage.attempts(job_id)) == ["SUCCEEDED"]
+
+
+@on_postgres
 def test_a_decision_sees_what_the_last_one_changed_of_the_policy(stage: Stage) -> None:
     job_id = stage.submit_one(make_spec())
 

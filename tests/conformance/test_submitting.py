@@ -239,6 +239,21 @@ def test_a_job_that_depends_on_two_waits_for_both(stage: Stage) -> None:
     assert stage.decide_due() == 0
 
 
+def test_deciding_on_one_job_applies_no_dependency_of_another(stage: Stage) -> None:
+    _, one, other = stage.submit(
+        make_spec("first"),
+        make_spec("one", depends_on=depends("first")),
+        make_spec("other", depends_on=depends("first")),
+    )
+    worker = stage.worker()
+    worker.end(worker.claim_one())
+    stage.do(stage.store.decide([one.id]))
+    assert (stage.status(one.id), stage.status(other.id)) == ("SCHEDULED", "PENDING")
+    stage.decide_due()
+
+    assert stage.status(other.id) == "SCHEDULED"
+
+
 def test_a_dependency_that_was_over_before_it_was_asked_for_holds_nobody_up(stage: Stage) -> None:
     keyed = make_spec("first", idempotency_key="k")
     stage.submit(keyed)

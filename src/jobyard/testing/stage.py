@@ -121,11 +121,13 @@ class Stage:
     def decide_due(self) -> int:
         """Decide until nothing is due; count the decisions."""
         count = 0
-        while True:
+        for _ in range(100):
             decided = self.do(self.store.decide_due())
             count += decided.jobs
             if not decided.jobs:
                 return count
+        message = "something is due without end"
+        raise AssertionError(message)
 
     def worker(
         self,
