@@ -141,6 +141,25 @@ def test_nobody_takes_a_lease_who_has_not_watched_for_as_long(stage: Stage) -> N
     assert stage.do(stage.store.expire_leases(unbroken=LEASE)) == [worker.session]
 
 
+def test_a_job_whose_only_claim_is_lost_waits_for_a_worker_again(stage: Stage) -> None:
+    job_id = stage.submit_one(make_spec(policy={"completions": 3, "parallelism": 3}))
+    worker = stage.worker("a")
+    worker.claim_one()
+    assert stage.status(job_id) == "QUEUED"
+
+    stage.lose(worker)
+    stage.decide_due()
+
+    assert stage.status(job_id) == "SCHEDULED"
+    assert stage.story(job_id)[-1] == "handed_back"
+    other, another = stage.worker("b"), stage.worker("c")
+    other.claim_one()
+    another.claim_one()
+    stage.do(stage.store.leave(another.session))
+    stage.decide_due()
+    assert stage.status(job_id) == "QUEUED"
+
+
 def test_a_lost_attempt_is_retried_at_once_and_does_not_count(stage: Stage) -> None:
     job_id = stage.submit_one(make_spec(policy={"backoff": Backoff(base=60.0)}))
     worker = stage.worker()

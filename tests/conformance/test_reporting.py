@@ -169,7 +169,7 @@ def test_a_report_on_an_attempt_that_is_not_the_worker_s_changes_nothing(
         "start": Reports(started=[started(claim)]),
         "end": Reports(ended=[ended(claim)]),
         "fail": Reports(ended=[ended(claim, status=AttemptStatus.FAILED, exit_code=1)]),
-        "crash": Reports(crashed=[CrashReport(claim.attempt_id, job_id)]),
+        "crash": Reports(crashed=[CrashReport(claim.attempt_id, job_id, 0)]),
         "progress": Reports(progress=[ProgressReport(claim.attempt_id, 1, 2)]),
         "stopping": Reports(stopping=[(claim.attempt_id, job_id)]),
     }
@@ -202,6 +202,21 @@ def test_progress_is_kept_with_its_attempt(stage: Stage) -> None:
 
     progress = [(a.progress_done, a.progress_total) for a in stage.attempts(job_id)]
     assert progress == [(3, 10), (None, None)]
+
+
+def test_asking_again_for_a_restart_is_answered_again_and_counts_once(stage: Stage) -> None:
+    policy = {"restart_policy": RestartPolicy.ON_FAILURE, "backoff_limit": 1}
+    stage.submit(make_spec(policy=policy))
+    worker = stage.worker()
+    claim = worker.claim_one()
+    worker.start(claim)
+    again = Reports(crashed=[CrashReport(claim.attempt_id, claim.job_id, 0)])
+
+    assert worker.settle(again).granted == [claim.attempt_id]
+    assert worker.settle(again).granted == [claim.attempt_id]
+    assert [attempt.restarts for attempt in stage.attempts(claim.job_id)] == [1]
+    assert stage.job(claim.job_id).state.restarts == 1
+    assert worker.crash(claim).refused == [claim.attempt_id]
 
 
 def test_a_restart_in_place_is_granted_within_the_limit_and_counted(stage: Stage) -> None:
@@ -313,6 +328,23 @@ def test_a_start_whose_job_somebody_holds_is_to_be_told_again(
 
     assert worker.start(claim).deferred_starts == []
     assert stage.status(job_id) == "RUNNING"
+
+
+@on_postgres
+def test_a_crash_whose_job_somebody_holds_is_to_be_told_again(
+    stage: Stage, held_up: HeldUp
+) -> None:
+    policy = {"restart_policy": RestartPolicy.ON_FAILURE, "backoff_limit": 1}
+    job_id = stage.submit_one(make_spec(policy=policy))
+    worker = stage.worker()
+    claim = worker.claim_one()
+    worker.start(claim)
+    held_up.hold(job_id)
+    settled = worker.crash(claim)
+    assert settled.granted == settled.refused == settled.rejected == []
+    held_up.let_go()
+
+    assert worker.crash(claim).granted == [claim.attempt_id]
 
 
 @on_postgres

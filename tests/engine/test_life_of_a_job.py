@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from tests.engine.yards import a_fake_job, a_job, an_engine, an_indexed_job, log_of
@@ -23,7 +24,9 @@ from jobyard.core.job import (
 )
 from jobyard.core.state import Request
 from jobyard.core.states import AttemptStatus, JobStatus
+from jobyard.engine.news import News
 from jobyard.errors import StateConflict
+from jobyard.store.base import Claim, Settled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -412,3 +415,16 @@ def test_what_was_claimed_ahead_goes_to_others_when_programs_turn_long(tmp_path:
             assert (job.state.succeeded, job.state.failed) == (3, 0)
 
     asyncio.run(main())
+
+
+def test_news_keeps_a_crash_until_it_is_answered() -> None:
+    claim = Claim(7, 1, None, 1, "process", first=True)
+    news = News()
+    news.crashed(cast("Any", SimpleNamespace(claim=claim, restarts=0)))
+    reports = news.take()
+
+    news.sent(reports, Settled())
+    assert [crash.attempt_id for crash in news.take().crashed] == [7]
+
+    news.sent(reports, Settled(granted=[7]))
+    assert not news

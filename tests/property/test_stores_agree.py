@@ -208,10 +208,10 @@ class Agreement(RuleBasedStateMachine):
         self.settle(which, Reports(started=[report]))
 
     @precondition(lambda self: self.claims)
-    @rule(which=workers, what=st.integers(0, 20))
-    def crash(self, which: int, what: int) -> None:
+    @rule(which=workers, what=st.integers(0, 20), restarts=st.integers(0, 3))
+    def crash(self, which: int, what: int, restarts: int) -> None:
         claim = self.claims[-1 - what % len(self.claims)]
-        self.settle(which, Reports(crashed=[CrashReport(claim.attempt_id, claim.job_id)]))
+        self.settle(which, Reports(crashed=[CrashReport(claim.attempt_id, claim.job_id, restarts)]))
 
     @precondition(lambda self: self.claims)
     @rule(which=workers, what=st.integers(0, 20))

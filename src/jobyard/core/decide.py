@@ -56,7 +56,7 @@ def decide(
         now: microseconds since 1970, of the store's clock.
         drawn: a random number from 0 to 1 that spreads back-off delays.
         waiting: how many of the job's attempts wait for a worker; only looked at when
-            ``parallelism`` exceeds ``WINDOW``.
+            ``parallelism`` exceeds ``WINDOW``, and when attempts of a QUEUED job ended.
         most: how many attempts one decision may create; the next one goes on at once.
     """
     if job.terminal:
@@ -75,7 +75,7 @@ def decide(
             # What runs may go on for a while; nothing more starts.
             decision.stop = Stop(StopReason.COMPLETED, job.policy.grace, unclaimed=True)
     elif not _hold_back(decision, now):
-        _notice_hand_back(decision, ended, now)
+        _notice_hand_back(decision, ended, now, waiting)
         toward_target(decision, now, waiting, most)
     job.retry_at = _retry_at(job, now)
     return decision
@@ -194,8 +194,10 @@ def _notice_starts(decision: Decision, ended: Sequence[Ended]) -> None:
             _start(decision, first)
 
 
-def _notice_hand_back(decision: Decision, ended: Sequence[Ended], now: int) -> None:
-    if ended and decision.job.status is JobStatus.QUEUED and not decision.job.active:
+def _notice_hand_back(decision: Decision, ended: Sequence[Ended], now: int, waiting: int) -> None:
+    """Go back to waiting for a worker when none has an attempt of the job any more."""
+    job = decision.job
+    if ended and job.status is JobStatus.QUEUED and job.active <= waiting:
         decision.move(Event.HANDED_BACK, now)
         _watch_time(decision, now)
 

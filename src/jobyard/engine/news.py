@@ -15,6 +15,7 @@ from jobyard.store.base import (
 
 if TYPE_CHECKING:
     from jobyard.engine.attempt import AttemptRun
+    from jobyard.store.base import Settled
 
 
 class News:
@@ -68,20 +69,23 @@ class News:
         return Reports(
             [_end(attempt, now) for attempt in self._ended.values()],
             [_start(attempt, handle, now) for attempt, handle in self._started.values()],
-            [CrashReport(number, a.claim.job_id) for number, a in self._crashed.items()],
+            [
+                CrashReport(number, a.claim.job_id, a.restarts)
+                for number, a in self._crashed.items()
+            ],
             list(self._stopping.items()),
             [ProgressReport(number, *how_far) for number, how_far in self._progress.items()],
         )
 
-    def sent(self, reports: Reports, keep_starts: list[int]) -> None:
-        """Drop what the store has taken, except starts that it wants to hear again."""
+    def sent(self, reports: Reports, settled: Settled) -> None:
+        """Drop what the store has taken, except what it wants to hear again."""
         for end in reports.ended:
             self._ended.pop(end.attempt_id, None)
         for start in reports.started:
-            if start.attempt_id not in keep_starts:
+            if start.attempt_id not in settled.deferred_starts:
                 self._started.pop(start.attempt_id, None)
-        for crash in reports.crashed:
-            self._crashed.pop(crash.attempt_id, None)
+        for attempt_id in (*settled.granted, *settled.refused):
+            self._crashed.pop(attempt_id, None)
         for attempt_id, _ in reports.stopping:
             self._stopping.pop(attempt_id, None)
         for progress in reports.progress:

@@ -272,7 +272,7 @@ class Worker:
         if settled.hinted and self._hints == hints + 1:
             # The one hint is what this conversation left for others to do.
             self._heard = False
-        self._news.sent(reports, settled.deferred_starts)
+        self._news.sent(reports, settled)
         self._release(reports, settled)
         self._take_on(settled)
         self._obey(settled)

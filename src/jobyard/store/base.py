@@ -83,10 +83,15 @@ class StartReport:
 
 @dataclass(slots=True)
 class CrashReport:
-    """That a program failed and its attempt asks to restart it in place."""
+    """That a program failed and its attempt asks to restart it in place.
+
+    ``restarts`` is how often it was restarted so far: asking again, because the answer was lost,
+    is answered again and counts once.
+    """
 
     attempt_id: int
     job_id: int
+    restarts: int
 
 
 @dataclass(slots=True)
@@ -166,7 +171,7 @@ class Settled:
     granted: list[int] = field(default_factory=list)
     """Crashed attempts that may restart in place."""
     refused: list[int] = field(default_factory=list)
-    """Crashed attempts that may not."""
+    """Crashed attempts that may not. One in neither list asks again: its job is held."""
     deferred: list[int] = field(default_factory=list)
     """Jobs that somebody else holds: their news is stored, to be decided by the holder or later."""
     deferred_starts: list[int] = field(default_factory=list)

@@ -236,7 +236,10 @@ class StageWorker:
 
     def crash(self, claim: Claim) -> Settled:
         """Ask to restart a program in place."""
-        return self.settle(Reports(crashed=[CrashReport(claim.attempt_id, claim.job_id)]))
+        attempts = self.stage.attempts(claim.job_id)
+        [restarts] = [a.restarts for a in attempts if a.id == claim.attempt_id]
+        crash = CrashReport(claim.attempt_id, claim.job_id, restarts)
+        return self.settle(Reports(crashed=[crash]))
 
 
 def wanted(count: int = 1, executor: str = "fake", **more: Any) -> Want:

@@ -129,7 +129,7 @@ def test_bad_json_is_named(text: str, word: str) -> None:
 
 
 def test_json_that_must_be_json_is_named_with_its_line() -> None:
-    problem = problem_of('{\n"a": 1,\n}', syntax="json")
+    problem = problem_of('{\n"a": 1\n"b": 2}', syntax="json")
 
     assert problem.line == 3
     assert "not JSON" in problem.message

@@ -150,6 +150,9 @@ def decide_all(book: Book, now: int) -> Transaction[None]:
 def decide_on(entry: Entry, now: int) -> Transaction[None]:
     """Decide on one held job until the decision stops nothing more."""
     jitter = entry.job.policy.backoff.jitter
+    if entry.ended and entry.job.status is JobStatus.QUEUED:
+        for _, waiting in (yield Query("count_waiting", ([entry.job.id],))):
+            entry.waiting = waiting
     for _ in range(MOST_ROUNDS):
         drawn = ids.fraction() if jitter and entry.ended else 0.0
         ended, entry.ended = entry.ended, []

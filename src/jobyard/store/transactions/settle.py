@@ -169,24 +169,31 @@ def _crashes(
     if not reports.crashed:
         return
     asking = [report.attempt_id for report in reports.crashed]
-    accepted = {row[0]: row[1] for row in (yield Query("spoken_for", (speaker.session, asking)))}
+    rows = yield Query("spoken_for", (speaker.session, asking))
+    accepted = {attempt_id: asked for attempt_id, asked, _ in rows}
+    restarts = {attempt_id: count for attempt_id, _, count in rows}
+    fresh: list[int] = []
     for report in reports.crashed:
         attempt_id = report.attempt_id
         if attempt_id not in accepted:
             settled.rejected.append(attempt_id)
+        elif restarts[attempt_id] > report.restarts:
+            settled.granted.append(attempt_id)
         elif report.job_id not in book:
-            settled.deferred.append(report.job_id)
+            # Somebody else holds the job: the worker asks again.
+            continue
         elif accepted[attempt_id] is None and core.may_restart(book[report.job_id].job):
             book[report.job_id].job.restarts += 1
             book[report.job_id].changed = True
-            settled.granted.append(attempt_id)
+            fresh.append(attempt_id)
         else:
             settled.refused.append(attempt_id)
             if accepted[attempt_id] is None:
                 entry = book[report.job_id]
                 entry.note(core.refuse_restart(entry.job, now))
-    if settled.granted:
-        yield Query("grant_restarts", (settled.granted,))
+    if fresh:
+        yield Query("grant_restarts", (fresh,))
+        settled.granted += fresh
 
 
 def _small_news(book: Book, speaker: Speaker, reports: Reports, now: int) -> Transaction[None]:

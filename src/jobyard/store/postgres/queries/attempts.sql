@@ -80,8 +80,8 @@ RETURNING a.id, a.stop_reason;
 
 -- name: spoken_for :rows
 -- Which of these attempts the session speaks for until the transaction ends, and what they had
--- been asked.
-SELECT id, stop_reason
+-- been asked, and how often they were restarted.
+SELECT id, stop_reason, restarts
 FROM attempts
 WHERE id = ANY ($2::bigint[])
     AND session = $1

@@ -82,8 +82,9 @@ WHERE attempts.id = row.value ->> 0
 RETURNING attempts.id, stop_reason;
 
 -- name: spoken_for :rows
--- Which of these attempts the session speaks for, and what they had been asked.
-SELECT id, stop_reason
+-- Which of these attempts the session speaks for, and what they had been asked, and
+-- how often they were restarted.
+SELECT id, stop_reason, restarts
 FROM attempts
 WHERE id IN (SELECT value FROM json_each(?2))
     AND +session = ?1
