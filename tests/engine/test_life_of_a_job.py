@@ -428,3 +428,26 @@ def test_news_keeps_a_crash_until_it_is_answered() -> None:
 
     news.sent(reports, Settled(granted=[7]))
     assert not news
+
+
+def test_a_restart_that_waits_is_forgotten_with_the_lease(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with an_engine(tmp_path / "state", workers=0) as engine:
+            gate = tmp_path / "gate"
+            worker = await engine.start_worker()
+            spec = a_job(
+                "once", "sh", "-c", f"test -e {gate}",
+                restart_policy=RestartPolicy.ON_FAILURE, backoff=Backoff(base=300.0),
+            )  # fmt: skip
+            [job] = await engine.submit(spec)
+            await engine.until(job.id, lambda job: job.state.restarts == 1)
+            [waiting] = worker._runs.values()
+            gate.touch()
+            await engine.store.leave(worker.session)
+
+            job = await engine.end(job.id)
+
+            assert (job.state.status, waiting.status) == ("COMPLETED", AttemptStatus.STOPPED)
+            assert [a.status for a in await engine.attempts(job.id)] == ["LOST", "SUCCEEDED"]
+
+    asyncio.run(main())

@@ -353,6 +353,9 @@ class Worker:
     async def _start_over(self) -> None:
         """After a lost lease: programs killed, nothing reported, a new session."""
         self._lease_is_lost = False
+        for attempt in list(self._runs.values()):
+            # A restart that waits for its delay must not start a program that others have now.
+            attempt.stop(StopReason.WORKER_SHUTDOWN, 0.0)
         if self._heartbeat is not None:
             await self._heartbeat.close()
         await self._channel.close()
