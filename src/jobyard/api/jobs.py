@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from jobyard.api.answers import answer
 from jobyard.api.desk import Desk
-from jobyard.api.desks.jobs import PAGE, Syntax
+from jobyard.api.desks.jobs import PAGE
+from jobyard.api.documents import ANY_DOCUMENT, body_of, syntax_of
 from jobyard.api.parameters import LARGEST_ID, JobId, Limit
 from jobyard.api.shapes import answers, either
-from jobyard.errors import InvalidRequest, TooLarge
-
-MOST_BODY = 64 * 1024 * 1024
-"""Bytes of the largest document."""
-
-_SYNTAX: dict[str, Syntax] = {
-    "application/json": "json",
-    "application/yaml": "yaml",
-    "application/x-yaml": "yaml",
-    "text/yaml": "yaml",
-    "text/x-yaml": "yaml",
-}
-_ANY_DOCUMENT: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "description": "A job object, a document with `jobs:`, or a Kubernetes Job or List.",
-        "content": {
-            "application/json": {"schema": {"type": "object"}},
-            "application/yaml": {"schema": {"type": "string"}},
-        },
-    }
-}
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -42,8 +21,8 @@ def routes(desk: Desk) -> APIRouter:
     @router.post(
         "/jobs",
         status_code=201,
-        responses=answers(either("Job", "Jobs"), 400, 409, 413, status=201),
-        openapi_extra=_ANY_DOCUMENT,
+        responses=answers(either("Job", "Jobs"), 400, 408, 409, 413, status=201),
+        openapi_extra=ANY_DOCUMENT,
     )
     async def submit_jobs(
         request: Request,
@@ -58,8 +37,8 @@ def routes(desk: Desk) -> APIRouter:
     ) -> Response:
         """Submit one job, or all jobs of a document."""
         submitted = await desk.submit(
-            await _body(request),
-            syntax=_syntax(request),
+            await body_of(request),
+            syntax=syntax_of(request),
             idempotency_key=idempotency_key,
             executor=executor,
         )
@@ -126,35 +105,3 @@ def _add_verbs(router: APIRouter, desk: Desk) -> None:
     async def resume_job(job_id: JobId) -> Response:
         """Let a suspended job go on; idempotent."""
         return answer(await desk.resume(job_id))
-
-
-def _syntax(request: Request) -> Syntax:
-    """Tell from its content type how a body is written; whatever else it says, we look."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return _SYNTAX.get(media_type, "auto")
-
-
-async def _body(request: Request) -> bytes:
-    """Read a body, no further than the limit.
-
-    Raises:
-        InvalidRequest: it is compressed.
-        TooLarge: it has more bytes than the limit.
-    """
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise InvalidRequest("the body is compressed", hint="send it as it is")
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > MOST_BODY:
-        raise _too_large()
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_BODY:
-            raise _too_large()
-    return bytes(body)
-
-
-def _too_large() -> TooLarge:
-    return TooLarge(
-        f"the body has more than {MOST_BODY:,} bytes", hint="submit it in parts", limit=MOST_BODY
-    )
