@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from jobyard.core import decide as core
@@ -22,6 +23,7 @@ from jobyard.store.transactions.deciding import (
     read_now,
     write,
 )
+from jobyard.store.transactions.submit import insert_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -109,8 +111,16 @@ def replace_spec(job_id: int, spec: JobSpec) -> Transaction[tuple[Job, bool]]:
         entry.changed = True
         yield Query("update_policy", (job_id, policy_json(spec.policy)))
         yield Query("update_spec", (job_id, encode_json(spec)))
+        yield from replace_labels(job_id, spec)
 
     return (yield from _change(job_id, change))
+
+
+def replace_labels(job_id: int, spec: JobSpec) -> Transaction[None]:
+    """Put a changed spec's labels in place of a held job's old ones."""
+    yield Query("delete_labels", ([job_id],))
+    yield Query("update_labels", (job_id, json.dumps(dict(spec.labels))))
+    yield from insert_labels([(job_id, spec)])
 
 
 def _change(
