@@ -8,7 +8,8 @@ from typing import Any
 from fastapi import Request
 
 from jobyard.api.desks.jobs import Syntax
-from jobyard.errors import InvalidRequest, RequestTimeout, TooLarge
+from jobyard.errors import InvalidDocument, InvalidRequest, Problem, RequestTimeout, TooLarge
+from jobyard.spec.document import read
 
 MOST_BODY = 64 * 1024 * 1024
 """Bytes of the largest document."""
@@ -17,6 +18,7 @@ PATIENCE = 120.0
 
 _SYNTAX: dict[str, Syntax] = {
     "application/json": "json",
+    "application/merge-patch+json": "json",
     "application/yaml": "yaml",
     "application/x-yaml": "yaml",
     "text/yaml": "yaml",
@@ -27,6 +29,18 @@ ANY_DOCUMENT: dict[str, Any] = {
         "required": True,
         "description": "A job object, a document with `jobs:`, or a Kubernetes Job or List.",
         "content": {
+            "application/json": {"schema": {"type": "object"}},
+            "application/yaml": {"schema": {"type": "string"}},
+        },
+    }
+}
+
+CHANGES: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "Fields of the application document that may change, with new values.",
+        "content": {
+            "application/merge-patch+json": {"schema": {"type": "object"}},
             "application/json": {"schema": {"type": "object"}},
             "application/yaml": {"schema": {"type": "string"}},
         },
@@ -69,3 +83,16 @@ def _too_large() -> TooLarge:
     return TooLarge(
         f"the body has more than {MOST_BODY:,} bytes", hint="submit it in parts", limit=MOST_BODY
     )
+
+
+def one_mapping(document: bytes, syntax: Syntax) -> dict[str, Any]:
+    """Read a body that is one mapping and nothing else.
+
+    Raises:
+        InvalidDocument: it is not.
+    """
+    documents = read(document, syntax=syntax)
+    value = documents[0].value if len(documents) == 1 else None
+    if not isinstance(value, dict):
+        raise InvalidDocument([Problem("$", "must be one mapping of fields", legal="a mapping")])
+    return value

@@ -67,7 +67,7 @@ def _reasons(story: Story, reason: str | None) -> Iterator[str]:
 
 def _going_on(story: Story) -> Iterator[str]:
     state, wish = story.job.state, story.crew.wishes.get(story.job.id)
-    total = state.policy.completions
+    total = state.policy.total
     done = f"{state.succeeded} of {total}" if total is not None else str(state.succeeded)
     yield f"{_attempts(state.active - story.waiting)} with a worker, {done} completions done"
     if story.waiting and wish is not None:
