@@ -30,7 +30,7 @@ ANY_DOCUMENT: dict[str, Any] = {
         "description": "A job object, a document with `jobs:`, or a Kubernetes Job or List.",
         "content": {
             "application/json": {"schema": {"type": "object"}},
-            "application/yaml": {"schema": {"type": "string"}},
+            "application/yaml": {"schema": {"type": "object"}},
         },
     }
 }
@@ -42,7 +42,7 @@ CHANGES: dict[str, Any] = {
         "content": {
             "application/merge-patch+json": {"schema": {"type": "object"}},
             "application/json": {"schema": {"type": "object"}},
-            "application/yaml": {"schema": {"type": "string"}},
+            "application/yaml": {"schema": {"type": "object"}},
         },
     }
 }

@@ -65,7 +65,8 @@ def routes(desk: Desk) -> APIRouter:
             str | None, Query(description="Only jobs that this made: api, cli, run, workflow.")
         ] = None,
         worker_id: Annotated[
-            str | None, Query(description="Only jobs of this worker; `abc*` is a beginning.")
+            str | None,
+            Query(description="Only jobs of this worker; `abc*` is a beginning."),
         ] = None,
         workflow_id: Annotated[
             int | None, Query(ge=1, le=LARGEST_ID, description="Only jobs of this workflow.")
@@ -74,7 +75,11 @@ def routes(desk: Desk) -> APIRouter:
             str | None, Query(description="Only jobs of this dataset, `namespace/name`.")
         ] = None,
         created_after: Annotated[
-            str | None, Query(description="Only jobs made after this time, RFC 3339 with a zone.")
+            str | None,
+            Query(
+                description="Only jobs made after this time, RFC 3339 with a zone.",
+                json_schema_extra={"format": "date-time"},
+            ),
         ] = None,
     ) -> Response:
         """List jobs, newest first; all filters hold at once."""
@@ -169,7 +174,11 @@ def _add_deletions(router: APIRouter, desk: Desk) -> None:
             str, Query(description="Which jobs: terminal, completed, failed, stopped, canceled.")
         ],
         older_than: Annotated[
-            str | None, Query(description="Only jobs that ended longer ago than this, as in 7d.")
+            str | None,
+            Query(
+                description="Only jobs that ended longer ago than this.",
+                examples=["7d", "1h30m", "90s"],
+            ),
         ] = None,
         name: Name = None,
         namespace: Namespace = None,
