@@ -336,6 +336,11 @@ def _refuse_strangers(path: Path, status: os.stat_result, *, secret: bool) -> No
         )
 
 
+def default(name: str) -> Any:
+    """Tell what a setting is when nobody says."""
+    return next(setting.default for setting in SETTINGS if setting.name == name)
+
+
 def environment() -> dict[str, str]:
     """Copy this process's environment, for those who hand parts of it on."""
     return dict(os.environ)
