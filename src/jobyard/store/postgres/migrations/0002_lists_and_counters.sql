@@ -1,0 +1,2 @@
+-- phase: before
+SELECT 1;
