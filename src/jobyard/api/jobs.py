@@ -38,7 +38,7 @@ def routes(desk: Desk) -> APIRouter:
     ) -> Response:
         """Submit one job, or all jobs of a document."""
         submitted = await desk.submit(
-            await body_of(request),
+            await body_of(request, desk.limits.size),
             syntax=syntax_of(request),
             idempotency_key=idempotency_key,
             executor=executor,
@@ -129,7 +129,7 @@ def _add_changes(router: APIRouter, desk: Desk) -> None:
         executor: Executor = None,
     ) -> Response:
         """Make the newest job of each name in a document be what it says there."""
-        document = await body_of(request)
+        document = await body_of(request, desk.limits.size)
         applied = await desk.apply(
             document, syntax=syntax_of(request), rerun=rerun, executor=executor
         )
@@ -142,7 +142,8 @@ def _add_changes(router: APIRouter, desk: Desk) -> None:
     )
     async def patch_job(job_id: JobId, request: Request) -> Response:
         """Change fields of a job that may change; null removes a deadline, a ttl or a limit."""
-        changes = one_mapping(await body_of(request), syntax_of(request))
+        body = await body_of(request, desk.limits.size)
+        changes = one_mapping(body, syntax_of(request), desk.limits)
         return answer(await desk.patch(job_id, changes))
 
     @router.put(
