@@ -244,8 +244,9 @@ def read(value: Any, place: Place) -> Draft:
 
 
 def _name(draft: Draft, where: Mapping[str, Place]) -> None:
-    prefix = draft.values.pop("generate_name", None)
+    prefix = draft.values.get("generate_name")
     if "name" in draft.values or "name" in draft.broken:
+        draft.values.pop("generate_name", None)
         return
     if not prefix:
         where["name"].problem("missing", code="Required", legal="a name, or generateName")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from jobyard.errors import InvalidDocument, Problem
 from jobyard.spec import application, kubernetes
 from jobyard.spec.build import build
-from jobyard.spec.dependencies import check_dependencies
+from jobyard.spec.dependencies import check_dependencies, check_names
 from jobyard.spec.document import DEFAULT_LIMITS, read
 from jobyard.spec.executors import HERE, check_program, choose, part_unused, unavailable
 from jobyard.spec.overrides import read_overrides
@@ -35,11 +36,21 @@ class Loaded:
     warnings: tuple[Problem, ...] = ()
 
 
+class Purpose(StrEnum):
+    """What a document is read for."""
+
+    SUBMIT = "submit"
+    """Its jobs are new: a schedule must lie ahead, a name may be generated."""
+    APPLY = "apply"
+    """Its jobs may be there by their names: each stands once, and schedules may have passed."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Choices:
     """What is decided beside the document."""
 
     now: datetime
+    purpose: Purpose
     executor: str | None
     available: Collection[str]
     overrides: Sequence[Override]
@@ -66,6 +77,7 @@ def load(
     syntax: Literal["auto", "json", "yaml"] = "auto",
     limits: Limits = DEFAULT_LIMITS,
     source: str | None = None,
+    purpose: Purpose = Purpose.SUBMIT,
 ) -> Loaded:
     """Read a text, check it whole, and build the jobs in it.
 
@@ -78,6 +90,7 @@ def load(
         syntax: How the text is written; ``auto`` looks.
         limits: How large the document may be.
         source: The name of the file, for messages.
+        purpose: What is asked of names and schedules.
 
     Raises:
         InvalidDocument: it cannot be read or has problems; all of them are in it.
@@ -94,6 +107,7 @@ def load(
         overrides=overrides,
         available=available,
         source=source,
+        purpose=purpose,
     )
 
 
@@ -105,16 +119,19 @@ def load_documents(
     overrides: Mapping[str, Any] | None = None,
     available: Collection[str] = HERE,
     source: str | None = None,
+    purpose: Purpose = Purpose.SUBMIT,
 ) -> Loaded:
     """Check documents that are read already, and build the jobs in them; see ``load``."""
     report = Report(lines=_lines(documents))
-    choices = _Choices(now, executor, available, read_overrides(overrides or {}, report))
+    choices = _Choices(now, purpose, executor, available, read_overrides(overrides or {}, report))
     if executor is not None and executor not in available:
         unavailable(Place(report, ("--executor",)), executor, available)
     if not documents:
         Place(report).problem("the document is empty", code="Required", legal="a job, or `jobs:`")
     cases = [_case(job, choices) for job in _jobs(documents, report)]
     check_dependencies(cases)
+    if purpose is Purpose.APPLY:
+        check_names(cases)
     report.raise_if_any(source)
     _notes(cases, Place(report))
     return Loaded(tuple(case.spec for case in cases), tuple(report.warnings))
@@ -216,8 +233,24 @@ def _case(job: _Job, choices: _Choices) -> Case:
     }
     spec = build(job.draft.values, manifest=job.manifest, executor=executor, unused=unused)
     case = Case(spec, job.where, choices.now, job.manifest, frozenset(job.draft.broken))
-    check(case)
+    check(_as_applied(case, job) if choices.purpose is Purpose.APPLY else case)
     check_program(case, job.builds)
+    return case
+
+
+def _as_applied(case: Case, job: _Job) -> Case:
+    """Report a name that would be another one each time; let a schedule have passed."""
+    if "generate_name" in job.draft.values:
+        job.where["generate_name"].problem(
+            "makes a new name each time, so there is nothing to compare it with",
+            code="Forbidden",
+            value=job.draft.values["generate_name"],
+            legal="a `name`; or submit the document instead of applying it",
+        )
+    moment = case.spec.scheduled_at
+    if moment is not None and moment < case.now:
+        # It lay ahead when the document was first applied.
+        return replace(case, spec=replace(case.spec, scheduled_at=None))
     return case
 
 

@@ -224,7 +224,7 @@ def _no_such_job(job_id: int, made: Sequence[_New]) -> JobyardError:
         for at, edge in enumerate(new.spec.depends_on):
             if edge.job == job_id:
                 message = f"`{new.spec.name}` depends on job {job_id}, and no job has this id"
-                path, legal = f"depends_on[{at}].job", "the id of a job that is there, or a name"
+                path, legal = f"depends_on[{at}]", "the id of a job that is there, or a name"
                 return InvalidDocument([Problem(path, message, "NotFound", None, job_id, legal)])
     return _gone(job_id)
 
