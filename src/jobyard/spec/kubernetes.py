@@ -17,7 +17,7 @@ from jobyard.spec.naming import (
 )
 from jobyard.spec.policies import failure_rules, success_rules
 from jobyard.spec.program import ARGUMENTS, Environment
-from jobyard.spec.report import BROKEN, kind_of
+from jobyard.spec.report import BROKEN, Places, kind_of
 from jobyard.spec.shape import Draft, Field, Shape
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ JOB = Shape(
 def read(value: Any, place: Place) -> Draft:
     """Read a Job manifest into a draft with the application document's names."""
     draft = JOB.draft(value, place)
-    where = {target: place.at(*steps) for target, steps in JOB.where.items()}
+    where = Places(place, JOB.where)
     _name(draft, where)
     _selector(draft, where)
     _volumes(draft, where)

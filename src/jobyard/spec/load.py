@@ -14,7 +14,7 @@ from jobyard.spec.dependencies import check_dependencies, check_names
 from jobyard.spec.document import DEFAULT_LIMITS, read
 from jobyard.spec.executors import HERE, check_program, choose, part_unused, unavailable
 from jobyard.spec.overrides import read_overrides
-from jobyard.spec.report import Place, Report, dotted, kind_of
+from jobyard.spec.report import Place, Places, Report, dotted, kind_of
 from jobyard.spec.validate import Case, check
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ class Loaded:
 
     specs: tuple[JobSpec, ...]
     warnings: tuple[Problem, ...] = ()
+
+
+_WHERE_IN_A_MANIFEST = {**application.JOB.where, **kubernetes.JOB.where}
 
 
 class Purpose(StrEnum):
@@ -62,7 +65,7 @@ class _Job:
 
     draft: Draft
     root: Place
-    where: dict[str, Place]
+    where: Places
     manifest: bool
     builds: frozenset[str] | None = None
 
@@ -184,7 +187,7 @@ def _application(value: dict[str, Any], root: Place) -> Iterator[_Job]:
 
 def _bare(value: Any, root: Place, builds: frozenset[str] | None = None) -> _Job:
     draft = application.JOB.draft(value, root)
-    where = {target: root.at(*steps) for target, steps in application.JOB.where.items()}
+    where = Places(root, application.JOB.where)
     return _Job(draft, root, where, manifest=False, builds=builds)
 
 
@@ -216,8 +219,7 @@ def _manifests(value: dict[str, Any], root: Place) -> Iterator[_Job]:
 
 def _manifest(value: dict[str, Any], root: Place) -> _Job:
     draft = kubernetes.read(value, root)
-    where = {target: root.at(*steps) for target, steps in application.JOB.where.items()}
-    where.update({target: root.at(*steps) for target, steps in kubernetes.JOB.where.items()})
+    where = Places(root, _WHERE_IN_A_MANIFEST)
     return _Job(draft, root, where, manifest=True)
 
 

@@ -19,9 +19,9 @@ from jobyard.errors import (
     JobyardError,
     Problem,
 )
-from jobyard.spec.encode import canonical_hash, encode_json, policy_json
+from jobyard.spec.encode import canonical, canonical_hash, encode, policy_json
 from jobyard.store.query import Query, Transaction
-from jobyard.store.rows import job_of, placement, spec_of, state_row
+from jobyard.store.rows import job_of, placement, state_row
 from jobyard.store.transactions.counting import Tally
 from jobyard.store.transactions.deciding import (
     Entry,
@@ -56,7 +56,7 @@ class _New:
 
     submission: Submission
     spec: JobSpec
-    text: str
+    written: dict[str, Any]
     entry: Entry
 
 
@@ -128,7 +128,7 @@ def _make(fresh: Sequence[tuple[Submission, JobSpec]], now: int) -> Transaction[
     runs = yield Query("take_ids", (len(fresh),))
     job_ids = [first + at for first, length in runs for at in range(length)]
     return [
-        _New(submission, spec, encode_json(spec), _entry(submission, spec, job_id, now))
+        _New(submission, spec, encode(spec), _entry(submission, spec, job_id, now))
         for (submission, spec), job_id in zip(fresh, job_ids, strict=True)
     ]
 
@@ -181,7 +181,7 @@ def _spec_row(new: _New) -> tuple[Any, ...]:
         new.entry.job.id, spec.namespace, spec.name, json.dumps(dict(spec.labels)),
         where.executor, where.priority, where.cpu, where.memory, where.worker_pin,
         where.worker_selector, new.submission.trigger, new.submission.retried_from,
-        policy_json(spec.policy), new.text,
+        policy_json(spec.policy), canonical(new.written),
     )  # fmt: skip
 
 
@@ -287,5 +287,5 @@ def _record(new: _New, now: int) -> Job:
         None,
         submission.retried_from,
         now,
-        spec_of(new.text),
+        new.written,
     )
