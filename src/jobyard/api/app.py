@@ -13,6 +13,7 @@ from jobyard.api import attempts, health, jobs, problems, workers
 from jobyard.api.desk import Desk
 from jobyard.api.guard import Guard
 from jobyard.api.shapes import SCHEMAS
+from jobyard.spec.document import DEFAULT_LIMITS, Limits
 from jobyard.spec.executors import HERE
 from jobyard.store.base import LogStore, Store
 
@@ -22,14 +23,15 @@ def make_app(
     logs: LogStore,
     *,
     executors: Collection[str] = HERE,
+    limits: Limits = DEFAULT_LIMITS,
     hosts: Collection[str] = (),
 ) -> FastAPI:
     """Make the app that serves an open store.
 
-    ``executors`` are those that a job may ask for, ``hosts`` names of this server besides the
-    loopback ones.
+    ``executors`` are those that a job may ask for, ``limits`` bound the documents of submissions,
+    ``hosts`` are names of this server besides the loopback ones.
     """
-    desk = Desk(store, logs, executors=executors)
+    desk = Desk(store, logs, executors=executors, limits=limits)
     app = FastAPI(
         title="Jobyard",
         version=__version__,

@@ -14,7 +14,7 @@ from jobyard import clock
 from jobyard.api.output import as_found, attempts_of, chosen, stream_of, stretch, whole
 from jobyard.core.state import Request
 from jobyard.errors import InvalidQueryParam, InvalidRequest, WorkerNotFound
-from jobyard.spec.document import read
+from jobyard.spec.document import DEFAULT_LIMITS, Limits, read
 from jobyard.spec.load import load_documents
 from jobyard.store.base import JobQuery, Submission
 from jobyard.wire.jobs import attempt_object, event_object, job_object, worker_object
@@ -60,12 +60,17 @@ class Desk:
         logs: LogStore,
         *,
         executors: Collection[str],
+        limits: Limits = DEFAULT_LIMITS,
         trigger: str = "api",
     ) -> None:
-        """Serve ``store``; ``executors`` may be asked for, ``trigger`` says who asks."""
+        """Serve ``store``.
+
+        ``executors`` may be asked for, ``limits`` bound documents, ``trigger`` says who asks.
+        """
         self.store = store
         self._logs = logs
         self._executors = executors
+        self.limits = limits
         self._trigger = trigger
 
     async def submit(
@@ -98,9 +103,13 @@ class Desk:
     def _read(
         self, document: bytes, syntax: Syntax, executor: str | None
     ) -> tuple[Sequence[JobSpec], bool]:
-        documents = read(document, syntax=syntax)
+        documents = read(document, syntax=syntax, limits=self.limits)
         loaded = load_documents(
-            documents, now=clock.now(), executor=executor, available=self._executors
+            documents,
+            now=clock.now(),
+            executor=executor,
+            available=self._executors,
+            limits=self.limits,
         )
         return loaded.specs, len(documents) == 1 and _is_one_job(documents[0].value)
 

@@ -10,10 +10,8 @@ from jobyard.api.answers import answer
 from jobyard.api.desk import PAGE, Desk, Syntax
 from jobyard.api.parameters import LARGEST_ID, JobId, Limit
 from jobyard.api.shapes import answers, either
-from jobyard.errors import InvalidRequest, TooLarge
-
-MOST_BODY = 64 * 1024 * 1024
-"""Bytes of the largest document."""
+from jobyard.errors import InvalidRequest
+from jobyard.spec.document import too_large
 
 _SYNTAX: dict[str, Syntax] = {
     "application/json": "json",
@@ -57,7 +55,7 @@ def routes(desk: Desk) -> APIRouter:
     ) -> Response:
         """Submit one job, or all jobs of a document."""
         submitted = await desk.submit(
-            await _body(request),
+            await _body(request, desk.limits.size),
             syntax=_syntax(request),
             idempotency_key=idempotency_key,
             executor=executor,
@@ -133,8 +131,8 @@ def _syntax(request: Request) -> Syntax:
     return _SYNTAX.get(media_type, "auto")
 
 
-async def _body(request: Request) -> bytes:
-    """Read a body, no further than the limit.
+async def _body(request: Request, limit: int) -> bytes:
+    """Read a body, no further than ``limit`` bytes.
 
     Raises:
         InvalidRequest: it is compressed.
@@ -143,17 +141,11 @@ async def _body(request: Request) -> bytes:
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise InvalidRequest("the body is compressed", hint="send it as it is")
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > MOST_BODY:
-        raise _too_large()
+    if announced.isdigit() and int(announced) > limit:
+        raise too_large(limit)
     body = bytearray()
     async for piece in request.stream():
         body += piece
-        if len(body) > MOST_BODY:
-            raise _too_large()
+        if len(body) > limit:
+            raise too_large(limit)
     return bytes(body)
-
-
-def _too_large() -> TooLarge:
-    return TooLarge(
-        f"the body has more than {MOST_BODY:,} bytes", hint="submit it in parts", limit=MOST_BODY
-    )

@@ -15,7 +15,7 @@ from jobyard.cli.live import Live
 from jobyard.cli.printer import colours, say, seconds, show_json, table
 from jobyard.core.state import Request
 from jobyard.core.states import JobStatus
-from jobyard.errors import ExitCode, InvalidSetting, JobNotFound, JobyardError, Unusable
+from jobyard.errors import ExitCode, JobNotFound, JobyardError, Unusable
 from jobyard.store.base import JobQuery, Submission
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def run(
     settings = config.load({"state_dir": state_dir, "slots": slots})
     log.configure("warning")
     try:
-        specs = load_specs(files, executor, sets)
+        specs = load_specs(settings, files, executor, sets)
     except JobyardError:
         if as_json:
             show_json({"jobs": []})
@@ -104,24 +104,28 @@ def refuse_what_cannot_fit(specs: Iterable[JobSpec]) -> None:
 
 
 def load_specs(
-    files: Iterable[str], executor: str | None, sets: Iterable[str]
+    settings: Settings, files: Iterable[str], executor: str | None, sets: Iterable[str]
 ) -> tuple[JobSpec, ...]:
     """Read the jobs of files; `-` is standard input.
 
     Raises:
         InvalidDocument: a file has problems; all of them are in it.
     """
+    from jobyard.cli.sources import name_of, read_source
+    from jobyard.spec.document import Limits
     from jobyard.spec.load import load
 
+    limits = Limits.of(settings)
     overrides = dict(_assignment(text) for text in sets)
     specs: list[JobSpec] = []
     for name in files:
         loaded = load(
-            _read(name),
+            read_source(name, limits.size),
             now=clock.now(),
             executor=executor,
             overrides=overrides,
-            source="standard input" if name == "-" else name,
+            limits=limits,
+            source=name_of(name),
         )
         specs += loaded.specs
         for warning in loaded.warnings:
@@ -140,17 +144,6 @@ def _assignment(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except ValueError:
         return name, value
-
-
-def _read(name: str) -> bytes:
-    if name == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        raise InvalidSetting(
-            f"{name} cannot be read: {error.strerror}", hint="is the path right?"
-        ) from error
 
 
 class _Run:

@@ -98,8 +98,10 @@ def make_server(yard: Yard) -> Server:
     # The web framework is imported only by processes that serve.
     from jobyard.api.app import make_app
     from jobyard.api.serve import Server
+    from jobyard.spec.document import Limits
 
-    application = make_app(yard.store, yard.logs, executors=app.EXECUTORS)
+    limits = Limits.of(yard.settings)
+    application = make_app(yard.store, yard.logs, executors=app.EXECUTORS, limits=limits)
     return Server(application, yard.settings.host, yard.settings.port)
 
 

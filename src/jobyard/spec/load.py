@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from jobyard.errors import InvalidDocument, Problem
+from jobyard.errors import InvalidDocument
 from jobyard.spec import application, kubernetes
 from jobyard.spec.build import build
 from jobyard.spec.dependencies import check_dependencies, check_names
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from jobyard.core.job import JobSpec
+    from jobyard.errors import Problem
     from jobyard.spec.document import Document, Limits
     from jobyard.spec.overrides import Override
+    from jobyard.spec.report import Steps
     from jobyard.spec.shape import Draft
 
 
@@ -33,7 +35,12 @@ class Loaded:
     """The jobs of a document, in its order, and what is legal in it but probably not meant."""
 
     specs: tuple[JobSpec, ...]
-    warnings: tuple[Problem, ...] = ()
+    report: Report
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is legal and probably not meant; lines are looked up now, not before."""
+        return tuple(self.report.listed(self.report.warnings))
 
 
 _WHERE_IN_A_MANIFEST = {**application.JOB.where, **kubernetes.JOB.where}
@@ -109,6 +116,7 @@ def load(
         executor=executor,
         overrides=overrides,
         available=available,
+        limits=limits,
         source=source,
         purpose=purpose,
     )
@@ -121,11 +129,12 @@ def load_documents(
     executor: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     available: Collection[str] = HERE,
+    limits: Limits = DEFAULT_LIMITS,
     source: str | None = None,
     purpose: Purpose = Purpose.SUBMIT,
 ) -> Loaded:
     """Check documents that are read already, and build the jobs in them; see ``load``."""
-    report = Report(lines=_lines(documents))
+    report = Report(_lines(documents), limits.errors)
     choices = _Choices(now, purpose, executor, available, read_overrides(overrides or {}, report))
     if executor is not None and executor not in available:
         unavailable(Place(report, ("--executor",)), executor, available)
@@ -137,12 +146,12 @@ def load_documents(
         check_names(cases)
     report.raise_if_any(source)
     _notes(cases, Place(report))
-    return Loaded(tuple(case.spec for case in cases), tuple(report.warnings))
+    return Loaded(tuple(case.spec for case in cases), report)
 
 
-def _lines(documents: Sequence[Document]) -> dict[tuple[str | int, ...], int]:
+def _lines(documents: Sequence[Document]) -> Mapping[Steps, int]:
     if len(documents) == 1:
-        return dict(documents[0].lines)
+        return documents[0].lines
     return {
         ("documents", at, *steps): line
         for at, document in enumerate(documents)
@@ -264,7 +273,7 @@ def _notes(cases: Sequence[Case], root: Place) -> None:
     forever = [case.spec.name for case in cases if case.policy.ttl is None]
     if forever:
         message = "without a ttl a finished job is kept until somebody deletes it"
-        root.report.warnings.append(Problem("", message, "Note", value=", ".join(forever[:20])))
+        root.warning(message, code="Note", value=", ".join(forever[:20]))
     for case in cases:
         if "." in case.spec.name:
             case.at("name").warning(

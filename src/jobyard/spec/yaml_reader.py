@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
@@ -20,6 +19,7 @@ from ruamel.yaml.reader import ReaderError
 from jobyard.spec.document import Document, Limits, refuse, too_many_nodes, unstorable
 from jobyard.spec.report import dotted, shown
 from jobyard.spec.scalars import scalar
+from jobyard.spec.yaml_scanner import events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ class _Composer:
     """Turns events into values; the expanded size of every anchor is known before it is used."""
 
     def __init__(self, text: str, limits: Limits) -> None:
-        self._events: Iterator[Any] = YAML(typ="safe", pure=True).parse(text)
+        self._events = events(text)
         self._limits = limits
         self._nodes = 0
         self._anchors: dict[str, tuple[Any, int]] = {}

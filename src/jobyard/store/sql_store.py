@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
 
     from jobyard.core.job import JobSpec
-    from jobyard.core.records import Attempt, Job, LedgerRecord, WorkerRecord
+    from jobyard.core.records import (
+        Attempt,
+        Change,
+        Job,
+        LedgerPlace,
+        LedgerRecord,
+        WorkerRecord,
+    )
     from jobyard.core.state import Request
     from jobyard.store.base import (
         Applied,
@@ -113,6 +120,29 @@ class SqlStore:
     async def events(self, job_id: int, *, after: int = 0, limit: int = 1000) -> list[LedgerRecord]:
         """List a job's ledger, oldest first."""
         return await self._driver.read(partial(read.events, job_id, after, limit))
+
+    async def latest_attempts(
+        self,
+        job_id: int,
+        *,
+        before: int | None = None,
+        limit: int = 1000,
+        index: int | None = None,
+    ) -> list[Attempt]:
+        """List a job's attempts, newest first."""
+        step = partial(read.latest_attempts, job_id, before, limit, index)
+        return await self._driver.read(step)
+
+    async def events_since(self, after: LedgerPlace, limit: int = 1000) -> list[Change]:
+        """List the events of all jobs behind a place."""
+        # Two reads, for the second has to see what was committed before the first answered.
+        horizon = await self._driver.read(read.ledger_horizon)
+        return await self._driver.read(partial(read.ledger_since, after, horizon, limit))
+
+    async def last_place(self) -> LedgerPlace:
+        """Tell the place from which on events are still to come."""
+        horizon = await self._driver.read(read.ledger_horizon)
+        return await self._driver.read(partial(read.ledger_end, horizon))
 
     async def ask(self, job_id: int, request: Request) -> Job:
         """Stop or cancel a job."""

@@ -296,10 +296,13 @@ def attempt_rows(
 def write_events(entries: Sequence[Entry]) -> Transaction[None]:
     """Write ledger lines, each with its own time."""
     lines = [
-        (entry.job.id, str(line.event), str(line.status), line.at, line.reason, line.message)
+        (
+            entry.job.id, str(line.event), str(line.status), line.at, line.reason, line.message,
+            entry.job.worker_id,
+        )
         for entry in entries
         for line in entry.events
-    ]
+    ]  # fmt: skip
     if lines:
         yield Query("insert_events", (), lines)
 

@@ -152,13 +152,13 @@ FROM jobs
 WHERE decide_at IS NOT NULL;
 
 -- name: insert_events :many
-INSERT INTO job_events (job_id, event, status, at, reason, message)
+INSERT INTO job_events (job_id, event, status, at, reason, message, worker_id)
 SELECT *
-FROM unnest($1::event_row[]);
+FROM unnest($1::ledger_row[]);
 
 -- name: list_events :rows
 -- A job's ledger, oldest first, ids above $2.
-SELECT id, job_id, event, status, at, reason, message
+SELECT id, job_id, event, status, at, reason, message, worker_id
 FROM job_events
 WHERE job_id = $1
     AND id > $2

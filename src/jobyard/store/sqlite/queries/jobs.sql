@@ -146,12 +146,12 @@ FROM jobs
 WHERE decide_at IS NOT NULL;
 
 -- name: insert_events :many
-INSERT INTO job_events (job_id, event, status, at, reason, message)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6);
+INSERT INTO job_events (job_id, event, status, at, reason, message, worker_id)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7);
 
 -- name: list_events :rows
 -- A job's ledger, oldest first, ids above ?2.
-SELECT id, job_id, event, status, at, reason, message
+SELECT id, job_id, event, status, at, reason, message, worker_id
 FROM job_events
 WHERE job_id = ?1
     AND id > ?2
