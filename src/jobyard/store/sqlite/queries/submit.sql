@@ -53,7 +53,7 @@ FROM json_each(?1) AS space
 JOIN json_each(?2) AS called ON called.key = space.key
 JOIN job_specs AS s ON s.job_id = (
     SELECT t.job_id FROM job_specs AS t
-    WHERE t.name = called.value
-        AND t.namespace = space.value
+    WHERE t.namespace = space.value
+        AND t.name = called.value
     ORDER BY t.job_id DESC
     LIMIT 1);
