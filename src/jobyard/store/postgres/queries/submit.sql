@@ -56,10 +56,10 @@ FROM (
 -- name: newest_by_name :rows
 -- The newest job of each of these names, $1 their namespaces. Asked for as a range, because an
 -- equality would let the planner walk all ids instead, hoping to meet the name soon.
-SELECT s.namespace, s.name, s.job_id, s.retried_from
+SELECT wanted.namespace, wanted.name, s.job_id, s.retried_from
 FROM unnest($1::text[], $2::text[]) AS wanted (namespace, name)
 CROSS JOIN LATERAL (
-    SELECT t.namespace, t.name, t.job_id, t.retried_from
+    SELECT t.job_id, t.retried_from
     FROM job_specs AS t
     WHERE (t.namespace, t.name) >= (wanted.namespace, wanted.name)
         AND (t.namespace, t.name, t.job_id) <= (wanted.namespace, wanted.name, 9223372036854775807)

@@ -48,7 +48,7 @@ SELECT count(*) FROM json_each(?1);
 
 -- name: newest_by_name :rows
 -- The newest job of each of these names, ?1 their namespaces.
-SELECT s.namespace, s.name, s.job_id, s.retried_from
+SELECT space.value, called.value, s.job_id, s.retried_from
 FROM json_each(?1) AS space
 JOIN json_each(?2) AS called ON called.key = space.key
 JOIN job_specs AS s ON s.job_id = (
