@@ -64,6 +64,8 @@ def check_program(case: Case, builds: frozenset[str] | None) -> None:
         case.at("image_from_build").problem(message, value=value, legal="exactly one of them")
     elif program.image_from_build is not None:
         _check_build(case, builds, program.image_from_build)
+    elif program.image is None and case.spec.executor == CONTAINER and case.sound("image"):
+        case.at("image").problem("missing", code="Required", legal="an image to run")
     if program.fake is not None and case.spec.executor != FAKE:
         case.at("fake").warning(f"not used by the {case.spec.executor} executor")
     if case.spec.executor == PROCESS:
