@@ -133,6 +133,6 @@ class Live:
 def _total(job: Job) -> int:
     policy = job.state.policy
     # A work queue does not know its size: it is as large as what succeeded and what is active.
-    if policy.completions is None:
+    if policy.total is None:
         return job.state.succeeded + job.state.active
-    return policy.completions
+    return policy.total

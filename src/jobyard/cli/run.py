@@ -279,7 +279,7 @@ def show_summary(jobs: Sequence[Job], now: int) -> None:
     rows = []
     for job in jobs:
         state = job.state
-        total = state.policy.completions
+        total = state.policy.total
         since = state.started_at
         took = None if since is None else ((state.finished_at or now) - since) / 1_000_000
         why = state.message or ""

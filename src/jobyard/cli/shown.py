@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from jobyard.cli.printer import BOLD, COLOUR_OF_STATUS, colours, paint, table
+from jobyard.core.indexes import IndexSet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +107,8 @@ def _why(job: Object) -> str | None:
 
 
 def _done(job: Object) -> str:
-    total = job["completions"]
+    chosen = job["indexes"]
+    total = job["completions"] if chosen is None else len(IndexSet.parse(chosen))
     return f"{job['succeeded']}/{'?' if total is None else total}"
 
 

@@ -37,6 +37,7 @@ def job_object(job: Job, now: int) -> dict[str, Any]:
         "parallelism": policy.parallelism,
         "completions": policy.completions,
         "completion_mode": policy.completion_mode,
+        "indexes": None if policy.indexes is None else str(policy.indexes),
         "suspend": policy.suspend,
         "active": state.active,
         "terminating": state.terminating,

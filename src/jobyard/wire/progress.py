@@ -18,7 +18,7 @@ def progress_object(job: Job) -> dict[str, Any]:
         "job_status": state.status,
         "tables": {},
         "completions": {
-            "total": state.policy.completions,
+            "total": state.policy.total,
             "succeeded": state.succeeded,
             "active": state.active,
             "failed": state.failed,
