@@ -75,6 +75,23 @@ COUNTS = (
 
 INDEXES = (
     Row(
+        "chosen indexes need an Indexed job",
+        "Indexed",
+        "indexes: 0,2",
+    ),
+    Row(
+        "chosen indexes are those of the job",
+        "names an index that the job does not have",
+        (*INDEXED, "indexes: 2-4"),
+        legal="0 to 3",
+    ),
+    Row(
+        "some indexes are chosen",
+        "empty",
+        (*INDEXED, 'indexes: ""'),
+        code="Required",
+    ),
+    Row(
         "an Indexed job says its completions",
         "missing, though",
         ("completion_mode: Indexed", "completions: null"),

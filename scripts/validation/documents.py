@@ -263,8 +263,6 @@ CHANGES = (
             "success_policy: [{succeeded_count: 1}]",
             "completions: 3",
             "backoff: {base: 1}",
-            "labels: {a: b}",
-            "priority: 1",
             "worker_id: w",
             "resources: {requests: {cpu: 1}}",
         )
@@ -278,6 +276,9 @@ CHANGES = (
             "ttl: 1",
             "suspend: true",
             "pod_replacement_policy: Failed",
+            "labels: {a: b}",
+            "annotations: {a: b}",
+            "priority: 1",
             "ttl: null",
             "active_deadline: null",
         )
@@ -296,14 +297,12 @@ CHANGES = (
             started=False,
         )
         for field in (
-            "labels: {a: b}",
-            "annotations: {a: b}",
             "worker_id: w",
             "worker_selector: {a: b}",
             "resources: {requests: {cpu: 1}}",
         )
     ),
-    Change("but not after it", "labels: {a: b}", "field is immutable", "suspend: true"),
+    Change("but not after it", "worker_id: w", "field is immutable", "suspend: true"),
     Change(
         "a change obeys the rules of a job",
         "max_failed_indexes: 1",

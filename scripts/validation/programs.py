@@ -490,6 +490,20 @@ OTHER_JOBS = (
         value="a",
     ),
     Row(
+        "a job is waited for once",
+        "stands in the list already",
+        "depends_on: [7, 7]",
+        at=(1,),
+        code="Duplicate",
+    ),
+    Row(
+        "a job's id is a whole number from 1",
+        "must be 1 or more",
+        "depends_on: [0]",
+        at=(0,),
+        legal="1 to 9223372036854775807",
+    ),
+    Row(
         "a condition is one of three words",
         "not one of the legal words",
         "{jobs: [{name: b, ttl: 1, command: [run]},"
