@@ -204,6 +204,14 @@ WARNINGS = (
         value=None,
     ),
     Row(
+        "an empty folder is not where it is mounted",
+        "`JOBYARD_VOLUME_0` says where",
+        "volumes: [{name: v, mount_path: /v, empty_dir: {}}]",
+        ("pod.volumes: [{name: v}]", "container.volumeMounts: [{name: v, mountPath: /v}]"),
+        code="Warning",
+        value="/v",
+    ),
+    Row(
         "a build is not declared",
         "no build is declared",
         "image_from_build: b",

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-READY = {"worker": "worker ready", "controller": "controller ready", "server": "listening on"}
+READY = {
+    "worker": "worker ready",
+    "controller": "controller ready",
+    "server": "listening on",
+    "solo": "listening on",
+}
 
 
 class Service:

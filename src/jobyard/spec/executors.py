@@ -99,6 +99,11 @@ def _check_command(case: Case) -> None:
 def _check_mounts(case: Case) -> None:
     if case.spec.program.secrets:
         case.at("secrets").warning("not used by the process executor")
+    for number, path in enumerate(case.spec.program.scratch_volumes):
+        variable = f"JOBYARD_VOLUME_{number}"
+        case.at("mounts" if case.manifest else "volumes").warning(
+            f"an empty folder, but not at this path: `{variable}` says where", value=path
+        )
     if case.manifest:
         # A manifest's volumes are kept parts and have been refused as such.
         return
