@@ -8,6 +8,7 @@ from jobyard.core.records import LedgerPlace
 from jobyard.errors import JobNotFound
 from jobyard.store.query import Query, Transaction
 from jobyard.store.rows import attempt_of, change_of, job_of, ledger_of
+from jobyard.store.transactions.find import LARGEST_ID
 
 if TYPE_CHECKING:
     from jobyard.core.records import Attempt, Change, Job, LedgerRecord
