@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.conftest import missing_service
-from tests.fault.services import ROOT, Services
+from tests.fault.services import Services
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,22 +83,6 @@ class ServicesOnSmallDisk(Services):
     def command(self, *words: str) -> list[str]:
         return self.disk.enter(*super().command(*words))
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
-        return subprocess.run(
-            self.disk.enter(sys.executable, "-m", "jobyard", *words),
-            env={
-                **os.environ,
-                "PYTHONPATH": str(ROOT / "src"),
-                "NO_COLOR": "1",
-                "JOBYARD_STATE_DIR": str(self.folder),
-            },
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
     @property
     def seen(self) -> Path:
         """The state folder, as it is seen from outside."""
@@ -108,9 +90,7 @@ class ServicesOnSmallDisk(Services):
 
     def solo(self, *flags: str) -> str:
         """Start all services in one process; tell the address."""
-        self.start("solo", "--port", "0", *flags)
-        url: str = json.loads((self.seen / "server.json").read_text())["url"]
-        return url
+        return self.start("solo", "--port", "0", *flags).last_line.split()[-1]
 
 
 @contextmanager
