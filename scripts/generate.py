@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 import draw_statuses
+import validation.page
 from jobyard import config, errors
 from jobyard.cli import COMMANDS, jobyard
 from jobyard.spec.schema import schemas
@@ -54,6 +55,7 @@ def generated() -> dict[Path, str]:
         REFERENCE / "cli.md": cli_page(),
         REFERENCE / "settings.md": settings_page(),
         REFERENCE / "errors.md": errors_page(),
+        REFERENCE / "validation.md": validation.page.page(),
         REFERENCE / "openapi.json": _json(openapi()),
     }
     for name, schema in schemas().items():

@@ -272,7 +272,7 @@ def _notes(cases: Sequence[Case], root: Place) -> None:
             root.warning(f"{count} jobs are called so", value=name[1])
     forever = [case.spec.name for case in cases if case.policy.ttl is None]
     if forever:
-        message = "without a ttl a finished job is kept until somebody deletes it"
+        message = "without a ttl a finished job is kept under the retention settings"
         root.warning(message, code="Note", value=", ".join(forever[:20]))
     for case in cases:
         if "." in case.spec.name:
