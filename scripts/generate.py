@@ -115,7 +115,7 @@ def settings_page() -> str:
     lines = ["# Settings", "", NOTE, _SETTINGS_PROSE]
     lines += ["| variable | in the file | default | meaning |", "| --- | --- | --- | --- |"]
     for setting in config.SETTINGS:
-        default = "" if setting.default is None else f"`{setting.default}`"
+        default = "" if setting.default in (None, ()) else f"`{setting.default}`"
         name = f"`{setting.name}`" if setting.in_file else ""
         lines.append(f"| `{setting.variable}` | {name} | {default} | {_cell(setting.meaning)} |")
     return "\n".join(lines) + "\n"

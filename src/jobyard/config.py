@@ -51,6 +51,8 @@ class Setting:
     default: Any
     meaning: str
     in_file: bool = True
+    secret: bool = False
+    """Whether it is never shown."""
 
 
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|d|)", re.ASCII)
@@ -103,6 +105,11 @@ def bound(read: Callable[[str], Any]) -> Callable[[str], Any]:
     return read_bound
 
 
+def names(text: str) -> tuple[str, ...]:
+    """Read names with commas between."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 def port(text: str) -> int:
     """Read the number of a port; 0 means any that is free."""
     if not _PORT.fullmatch(text.strip()) or int(text) > _MOST_PORT:
@@ -138,6 +145,19 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("url", "JOBYARD_URL", str, None, "the server that the commands talk to"),
     Setting("host", "JOBYARD_HOST", str, "127.0.0.1", "the address that the server listens on"),
+    Setting(
+        "hosts", "JOBYARD_HOSTS", names, (),
+        "names, with commas between, that the server answers to besides the loopback ones",
+    ),
+    Setting(
+        "token_file", "JOBYARD_TOKEN_FILE", Path, None,
+        "a file of `role:token` lines; whoever asks the server needs one of them",
+    ),
+    Setting(
+        "token", "JOBYARD_TOKEN", str, None,
+        "one token: the server takes it as an admin's, the commands send it",
+        in_file=False, secret=True,
+    ),
     Setting("port", "JOBYARD_PORT", port, 1610, "the port that the server listens on"),
     Setting(
         "slots", "JOBYARD_SLOTS", count, None,
@@ -199,6 +219,9 @@ class Settings:
     database: str | None
     url: str | None
     host: str
+    hosts: tuple[str, ...]
+    token_file: Path | None
+    token: str | None = field(repr=False)
     port: int
     slots: int
     lease: float
