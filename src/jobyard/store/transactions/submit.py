@@ -81,9 +81,10 @@ def submit(submissions: Sequence[Submission]) -> Transaction[tuple[list[list[Job
     yield from _insert(made, keys, now)
     edges = _edges(submissions, made, keys)
     resolved = bool(edges) and (yield from _tie(edges, made))
+    entries = [new.entry for new in made]
     tally = Tally()
-    count_written((new.entry for new in made), tally)
-    yield from tally.write()
+    count_written(entries, tally)
+    yield from write_events(entries, tally)
     answers = yield from _answers(submissions, made, keys, now)
     return answers, resolved or any(new.entry.create for new in made)
 
@@ -153,7 +154,7 @@ def _insert(made: Sequence[_New], keys: _Keys, now: int) -> Transaction[None]:
         return
     entries = [new.entry for new in made]
     yield Query("insert_jobs", (), [state_row(e.job, e.wake_at, now) for e in entries])
-    yield Query("insert_specs", (now,), [_spec_row(new) for new in made])
+    yield Query("insert_specs", (), [_spec_row(new) for new in made])
     yield from insert_labels((new.entry.job.id, new.spec) for new in made)
     named = [
         (new.spec.idempotency_key, keys.hashes[new.spec.idempotency_key], new.entry.job.id, now)
@@ -165,7 +166,6 @@ def _insert(made: Sequence[_New], keys: _Keys, now: int) -> Transaction[None]:
     attempts = [row for entry in entries for row in waiting_rows(entry, now)]
     if attempts:
         yield Query("insert_attempts", (), attempts)
-    yield from write_events(entries)
 
 
 def insert_labels(specs: Iterable[tuple[int, JobSpec]]) -> Transaction[None]:
