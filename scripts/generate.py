@@ -1,4 +1,4 @@
-"""Write the files that are made from the code: reference pages, schemas, the drawing of statuses.
+"""Write the files that are made from the code: pages, schemas, a drawing, the blocking client.
 
 With ``--check`` nothing is written; files that are not current are named, and the exit code is 1.
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 import draw_statuses
+import twins
 from jobyard import config, errors
 from jobyard.cli import COMMANDS, jobyard
 from jobyard.spec.schema import schemas
@@ -37,6 +38,7 @@ def generated() -> dict[Path, str]:
     }
     for name, schema in schemas().items():
         files[REFERENCE / f"{name}.schema.json"] = _json(schema)
+    files |= twins.twins()
     statuses = draw_statuses.PAGE
     files[statuses.relative_to(ROOT)] = draw_statuses.page(statuses.read_text(encoding="utf-8"))
     return files
