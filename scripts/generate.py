@@ -64,8 +64,10 @@ def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
     yield from (_prose(command), "", "```", _usage(command, context), "```")
     yield from _options(command, context)
     if isinstance(command, click.Group):
-        for name, below in command.commands.items():
-            yield from _sections(below, click.Context(below, info_name=name, parent=context))
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            if below is not None:
+                yield from _sections(below, click.Context(below, info_name=name, parent=context))
 
 
 def _usage(command: click.Command, context: click.Context) -> str:
