@@ -139,10 +139,11 @@ class Desk(Protocol):
         """Have a worker claim nothing new, or claim again."""
 
 
-class _Embedded(StoreDesk):
+class Embedded(StoreDesk):
     """The desk of a store in this process, with the client's ways of submitting and reading."""
 
     async def submit_all(self, document: Document, *, executor: str | None = None) -> list[Object]:
+        """Submit the jobs of a document."""
         return (await self.submit(_bytes(document), executor=executor)).jobs
 
     async def logs(
@@ -154,6 +155,7 @@ class _Embedded(StoreDesk):
         index: int | None = None,
         stream: str | None = None,
     ) -> AsyncIterator[bytes]:
+        """Read what a job's programs printed."""
         pieces = await self.open_logs(
             job_id, attempt=attempt, attempt_id=attempt_id, index=index, stream=stream
         )
@@ -199,7 +201,7 @@ async def open_desk(settings: Settings, *, make: bool = False) -> AsyncIterator[
             hint="`jobyard solo` starts both here; --url or --state-dir say where they are",
         )
     async with open_yard(settings) as yard:
-        yield cast("Desk", _Embedded(yard.store, yard.logs, executors=EXECUTORS, trigger="cli"))
+        yield cast("Desk", Embedded(yard.store, yard.logs, executors=EXECUTORS, trigger="cli"))
 
 
 def ask(settings: Settings, question: Callable[[Desk], Awaitable[T]]) -> T:

@@ -28,7 +28,7 @@ def jobs_table(jobs: Sequence[Object]) -> str:
     """Lay out a page of jobs."""
     rows = [
         (
-            str(job["id"]), job["name"], job["status"], _done(job), _moment(job["created_at"]),
+            str(job["id"]), job["name"], job["status"], done(job), _moment(job["created_at"]),
             _short(_why(job)),
         )
         for job in jobs
@@ -167,8 +167,15 @@ def _why(job: Object) -> str | None:
     return why
 
 
-def _done(job: Object) -> str:
-    total = job["completions"]
+def total_of(job: Object) -> int | None:
+    """Tell how many successes make a job complete; None for a work queue."""
+    total: int | None = job["completions"]
+    return total
+
+
+def done(job: Object) -> str:
+    """Write how many successes there are, of how many."""
+    total = total_of(job)
     return f"{job['succeeded']}/{'?' if total is None else total}"
 
 
