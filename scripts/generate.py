@@ -97,7 +97,7 @@ def settings_page() -> str:
     lines += ["default; `jobyard doctor` shows each setting and where it comes from.", ""]
     lines += ["| variable | default | meaning |", "| --- | --- | --- |"]
     for setting in config.SETTINGS:
-        default = "" if setting.default is None else f"`{setting.default}`"
+        default = "" if setting.default in (None, ()) else f"`{setting.default}`"
         lines.append(f"| `{setting.variable}` | {default} | {_cell(setting.meaning)} |")
     return "\n".join(lines) + "\n"
 

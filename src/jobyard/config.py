@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ class Setting:
     read: Callable[[str], Any]
     default: Any
     meaning: str
+    secret: bool = False
+    """Whether it is never shown."""
 
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|)", re.ASCII)
@@ -59,6 +61,11 @@ def count(text: str) -> int:
     return int(text)
 
 
+def names(text: str) -> tuple[str, ...]:
+    """Read names with commas between."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 def cores() -> int:
     """Count the processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -79,6 +86,18 @@ SETTINGS: tuple[Setting, ...] = (
         "the token that the commands show to the server, and the server asks for",
     ),
     Setting("host", "JOBYARD_HOST", str, "127.0.0.1", "the address that the server listens on"),
+    Setting(
+        "hosts", "JOBYARD_HOSTS", names, (),
+        "names, with commas between, that the server answers to besides the loopback ones",
+    ),
+    Setting(
+        "token_file", "JOBYARD_TOKEN_FILE", Path, None,
+        "a file of `role:token` lines; whoever asks the server needs one of them",
+    ),
+    Setting(
+        "token", "JOBYARD_TOKEN", str, None,
+        "one token: the server takes it as an admin's, the commands send it", secret=True,
+    ),
     Setting("port", "JOBYARD_PORT", int, 1610, "the port that the server listens on"),
     Setting(
         "slots", "JOBYARD_SLOTS", count, None,
@@ -117,6 +136,9 @@ class Settings:
     url: str | None
     token: str | None
     host: str
+    hosts: tuple[str, ...]
+    token_file: Path | None
+    token: str | None = field(repr=False)
     port: int
     slots: int
     lease: float

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from jobyard.api.answers import answer
-from jobyard.api.desk import PAGE, Desk, Syntax
+from jobyard.api.desk import Desk
+from jobyard.api.desks.jobs import PAGE, Syntax
 from jobyard.api.parameters import LARGEST_ID, JobId, Limit
 from jobyard.api.shapes import answers, either
 from jobyard.errors import InvalidRequest, TooLarge

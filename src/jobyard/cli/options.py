@@ -145,6 +145,7 @@ class Read(_ParamType):
 DURATION = Read("duration", config.duration)
 SIZE = Read("size", config.size)
 COUNT = Read("count", config.count)
+NAMES = Read("names", config.names)
 
 
 def pairs(texts: Sequence[str], flag: str) -> dict[str, str]:

@@ -6,14 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jobyard.store.intake import Intake
-from jobyard.store.transactions import cleanup, control, leases, read, settle
+from jobyard.store.transactions import cleanup, control, explain, leases, read, settle
 from jobyard.store.transactions.deciding import read_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
 
     from jobyard.core.job import JobSpec
-    from jobyard.core.records import Attempt, Job, LedgerRecord, WorkerRecord
+    from jobyard.core.records import Attempt, Crew, Job, LedgerRecord, Story, WorkerRecord
     from jobyard.core.state import Request
     from jobyard.store.base import (
         Decided,
@@ -75,6 +75,20 @@ class SqlStore:
         """List a job's ledger, oldest first."""
         return await self._driver.read(partial(read.events, job_id, after, limit))
 
+    async def crew(self, job_ids: Sequence[int]) -> Crew:
+        """Read the workers, and what these jobs ask of one."""
+        return await self._driver.read(partial(explain.crew, job_ids))
+
+    async def story(self, job_id: int) -> Story:
+        """Read all that says why a job is as it is."""
+        return await self._driver.read(partial(explain.story, job_id))
+
+    async def attempts_of_worker(
+        self, worker_id: str, *, after: int = 0, limit: int = 1000
+    ) -> list[Attempt]:
+        """List what a live worker holds now, oldest first."""
+        return await self._driver.read(partial(explain.attempts_of_worker, worker_id, after, limit))
+
     async def ask(self, job_id: int, request: Request) -> Job:
         """Stop or cancel a job."""
         return self._hinted(*await self._driver.write(partial(control.ask, job_id, request)))
@@ -123,7 +137,7 @@ class SqlStore:
 
     async def workers(self) -> list[WorkerRecord]:
         """List workers whose lease runs."""
-        return await self._driver.read(leases.workers)
+        return await self._driver.read(explain.workers)
 
     async def drain(self, worker_id: str, *, draining: bool) -> WorkerRecord:
         """Have a worker claim nothing new, or claim again."""
