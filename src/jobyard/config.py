@@ -81,10 +81,6 @@ SETTINGS: tuple[Setting, ...] = (
         "`postgresql://…` to keep everything there; SQLite in the state folder otherwise",
     ),
     Setting("url", "JOBYARD_URL", str, None, "the server that the commands talk to"),
-    Setting(
-        "token", "JOBYARD_TOKEN", str, None,
-        "the token that the commands show to the server, and the server asks for",
-    ),
     Setting("host", "JOBYARD_HOST", str, "127.0.0.1", "the address that the server listens on"),
     Setting(
         "hosts", "JOBYARD_HOSTS", names, (),
@@ -134,7 +130,6 @@ class Settings:
     state_dir: Path
     database: str | None
     url: str | None
-    token: str | None
     host: str
     hosts: tuple[str, ...]
     token_file: Path | None

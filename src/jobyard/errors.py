@@ -20,6 +20,8 @@
     │   ├── StateConflict             the thing is not in a status that allows this
     │   ├── LeaseLost                 the speaker no longer speaks for this attempt
     │   ├── IdempotencyConflict       same key, other request
+    │   ├── ApplyConflict             active jobs differ in what cannot change
+    │   ├── NothingToRetry            nothing of a finished job is left to run again
     │   └── WorkerIdTaken
     ├── Unusable                 422  understood, but not to be had here
     │   └── ExecutorUnavailable
@@ -366,6 +368,49 @@ class IdempotencyConflict(Conflict):
             hint="use a new key for a new request",
             key=key,
             job_id=job_id,
+        )
+
+
+class ApplyConflict(Conflict):
+    """Documents that differ from active jobs of their names in fields that cannot change."""
+
+    slug = "apply-conflict"
+    title = "An active job differs in what cannot change"
+    code = "APPLY_CONFLICT"
+
+    def __init__(self, conflicts: list[dict[str, Any]]) -> None:
+        """Name each job: ``job_id``, ``name``, ``namespace``, ``job_status`` and ``fields``."""
+        told = "; ".join(
+            f"job {one['job_id']} `{one['name']}` is {one['job_status']} and differs in "
+            f"{', '.join(one['fields'])}"
+            for one in conflicts
+        )
+        first = conflicts[0]["job_id"]
+        super().__init__(
+            f"{told}, which cannot change",
+            hint=f"wait until it is over or `jobyard job cancel {first}` it, then apply again; "
+            "`jobyard submit` makes another job beside it",
+            conflicts=conflicts,
+        )
+
+
+class NothingToRetry(Conflict):
+    """Nothing of a finished job is left to run again, or nobody can tell what."""
+
+    slug = "nothing-to-retry"
+    title = "Nothing to run again"
+    code = "NOTHING_TO_RETRY"
+
+    def __init__(
+        self, job_id: int, which: str, detail: str | None = None, *, hint: str | None = None
+    ) -> None:
+        """Name the job and what of it was asked for; ``detail`` tells more about why not."""
+        of_it = "failed and is not complete" if which == "failed" else "is left to complete"
+        super().__init__(
+            detail or f"nothing of job {job_id} {of_it}",
+            hint=hint or "`--indexes all` runs all of it again",
+            job_id=job_id,
+            indexes=str(which),
         )
 
 

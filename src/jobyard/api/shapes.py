@@ -66,6 +66,7 @@ SCHEMAS: dict[str, Schema] = {
         dataset=_maybe("object"), manifest_hash=_maybe("string"), worker_id=_maybe("string"),
         node_id=_maybe("string"), end_block=_maybe("integer"), parallelism=_COUNT,
         completions=_maybe("integer"), completion_mode={"enum": ["NonIndexed", "Indexed"]},
+        indexes=_maybe("string"),
         suspend={"type": "boolean"}, active=_COUNT, terminating=_COUNT, succeeded=_COUNT,
         failed=_COUNT, completed_indexes=_maybe("string"), failed_indexes=_maybe("string"),
         retry_at=_TIME, retried_from=_maybe("integer"), scheduled_at=_TIME, admitted_at=_TIME,

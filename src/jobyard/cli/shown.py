@@ -15,6 +15,7 @@ from jobyard.cli.printer import (
     show_json,
     table,
 )
+from jobyard.core.indexes import IndexSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -169,7 +170,8 @@ def _why(job: Object) -> str | None:
 
 def total_of(job: Object) -> int | None:
     """Tell how many successes make a job complete; None for a work queue."""
-    total: int | None = job["completions"]
+    chosen = job["indexes"]
+    total: int | None = job["completions"] if chosen is None else len(IndexSet.parse(chosen))
     return total
 
 

@@ -6,7 +6,8 @@ Times are microseconds since 1970 of the store's own clock, which alone decides.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
@@ -24,15 +25,32 @@ POLL = 1.0
 class Submission:
     """Jobs to accept together, in the order in which they depend on each other.
 
-    ``depends_on`` names in a spec mean jobs of this submission. ``trigger`` says who asked
-    (``api``, ``cli``, ``run``, ``workflow``). ``owner`` is the only worker that may claim them,
-    None for any.
+    ``depends_on`` names in a spec mean jobs of this submission, ids any job. ``trigger`` says who
+    asked (``api``, ``cli``, ``run``, ``workflow``). ``owner`` is the only worker that may claim
+    them, None for any.
     """
 
     specs: Sequence[JobSpec]
     trigger: str = "api"
     owner: str | None = None
     retried_from: int | None = None
+    beside: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Ids of jobs that are there already, by (namespace, name): names may mean them too."""
+
+
+class Action(StrEnum):
+    """What became of a spec that was applied."""
+
+    CREATED = "created"
+    PATCHED = "patched"
+    UNCHANGED = "unchanged"
+
+
+class Applied(NamedTuple):
+    """A spec that was applied, and the job that stands for it."""
+
+    action: Action
+    job: Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +298,48 @@ class Store(Protocol):
 
         Raises:
             StateConflict: the job is terminal.
+        """
+
+    async def change(self, job_id: int, alter: Callable[[JobSpec, bool], JobSpec]) -> Job:
+        """Read a job's spec, alter it and write it back, with nobody else's change between.
+
+        ``alter`` is given the spec and whether a worker ever had an attempt of the job, and
+        returns the spec as it is to be; it may be called more than once, and what it raises
+        changes nothing. Suspending and resuming in this way is what ``suspend`` does. Of a job
+        that is over only labels, annotations and the ttl may change.
+
+        Raises:
+            JobNotFound: there is none of this id.
+            StateConflict: the job is stopping or over, and the change needs it otherwise.
+        """
+
+    async def retry(self, job_id: int, which: str, *, trigger: str = "api") -> Job:
+        """Make a new job that runs a finished one again: ``all``, ``failed`` or ``remaining``.
+
+        The new job is not suspended and has no idempotency key, schedule or edge to another job.
+        With ``failed`` and ``remaining`` what runs goes on from the old job's checkpoints.
+
+        Raises:
+            JobNotFound: there is none of this id.
+            StateConflict: the job is not over.
+            NothingToRetry: nothing of it is left to run.
+        """
+
+    async def apply(
+        self, specs: Sequence[JobSpec], *, rerun: bool = False, trigger: str = "api"
+    ) -> list[Applied]:
+        """Make the newest jobs of these names be as the specs say, all or none, durably.
+
+        A job that is the same stays, also when it is over, unless ``rerun`` asks for another run
+        of what is over. One that differs in mutable fields alone is changed; one that differs in
+        others stands in the way while it is active, and is followed by a new job once it is over.
+        Two that apply the same new name at the same time make one job. A name in ``depends_on``
+        means the job that stands for that spec, made now or not.
+
+        Raises:
+            ApplyConflict: active jobs differ in what cannot change.
+            StateConflict: a job that is stopping would have to be suspended or resumed.
+            InvalidRequest: two specs have the same name.
         """
 
     async def decide(self, job_ids: Sequence[int]) -> Decided:

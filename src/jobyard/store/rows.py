@@ -13,6 +13,7 @@ from jobyard.core.states import AttemptStatus, Event, JobStatus, StopReason
 from jobyard.spec.encode import policy_from_json
 
 if TYPE_CHECKING:
+    from jobyard.core.job import JobSpec
     from jobyard.store.query import Row
 
 STATE_WIDTH = 30
@@ -30,6 +31,19 @@ class Placement(NamedTuple):
     memory: int
     worker_pin: str | None
     worker_selector: str | None
+
+
+def placement(spec: JobSpec, owner: str | None = None) -> Placement:
+    """Tell where a spec's attempts may run; ``owner`` is the only worker that may have them."""
+    resources = spec.program.resources
+    return Placement(
+        spec.executor,
+        spec.priority,
+        resources.request_cpu,
+        resources.request_memory,
+        owner or spec.worker_id,
+        json.dumps(dict(spec.worker_selector)) if spec.worker_selector else None,
+    )
 
 
 def state_of(row: Row, policy: str) -> JobState:

@@ -5,8 +5,18 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from jobyard.spec.again import Which
 from jobyard.store.intake import Intake
-from jobyard.store.transactions import cleanup, control, explain, leases, read, settle
+from jobyard.store.transactions import (
+    apply,
+    cleanup,
+    control,
+    explain,
+    leases,
+    read,
+    retry,
+    settle,
+)
 from jobyard.store.transactions.deciding import read_now
 
 if TYPE_CHECKING:
@@ -16,6 +26,7 @@ if TYPE_CHECKING:
     from jobyard.core.records import Attempt, Crew, Job, LedgerRecord, Story, WorkerRecord
     from jobyard.core.state import Request
     from jobyard.store.base import (
+        Applied,
         Decided,
         JobQuery,
         LogStore,
@@ -102,6 +113,28 @@ class SqlStore:
         """Put a changed spec in place of the old one, and decide."""
         change = partial(control.replace_spec, job_id, spec)
         return self._hinted(*await self._driver.write(change))
+
+    async def change(self, job_id: int, alter: Callable[[JobSpec, bool], JobSpec]) -> Job:
+        """Read a job's spec, alter it and write it back."""
+        change = partial(control.change, job_id, alter)
+        return self._hinted(*await self._driver.write(change))
+
+    async def retry(self, job_id: int, which: str, *, trigger: str = "api") -> Job:
+        """Make a new job that runs a finished one again, or a part of it."""
+        # What is over stays as it is, so what runs again can be found out beforehand.
+        again = await self._driver.read(partial(retry.plan, job_id, Which(which)))
+        make = partial(retry.retry, job_id, again, trigger)
+        return self._hinted(*await self._driver.write(make, durable=True))
+
+    async def apply(
+        self, specs: Sequence[JobSpec], *, rerun: bool = False, trigger: str = "api"
+    ) -> list[Applied]:
+        """Make the newest jobs of these names be as the specs say, all or none."""
+        step = partial(apply.apply, list(specs), trigger, rerun=rerun)
+        applied, hint = await self._driver.write(step, durable=True)
+        if hint:
+            self._driver.hint()
+        return applied
 
     def _hinted(self, job: Job, hint: bool) -> Job:
         if hint:

@@ -42,6 +42,7 @@ def job_object(job: Job, now: int, crew: Crew | None = None) -> dict[str, Any]:
         "parallelism": policy.parallelism,
         "completions": policy.completions,
         "completion_mode": policy.completion_mode,
+        "indexes": None if policy.indexes is None else str(policy.indexes),
         "suspend": policy.suspend,
         "active": state.active,
         "terminating": state.terminating,

@@ -31,7 +31,7 @@ def progress_object(job: Job, now: int) -> dict[str, Any]:
         "job_status": state.status,
         "tables": {},
         "completions": {
-            "total": state.policy.completions,
+            "total": state.policy.total,
             "succeeded": state.succeeded,
             "active": state.active,
             "failed": state.failed,

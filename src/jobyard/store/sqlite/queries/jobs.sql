@@ -68,15 +68,20 @@ INSERT INTO job_specs (
     worker_selector, "trigger", retried_from, policy, spec)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14);
 
--- name: update_policy :none
+-- name: update_spec :none
+-- Everything of a job that its spec decides; its executor never changes.
 UPDATE job_specs
-SET policy = ?2
+SET
+    labels = ?2, priority = ?3, request_cpu = ?4, request_memory = ?5, worker_pin = ?6,
+    worker_selector = ?7, policy = ?8, spec = ?9
 WHERE job_id = ?1;
 
--- name: update_spec :none
-UPDATE job_specs
-SET spec = ?2
-WHERE job_id = ?1;
+-- name: touch_finished :none
+-- A finished job's time to live changed: it goes at ?2, or never.
+UPDATE jobs
+SET expires_at = ?2, updated_at = ?3
+WHERE id = ?1
+    AND finished_at IS NOT NULL;
 
 -- name: specs_of :rows
 SELECT job_id, name, namespace, spec
