@@ -70,8 +70,8 @@ def test_the_list_is_a_table_of_active_jobs_newest_first(jobyard: CommandLine) -
 
     assert still(jobyard.ok("job", "list")).splitlines() == [
         "ID  NAME   STATUS     DONE  CREATED              WHY",
-        "3   three  SCHEDULED  0/1   <moment>  waits for a worker",
-        "1   one    SCHEDULED  0/1   <moment>  waits for a worker",
+        "3   three  SCHEDULED  0/1   <moment>  no worker is there",
+        "1   one    SCHEDULED  0/1   <moment>  no worker is there",
     ]
     assert "two" in jobyard.ok("job", "ls", "-s", "all")
 
