@@ -18,6 +18,7 @@
     │   └── WorkerNotFound
     ├── Conflict                 409
     │   ├── StateConflict             the thing is not in a status that allows this
+    │   ├── JobConflict               the job is not over
     │   ├── LeaseLost                 the speaker no longer speaks for this attempt
     │   ├── IdempotencyConflict       same key, other request
     │   ├── ApplyConflict             active jobs differ in what cannot change
@@ -342,6 +343,23 @@ class StateConflict(Conflict):
             f"{what} is not possible while {actual}",
             hint=f"possible in {', '.join(expected)}" if expected else None,
             expected=list(expected),
+            actual=actual,
+        )
+
+
+class JobConflict(Conflict):
+    """Only a job that is over can be deleted."""
+
+    slug = "job-conflict"
+    title = "The job is not over"
+    code = "JOB_CONFLICT"
+
+    def __init__(self, job_id: int, actual: str) -> None:
+        """Name the job and its status."""
+        super().__init__(
+            f"job {job_id} is {actual}, and only a job that is over can be deleted",
+            hint=f"`jobyard job cancel {job_id}` ends it; then delete it",
+            job_id=job_id,
             actual=actual,
         )
 

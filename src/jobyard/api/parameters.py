@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Path, Query
@@ -25,3 +26,13 @@ Limit = Annotated[int, Query(ge=1, le=MOST_JOBS, description=f"Jobs on a page, {
 Rows = Annotated[int, Query(ge=1, le=MOST_ROWS, description="Entries on a page.")]
 After = Annotated[int, Query(ge=0, le=LARGEST_ID, description="Only ids above this one.")]
 Index = Annotated[int | None, Query(ge=0, le=2**31 - 1, description="Only attempts of this index.")]
+Name = Annotated[str | None, Query(description="Only jobs called so.")]
+Namespace = Annotated[str | None, Query(description="Only jobs of this namespace.")]
+Labels = Annotated[
+    Sequence[str],
+    Query(description="Only jobs with this label, `key=value`, or without it, `key!=value`."),
+]
+Executor = Annotated[
+    str | None,
+    Query(description="Runs every job in place of what it asks for: `process`, `fake`."),
+]

@@ -78,10 +78,7 @@ def _of_parameters(errors: Sequence[Any], request: Request) -> JobyardError:
             limit = int(text)
             kind = LimitTooLarge if limit > MOST_JOBS else LimitInvalid
             return kind(limit, MOST_JOBS)
-    told = [
-        f"{found['loc'][-1]} is `{found['input']}`: {found['msg'].removeprefix('Input ')}"
-        for found in errors
-    ]
+    told = [_told(found) for found in errors]
     names = ", ".join(str(found["loc"][-1]) for found in errors)
     kind_of_all = InvalidQueryParameters if listing else InvalidQueryParam
     return kind_of_all("; ".join(told), parameter=names)
@@ -91,3 +88,10 @@ def _of_path(name: str, text: str) -> JobyardError:
     if name == "worker_id":
         return InvalidWorkerId(text)
     return InvalidJobId(text, "an event" if name == "event_id" else "a job")
+
+
+def _told(found: Any) -> str:
+    name = found["loc"][-1]
+    if found["type"] == "missing":
+        return f"{name} is missing"
+    return f"{name} is `{found['input']}`: {found['msg'].removeprefix('Input ')}"

@@ -75,6 +75,10 @@ class Server:
         self._heard = ready
         await self._uvicorn.serve([self._socket])
 
+    def close(self) -> None:
+        """Give the address back without having served."""
+        self._socket.close()
+
     def _is_ready(self) -> None:
         if self._heard is not None:
             self._heard()

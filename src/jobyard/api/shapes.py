@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobyard.core.job import DependencyCondition
 from jobyard.core.states import AttemptStatus, Event, JobStatus
+from jobyard.store.base import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Schema = dict[str, Any]
 
@@ -112,6 +116,9 @@ SCHEMAS: dict[str, Schema] = {
         error_message=_TEXT,
     ),
     "Jobs": _listed("jobs", "Job"),
+    "AppliedJobs": _object(jobs=_list(_object(
+        action={"enum": [action.value for action in Action]}, job=_ref("Job")
+    ))),
     "Attempts": _listed("attempts", "Attempt"),
     "Events": _listed("events", "Event", job_id=_ID),
     "Workers": _listed("workers", "Worker", paged=False),
@@ -135,15 +142,24 @@ _MEANING = {
 def answers(shape: str | Schema, *problems: int, status: int = 200) -> dict[int | str, Any]:
     """Describe a route's answers: its own, and the problems it may end in."""
     schema = _ref(shape) if isinstance(shape, str) else shape
-    described: dict[int | str, Any] = {
-        status: {"description": "Done.", "content": {"application/json": {"schema": schema}}}
-    }
-    for code in sorted({401, 403, 503, *problems}):
-        described[code] = {
+    own = {"description": "Done.", "content": {"application/json": {"schema": schema}}}
+    return {status: own, **_problems(problems)}
+
+
+def nothing(*problems: int, headers: Schema | None = None) -> dict[int | str, Any]:
+    """Describe a route that answers without a body, and the problems it may end in."""
+    own: Schema = {"description": "Done.", **({"headers": headers} if headers else {})}
+    return {204: own, **_problems(problems)}
+
+
+def _problems(codes: Iterable[int]) -> dict[int | str, Any]:
+    return {
+        code: {
             "description": _MEANING[code],
             "content": {"application/problem+json": {"schema": _ref("Problem")}},
         }
-    return described
+        for code in sorted({401, 403, 503, *codes})
+    }
 
 
 def either(*names: str) -> Schema:

@@ -28,6 +28,9 @@ class Job:
     updated_at: int
     spec: Mapping[str, Any]
     result: Any = None
+    dataset: str | None = None
+    """The dataset that it extracts, as ``namespace/name``."""
+    manifest_hash: str | None = None
 
     @property
     def id(self) -> int:

@@ -54,8 +54,22 @@ class Applied(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class LabelFilter:
+    """A label to have, or not to have: a job without the label does not have it either."""
+
+    key: str
+    value: str
+    equal: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class JobQuery:
-    """Which jobs to list: newest first, ids below ``after``, all given filters at once."""
+    """Which jobs are meant: newest first, ids below ``after``, all given filters at once.
+
+    ``worker_id`` is who claimed of the job last; with a ``*`` at its end it is a prefix.
+    ``dataset`` is ``namespace/name``. Times are microseconds since 1970: created after, not at,
+    ``created_after``; finished before, not at, ``finished_before``.
+    """
 
     statuses: Sequence[JobStatus] | None = None
     name: str | None = None
@@ -63,6 +77,23 @@ class JobQuery:
     ids: Sequence[int] | None = None
     after: int | None = None
     limit: int = 50
+    labels: Sequence[LabelFilter] = ()
+    trigger: str | None = None
+    worker_id: str | None = None
+    workflow_id: int | None = None
+    dataset: str | None = None
+    created_after: int | None = None
+    finished_before: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long finished jobs are kept, for each terminal status on its own; None is for ever."""
+
+    age: float | None = None
+    """Seconds after the end."""
+    count: int | None = None
+    """Jobs, the latest to end."""
 
 
 @dataclass(slots=True)
@@ -403,8 +434,33 @@ class Store(Protocol):
             LeaseLost: it holds nothing any more.
         """
 
+    async def count(self, query: JobQuery) -> int:
+        """Count the jobs that match, whatever the query's limit."""
+
+    async def delete(self, job_id: int) -> bool:
+        """Delete a job that is over; tell whether there was one.
+
+        It is gone at once for everybody; ``sweep`` removes what is left of it. Jobs that depend
+        on it keep the result that it had.
+
+        Raises:
+            JobConflict: the job is not over.
+        """
+
+    async def prune(self, query: JobQuery, limit: int = 1000) -> int:
+        """Delete up to ``limit`` jobs that match and are over; 0 means that there are no more.
+
+        What somebody else is deleting is left to them. The query's own limit does not count.
+        """
+
+    async def retain(self, limits: Retention) -> int:
+        """Delete some of the jobs that exceed the limits, the first that ended first."""
+
     async def delete_expired(self, limit: int = 100) -> int:
-        """Delete jobs whose time to live has passed, with all that belongs to them."""
+        """Delete jobs whose time to live has passed, and sweep."""
+
+    async def sweep(self) -> bool:
+        """Remove a bounded part of what deleted jobs left; tell whether there is more."""
 
     async def checkpoint(self, session: str, attempt_id: int, value: str) -> None:
         """Keep a program's checkpoint with its job's index.

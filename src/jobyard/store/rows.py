@@ -134,7 +134,7 @@ def job_of(row: Row) -> Job:
     """Read a row of the lists: the state, the policy, then what the job was asked as."""
     (
         policy, name, namespace, labels, executor, priority, trigger, workflow_id, retried_from,
-        updated_at, spec, result,
+        updated_at, spec, result, dataset, manifest_hash,
     ) = row[STATE_WIDTH:]  # fmt: skip
     return Job(
         state_of(row, policy),
@@ -149,6 +149,8 @@ def job_of(row: Row) -> Job:
         updated_at,
         spec_of(spec),
         json.loads(result) if result else None,
+        dataset,
+        manifest_hash,
     )
 
 

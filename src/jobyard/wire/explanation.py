@@ -39,7 +39,7 @@ def explanation_object(story: Story, now: int) -> dict[str, Any]:
         "dependencies": [_dependency(edge) for edge in story.dependencies],
         "retry_at": rfc3339(state.retry_at) if reason is not None else None,
         "last_failures": [_failure(attempt) for attempt in story.failures],
-        "hints": list(_hints(story, reason)),
+        "hints": list(_hints(story)),
     }
 
 
@@ -67,7 +67,7 @@ def _reasons(story: Story, reason: str | None) -> Iterator[str]:
 
 def _going_on(story: Story) -> Iterator[str]:
     state, wish = story.job.state, story.crew.wishes.get(story.job.id)
-    total = state.policy.completions
+    total = state.policy.total
     done = f"{state.succeeded} of {total}" if total is not None else str(state.succeeded)
     yield f"{_attempts(state.active - story.waiting)} with a worker, {done} completions done"
     if story.waiting and wish is not None:
@@ -127,7 +127,7 @@ def _why(attempt: Attempt) -> str:
     return attempt.reason or "it failed"
 
 
-def _hints(story: Story, reason: str | None) -> Iterator[str]:
+def _hints(story: Story) -> Iterator[str]:
     """Name commands that show more or change something, the likeliest first."""
     job, state = story.job, story.job.state
     yield from _of_failures(story)
@@ -141,7 +141,7 @@ def _hints(story: Story, reason: str | None) -> Iterator[str]:
         yield f"jobyard job cancel {job.id}"
     elif state.policy.suspend:
         yield f"jobyard job resume {job.id}"
-    elif reason is not None or story.waiting:
+    elif story.waiting:
         yield from _of_workers(story)
     for edge in story.dependencies:
         if edge.satisfied is None:

@@ -34,8 +34,8 @@ def job_object(job: Job, now: int, crew: Crew | None = None) -> dict[str, Any]:
         "workflow_id": job.workflow_id,
         "executor": job.executor,
         "priority": job.priority,
-        "dataset": None,
-        "manifest_hash": None,
+        "dataset": _dataset(job),
+        "manifest_hash": job.manifest_hash,
         "worker_id": state.worker_id,
         "node_id": state.worker_id,
         "end_block": None,
@@ -71,6 +71,13 @@ def reason_to_wait(job: Job, now: int, crew: Crew | None) -> str | None:
     if reason != FOR_A_WORKER or crew is None or job.id not in crew.wishes:
         return reason
     return why_unplaced(crew.wishes[job.id], crew.workers) or reason
+
+
+def _dataset(job: Job) -> dict[str, Any] | None:
+    if job.dataset is None:
+        return None
+    namespace, _, name = job.dataset.partition("/")
+    return {"namespace": namespace, "name": name, "version": None}
 
 
 def _descriptor(job: Job) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def _rate(state: JobState, now: int) -> float | None:
 
 
 def _eta(state: JobState, rate: float | None, now: int) -> int | None:
-    total = state.policy.completions
+    total = state.policy.total
     if rate is None or total is None or state.outcome is not None or state.terminal:
         return None
     left = max(0, total - state.succeeded - len(state.failed_indexes)) * SECOND / rate

@@ -1,4 +1,4 @@
-"""The desk of jobs: hand in, list, read."""
+"""The desk of jobs: hand in, apply, list, read, delete."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jobyard import clock
 from jobyard.api.desks.counter import Counter, Object
-from jobyard.errors import InvalidQueryParameters, InvalidRequest, LimitInvalid, LimitTooLarge
+from jobyard.api.desks.filters import Filters, before, ended_statuses, query_of
+from jobyard.errors import (
+    InvalidQueryParam,
+    InvalidQueryParameters,
+    InvalidRequest,
+    LimitInvalid,
+    LimitTooLarge,
+)
 from jobyard.spec.document import read
 from jobyard.spec.load import load_documents
-from jobyard.store.base import JobQuery, Submission
-from jobyard.wire.words import statuses
+from jobyard.store.base import Submission
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +71,30 @@ class JobDesk(Counter):
         jobs = await self.store.submit(Submission(specs, trigger=self._trigger))
         return Submitted(await self._told(jobs), single)
 
+    async def apply(
+        self,
+        document: bytes,
+        *,
+        syntax: Syntax = "auto",
+        rerun: bool = False,
+        executor: str | None = None,
+    ) -> list[Object]:
+        """Make the newest job of each name in a document be what it says there, all or none.
+
+        The answer says for each what was done (``action``: created, patched, unchanged) and has
+        the ``job``. ``rerun`` makes a new job where the newest one is the same and over.
+
+        Raises:
+            InvalidDocument: it is wrong; all problems are in it.
+            TooLarge: it is larger than the limits allow.
+            InvalidRequest: two of its jobs have one name.
+            ApplyConflict: jobs that are not over differ in what cannot change.
+        """
+        specs, _ = await self._specs(document, syntax, executor)
+        applied = await self.store.apply(specs, rerun=rerun, trigger=self._trigger)
+        shown = await self._told([one.job for one in applied])
+        return [{"action": one.action, "job": job} for one, job in zip(applied, shown, strict=True)]
+
     async def _specs(
         self, document: bytes, syntax: Syntax, executor: str | None
     ) -> tuple[Sequence[JobSpec], bool]:
@@ -90,11 +120,20 @@ class JobDesk(Counter):
         limit: int = PAGE,
         name: str | None = None,
         namespace: str | None = None,
+        labels: Sequence[str] = (),
+        trigger: str | None = None,
+        worker_id: str | None = None,
+        workflow_id: int | None = None,
+        dataset: str | None = None,
+        created_after: str | None = None,
     ) -> Object:
         """List jobs, newest first: ``jobs``, and ``next_cursor`` unless this is the last page.
 
+        A label is `key=value` or `key!=value`, ``dataset`` is `namespace/name`, and a
+        ``worker_id`` may end in `*`. ``created_after`` is RFC 3339 text.
+
         Raises:
-            InvalidQueryParameters: a status word is unknown.
+            InvalidQueryParameters: a filter is not understood.
             LimitInvalid: the limit is below one.
             LimitTooLarge: the limit is above the largest.
         """
@@ -102,14 +141,11 @@ class JobDesk(Counter):
             raise LimitInvalid(limit, MOST_JOBS)
         if limit > MOST_JOBS:
             raise LimitTooLarge(limit, MOST_JOBS)
-        query = JobQuery(
-            statuses=statuses(status, InvalidQueryParameters),
-            name=name,
-            namespace=namespace,
-            after=last_job_id,
-            limit=limit + 1,
+        filters = Filters(
+            status, name, namespace, labels, trigger, worker_id, workflow_id, dataset, created_after
         )
-        found = await self.store.jobs(query)
+        query = query_of(filters, InvalidQueryParameters)
+        found = await self.store.jobs(replace(query, after=last_job_id, limit=limit + 1))
         page: Object = {"jobs": await self._told(found[:limit])}
         if len(found) > limit:
             page["next_cursor"] = found[limit - 1].id
@@ -122,6 +158,44 @@ class JobDesk(Counter):
             JobNotFound: there is none of this id.
         """
         return await self._shown(await self.store.job(job_id))
+
+    async def delete(self, job_id: int) -> None:
+        """Delete a job that is over; one that is not there is deleted already.
+
+        Raises:
+            JobConflict: it is not over.
+        """
+        await self.store.delete(job_id)
+
+    async def prune(
+        self,
+        *,
+        status: str = "terminal",
+        older_than: str | None = None,
+        labels: Sequence[str] = (),
+        name: str | None = None,
+        namespace: str | None = None,
+        dry_run: bool = False,
+    ) -> int:
+        """Delete all jobs that are over and match, and tell how many there were.
+
+        ``older_than`` counts from the end, such as `7d`; ``dry_run`` only counts the jobs.
+
+        Raises:
+            InvalidQueryParam: a filter is not understood, or means jobs that are not over.
+        """
+        filters = Filters("all", name, namespace, labels)
+        query = replace(
+            query_of(filters, InvalidQueryParam),
+            statuses=ended_statuses(status),
+            finished_before=before(older_than, await self.store.now()),
+        )
+        if dry_run:
+            return await self.store.count(query)
+        deleted = 0
+        while gone := await self.store.prune(query):
+            deleted += gone
+        return deleted
 
 
 def _is_one_job(value: Any) -> bool:

@@ -27,9 +27,8 @@ class StoryDesk(Counter):
             JobNotFound: there is no such job.
         """
         bounded(limit, MOST_ROWS)
+        await self.store.job(job_id)
         found = await self.store.attempts(job_id, after=after, limit=limit + 1, index=index)
-        if not found:
-            await self.store.job(job_id)
         page: Object = {"attempts": [attempt_object(attempt) for attempt in found[:limit]]}
         if len(found) > limit:
             page["next_cursor"] = found[limit - 1].id
@@ -42,9 +41,9 @@ class StoryDesk(Counter):
             JobNotFound: there is no such job.
         """
         bounded(limit, MOST_ROWS)
+        # What a deleted job left may still be there: nobody is to see it.
+        await self.store.job(job_id)
         found = await self.store.events(job_id, after=after, limit=limit + 1)
-        if not found:
-            await self.store.job(job_id)
         page: Object = {
             "job_id": job_id,
             "events": [event_object(event) for event in found[:limit]],

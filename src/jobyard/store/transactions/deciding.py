@@ -13,6 +13,7 @@ from jobyard.core.target import WINDOW
 from jobyard.errors import Internal
 from jobyard.store.query import Query, Rows, Transaction
 from jobyard.store.rows import STATE_WIDTH, Placement, ended_of, placement_of, state_of, state_row
+from jobyard.store.transactions.counting import WAITING, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -50,6 +51,10 @@ class Entry:
     asked: bool = False
     """Whether a worker has attempts to end."""
     changed: bool = False
+    was: JobStatus | None = None
+    """Its status as it is stored; None for a job that is not stored yet."""
+    withdrawn: int = 0
+    """Waiting attempts that were deleted."""
 
     def note(self, decision: Decision) -> None:
         """Write down news that calls for no new decision; when to look again stays."""
@@ -71,6 +76,7 @@ class Book:
     def __init__(self) -> None:
         """Start with no job."""
         self.entries: dict[int, Entry] = {}
+        self.tally = Tally()
 
     def __contains__(self, job_id: int) -> bool:
         """Tell whether the transaction holds this job."""
@@ -94,6 +100,7 @@ class Book:
                 placement_of(place[2:]),
                 wake_at=row[STATE_WIDTH],
                 woken_at=row[STATE_WIDTH],
+                was=JobStatus(row[1]),
             )
 
 
@@ -195,6 +202,7 @@ def _stop(entry: Entry, stop: Stop) -> Transaction[int]:
         )
     entry.asked = entry.asked or bool(asked)
     entry.waiting -= len(withdrawn)
+    entry.withdrawn += len(withdrawn)
     entry.job = core.stopped(
         entry.job,
         [row[0] for row in withdrawn],
@@ -226,6 +234,7 @@ def write(book: Book, now: int) -> Transaction[Written]:
     changed = [entry for entry in book if entry.changed]
     written = Written(stops=any(entry.asked for entry in changed))
     if not changed:
+        yield from book.tally.write()
         return written
     yield Query("update_jobs", (), [state_row(entry.job, entry.wake_at, now) for entry in changed])
     written.soon = any(
@@ -243,7 +252,17 @@ def write(book: Book, now: int) -> Transaction[Written]:
     if ended:
         resolved = yield Query("resolve_dependencies", (), ended)
         written.dependents = bool(resolved)
+    count_written(changed, book.tally)
+    yield from book.tally.write()
     return written
+
+
+def count_written(entries: Iterable[Entry], tally: Tally) -> None:
+    """Count the statuses and the waiting attempts of jobs as they were written."""
+    for entry in entries:
+        tally.move(entry.was, entry.job.status)
+        if waiting := len(entry.create) - entry.withdrawn:
+            tally[WAITING, entry.placement.executor] += waiting
 
 
 def waiting_rows(entry: Entry, now: int) -> list[tuple[Any, ...]]:

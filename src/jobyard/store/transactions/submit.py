@@ -22,8 +22,10 @@ from jobyard.errors import (
 from jobyard.spec.encode import canonical_hash, encode_json, policy_json
 from jobyard.store.query import Query, Transaction
 from jobyard.store.rows import job_of, placement, spec_of, state_row
+from jobyard.store.transactions.counting import Tally
 from jobyard.store.transactions.deciding import (
     Entry,
+    count_written,
     look_at_window,
     read_now,
     waiting_rows,
@@ -31,7 +33,7 @@ from jobyard.store.transactions.deciding import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from jobyard.core.job import JobSpec
     from jobyard.store.base import Submission
@@ -79,6 +81,9 @@ def submit(submissions: Sequence[Submission]) -> Transaction[tuple[list[list[Job
     yield from _insert(made, keys, now)
     edges = _edges(submissions, made, keys)
     resolved = bool(edges) and (yield from _tie(edges, made))
+    tally = Tally()
+    count_written((new.entry for new in made), tally)
+    yield from tally.write()
     answers = yield from _answers(submissions, made, keys, now)
     return answers, resolved or any(new.entry.create for new in made)
 
@@ -148,7 +153,8 @@ def _insert(made: Sequence[_New], keys: _Keys, now: int) -> Transaction[None]:
         return
     entries = [new.entry for new in made]
     yield Query("insert_jobs", (), [state_row(e.job, e.wake_at, now) for e in entries])
-    yield Query("insert_specs", (), [_spec_row(new) for new in made])
+    yield Query("insert_specs", (now,), [_spec_row(new) for new in made])
+    yield from insert_labels((new.entry.job.id, new.spec) for new in made)
     named = [
         (new.spec.idempotency_key, keys.hashes[new.spec.idempotency_key], new.entry.job.id, now)
         for new in made
@@ -160,6 +166,13 @@ def _insert(made: Sequence[_New], keys: _Keys, now: int) -> Transaction[None]:
     if attempts:
         yield Query("insert_attempts", (), attempts)
     yield from write_events(entries)
+
+
+def insert_labels(specs: Iterable[tuple[int, JobSpec]]) -> Transaction[None]:
+    """Write the labels of jobs one by one, for lists that ask for them."""
+    labels = [(key, value, job_id) for job_id, spec in specs for key, value in spec.labels.items()]
+    if labels:
+        yield Query("insert_labels", (), labels)
 
 
 def _spec_row(new: _New) -> tuple[Any, ...]:
