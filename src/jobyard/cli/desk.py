@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack
 
 from jobyard import app, clock
 from jobyard.api.desk import Desk as StoreDesk
@@ -16,6 +16,7 @@ from jobyard.errors import ServerUnreachable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
+    from jobyard.api.desks.jobs import Syntax
     from jobyard.client.calls import Document, Filters
     from jobyard.config import Settings
 
@@ -146,6 +147,17 @@ class Embedded(StoreDesk):
         """Submit the jobs of a document."""
         return (await self.submit(_bytes(document), executor=executor)).jobs
 
+    async def apply(
+        self,
+        document: Document,
+        *,
+        syntax: Syntax = "auto",
+        rerun: bool = False,
+        executor: str | None = None,
+    ) -> list[Object]:
+        """Make the jobs of a document be what it says."""
+        return await super().apply(_bytes(document), syntax=syntax, rerun=rerun, executor=executor)
+
     async def logs(
         self,
         job_id: int,
@@ -201,7 +213,7 @@ async def open_desk(settings: Settings, *, make: bool = False) -> AsyncIterator[
             hint="`jobyard solo` starts both here; --url or --state-dir say where they are",
         )
     async with open_yard(settings) as yard:
-        yield cast("Desk", Embedded(yard.store, yard.logs, executors=EXECUTORS, trigger="cli"))
+        yield Embedded(yard.store, yard.logs, executors=EXECUTORS, trigger="cli")
 
 
 def ask(settings: Settings, question: Callable[[Desk], Awaitable[T]]) -> T:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from jobyard import app, clock, config, ids
 from jobyard.cli.desk import Embedded
@@ -50,10 +50,7 @@ class Here:
             jobs = await yard.store.submit(Submission(self._specs, trigger="run", owner=owner))
             self._yard = yard
             self._worker = self._own_worker(owner)
-            self.desk = cast(
-                "Desk",
-                Embedded(yard.store, yard.logs, executors=app.EXECUTORS, trigger="run"),
-            )
+            self.desk = Embedded(yard.store, yard.logs, executors=app.EXECUTORS, trigger="run")
             controller = yard.controller(cleans=False)
             async with asyncio.TaskGroup() as services:
                 services.create_task(self._worker.run(), name="worker")
