@@ -23,6 +23,7 @@ STATE_DIR = Path(".jobyard")
 CONFIG_VARIABLE = "JOBYARD_CONFIG"
 FILE_NAME = "settings.toml"
 """The settings file of a state folder."""
+NEVER = "never"
 MOST_FILE_BYTES = 1024 * 1024
 """A settings file has some dozen lines; whatever is larger is another file."""
 
@@ -88,6 +89,20 @@ def count(text: str) -> int:
     if not _COUNT.fullmatch(text.strip()):
         raise ValueError("a whole number from 1")
     return int(text)
+
+
+def bound(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Make a reader that takes ``never`` too, as None."""
+
+    def read_bound(text: str) -> Any:
+        if text.strip().lower() == NEVER:
+            return None
+        try:
+            return read(text)
+        except ValueError as error:
+            raise ValueError(f"{error}, or `{NEVER}`") from error
+
+    return read_bound
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -169,6 +184,14 @@ SETTINGS: tuple[Setting, ...] = (
         "bytes of output kept of one job, about",
     ),
     Setting(
+        "retention_age", "JOBYARD_RETENTION_AGE", bound(duration), 30 * 86400.0,
+        "how long finished jobs without a ttl are kept; `never`: their age is no reason to go",
+    ),
+    Setting(
+        "retention_count", "JOBYARD_RETENTION_COUNT", bound(count), 1_000_000,
+        "finished jobs without a ttl that are kept of each terminal status; `never`: no bound",
+    ),
+    Setting(
         "document_limit", "JOBYARD_DOCUMENT_LIMIT", size, 64 * 2**20,
         "bytes of one document, in a file or in the body of a request",
     ),
@@ -206,6 +229,8 @@ class Settings:
     outage_grace: float
     attempt_log_limit: int
     job_log_limit: int
+    retention_age: float | None
+    retention_count: int | None
     document_limit: int
     node_limit: int
     errors_shown: int

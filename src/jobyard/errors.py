@@ -101,7 +101,8 @@ class Problem:
     def __str__(self) -> str:
         """Read as one line: where, what, what stands there, what would be legal."""
         line = f"line {self.line}" if self.line else ""
-        found = "" if self.value is None else f"found: {self.value}"
+        value = '""' if self.value == "" else self.value
+        found = "" if value is None else f"found: {value}"
         legal = f"legal: {self.legal}" if self.legal else ""
         facts = "; ".join(fact for fact in (found, legal) if fact)
         what = f"{self.message} ({facts})" if facts else self.message

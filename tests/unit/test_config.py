@@ -150,6 +150,15 @@ def test_others_may_read_a_file_without_secrets(tmp_path: Path, file: Callable[.
     assert config.load({"state_dir": tmp_path}, {}).database == "postgresql://me@db/yard"
 
 
+def test_a_bound_may_be_taken_away(tmp_path: Path, file: Callable[..., Path]) -> None:
+    file('retention_age = "never"\nretention_count = 5\n')
+
+    settings = config.load({"state_dir": tmp_path}, {"JOBYARD_RETENTION_COUNT": "Never"})
+
+    assert (settings.retention_age, settings.retention_count) == (None, None)
+    assert settings.origins["retention_age"] is Origin.FILE
+
+
 @pytest.mark.parametrize(
     ("variable", "text", "hint"),
     [
@@ -157,6 +166,7 @@ def test_others_may_read_a_file_without_secrets(tmp_path: Path, file: Callable[.
         ("JOBYARD_SLOTS", "²", "a whole number from 1"),
         ("JOBYARD_SLOTS", "9" * 5000, "a whole number from 1"),
         ("JOBYARD_LEASE", "9" * 400, "a duration"),
+        ("JOBYARD_RETENTION_AGE", "soon", "a duration such as 15s, 2m or 500ms, or `never`"),
         ("JOBYARD_DOCUMENT_LIMIT", "64 MiB", "a size"),
         ("JOBYARD_LOG_LEVEL", "LOUD", "one of debug"),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
@@ -163,17 +163,23 @@ def _mergeable(value: Any, line: int) -> list[dict[str, Any]]:
 
 def _plain_tag(event: Any, name: str) -> None:
     if event.tag and str(event.tag) not in (f"{_CORE}{name}", "!", f"!!{name}"):
-        refuse(f"the tag `{event.tag}` means nothing here", line=event.start_mark.line + 1)
+        _meaningless(event)
+
+
+def _meaningless(event: Any) -> NoReturn:
+    refuse(f"the tag `{event.tag}` means nothing here", line=event.start_mark.line + 1)
 
 
 def _tagged(event: Any, line: int) -> Any:
     name = str(event.tag).removeprefix(_CORE).removeprefix("!!")
     if name in ("str", "!"):
         return event.value
+    kinds: dict[str, type] = {"int": int, "float": float, "bool": bool, "null": type(None)}
+    if name not in kinds:
+        _meaningless(event)
     value = scalar(event.value)
     if name == "float" and isinstance(value, (int, float)):
         return float(value)
-    kinds: dict[str, type] = {"int": int, "bool": bool, "null": type(None)}
-    if name not in kinds or type(value) is not kinds[name]:
+    if type(value) is not kinds[name]:
         refuse(f"the tag `{event.tag}` does not fit `{shown(event.value)}`", line=line)
     return value
