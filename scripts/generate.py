@@ -1,4 +1,4 @@
-"""Write the files that are made from the code: reference pages, schemas, the drawing of statuses.
+"""Write the files that are made from the code: pages, schemas, a drawing, the blocking client.
 
 With ``--check`` nothing is written; files that are not current are named, and the exit code is 1.
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 import draw_statuses
+import twins
 import validation.page
 from jobyard import config, errors
 from jobyard.cli import COMMANDS, jobyard
@@ -60,6 +61,7 @@ def generated() -> dict[Path, str]:
     }
     for name, schema in schemas().items():
         files[REFERENCE / f"{name}.schema.json"] = _json(schema)
+    files |= twins.twins()
     statuses = draw_statuses.PAGE
     files[statuses.relative_to(ROOT)] = draw_statuses.page(statuses.read_text(encoding="utf-8"))
     return files
@@ -85,8 +87,10 @@ def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
     yield from (_prose(command), "", "```", _usage(command, context), "```")
     yield from _options(command, context)
     if isinstance(command, click.Group):
-        for name, below in command.commands.items():
-            yield from _sections(below, click.Context(below, info_name=name, parent=context))
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            if below is not None:
+                yield from _sections(below, click.Context(below, info_name=name, parent=context))
 
 
 def _usage(command: click.Command, context: click.Context) -> str:
@@ -115,7 +119,7 @@ def settings_page() -> str:
     lines = ["# Settings", "", NOTE, _SETTINGS_PROSE]
     lines += ["| variable | in the file | default | meaning |", "| --- | --- | --- | --- |"]
     for setting in config.SETTINGS:
-        default = "" if setting.default is None else f"`{setting.default}`"
+        default = "" if setting.default in (None, ()) else f"`{setting.default}`"
         name = f"`{setting.name}`" if setting.in_file else ""
         lines.append(f"| `{setting.variable}` | {name} | {default} | {_cell(setting.meaning)} |")
     return "\n".join(lines) + "\n"

@@ -4,12 +4,17 @@
     ├── InvalidDocument          400  the document as a whole cannot be read or is wrong in places
     ├── InvalidRequest           400  a parameter, header or body of a request
     │   ├── InvalidQueryParam
-    │   └── InvalidJobId
-    ├── Unauthorized             401  a token that is not the one of a running attempt
-    ├── Forbidden                403  a request that a strange web page may have sent
+    │   │   ├── InvalidQueryParameters
+    │   │   ├── LimitInvalid
+    │   │   └── LimitTooLarge
+    │   ├── InvalidJobId
+    │   └── InvalidWorkerId
+    ├── Unauthorized             401  no token, or one that is not known here
+    ├── Forbidden                403  a token that may not do this, or a strange web page
     ├── NotFound                 404
     │   ├── JobNotFound
     │   ├── AttemptNotFound
+    │   ├── EventNotFound
     │   └── WorkerNotFound
     ├── Conflict                 409
     │   ├── StateConflict             the thing is not in a status that allows this
@@ -22,6 +27,7 @@
     ├── Unusable                 422  understood, but not to be had here
     │   └── ExecutorUnavailable
     ├── MethodNotAllowed         405
+    ├── RequestTimeout           408
     ├── TooLarge                 413
     ├── HeadersTooLarge          431
     ├── StoreUnavailable         503
@@ -148,24 +154,75 @@ class InvalidQueryParam(InvalidRequest):
 
 
 class InvalidJobId(InvalidRequest):
-    """What stands in the place of a job's id is none."""
+    """What stands in the place of a job's id, or of one of its events' ids, is none."""
 
     slug = "invalid-job-id"
     title = "Not the id of a job"
     code = "INVALID_JOB_ID"
 
+    def __init__(self, text: str, noun: str = "a job") -> None:
+        """Show what was given."""
+        super().__init__(
+            f"`{text}` is not the id of {noun}", hint="ids are whole numbers from 1", value=text
+        )
+
+
+class InvalidQueryParameters(InvalidQueryParam):
+    """A parameter of the list of jobs with a value it cannot have."""
+
+    slug = "invalid-query-parameters"
+    code = "INVALID_QUERY_PARAMETERS"
+
+
+class LimitInvalid(InvalidQueryParam):
+    """A page of the list of jobs with fewer than one job."""
+
+    slug = "limit-invalid"
+    title = "The limit is too small"
+    code = "LIMIT_INVALID"
+
+    def __init__(self, limit: int, most: int) -> None:
+        """Tell the limit and its bounds."""
+        super().__init__(
+            f"limit is {limit}", hint=f"it goes from 1 to {most}", parameter="limit", limit=limit
+        )
+
+
+class LimitTooLarge(InvalidQueryParam):
+    """A page of the list of jobs with more jobs than one answer may have."""
+
+    slug = "limit-too-large"
+    title = "The limit is too large"
+    code = "LIMIT_TOO_LARGE"
+
+    def __init__(self, limit: int, most: int) -> None:
+        """Tell the limit and its bounds."""
+        super().__init__(
+            f"limit is {limit}", hint=f"it goes from 1 to {most}", parameter="limit", limit=limit
+        )
+
+
+class InvalidWorkerId(InvalidRequest):
+    """What stands in the place of a worker's id cannot be one."""
+
+    slug = "invalid-worker-id"
+    title = "Not the id of a worker"
+    code = "INVALID_WORKER_ID"
+
     def __init__(self, text: str) -> None:
         """Show what was given."""
         super().__init__(
-            f"`{text}` is not the id of a job", hint="ids are whole numbers from 1", value=text
+            f"`{text}` is not the id of a worker",
+            hint="letters, digits, `-`, `_` and `.`, a letter or digit at both ends, at most 253",
+            value=text,
         )
 
 
 class Unauthorized(JobyardError):
-    """A token that is not the one of a running attempt."""
+    """No token, or one that this server, or this attempt, does not know."""
 
     slug = "unauthorized"
-    title = "Not your attempt"
+    title = "Who are you"
     status = 401
     code = "UNAUTHORIZED"
 
@@ -180,10 +237,10 @@ class HeadersTooLarge(JobyardError):
 
 
 class Forbidden(JobyardError):
-    """A request for another host, or sent by a page of another site."""
+    """A token whose role may not do this, another host, or a page of another site."""
 
     slug = "forbidden"
-    title = "Not from here"
+    title = "Not allowed"
     status = 403
     code = "FORBIDDEN"
 
@@ -195,6 +252,15 @@ class MethodNotAllowed(JobyardError):
     title = "The path does not have this method"
     status = 405
     code = "METHOD_NOT_ALLOWED"
+
+
+class RequestTimeout(JobyardError):
+    """A request that did not arrive whole in time."""
+
+    slug = "request-timeout"
+    title = "The request took too long to arrive"
+    status = 408
+    code = "REQUEST_TIMEOUT"
 
 
 class NotFound(JobyardError):
@@ -233,6 +299,23 @@ class AttemptNotFound(NotFound):
     def __init__(self, attempt_id: int | None = None, detail: str | None = None) -> None:
         """Name the id, or say in ``detail`` which attempt was looked for otherwise."""
         super().__init__(detail or f"no attempt has the id {attempt_id}", attempt_id=attempt_id)
+
+
+class EventNotFound(NotFound):
+    """The job has no event of this id."""
+
+    slug = "event-not-found"
+    title = "No such event"
+    code = "EVENT_NOT_FOUND"
+
+    def __init__(self, job_id: int, event_id: int) -> None:
+        """Name both ids."""
+        super().__init__(
+            f"job {job_id} has no event with the id {event_id}",
+            hint=f"`jobyard job events {job_id}` shows all of them",
+            job_id=job_id,
+            event_id=event_id,
+        )
 
 
 class WorkerNotFound(NotFound):

@@ -8,7 +8,7 @@ import click
 
 from jobyard import clock, config
 from jobyard.cli.options import as_json
-from jobyard.cli.printer import say, show_error, show_json
+from jobyard.cli.printer import say, show_error, show_indented, show_json
 from jobyard.errors import ExitCode, InvalidDocument, JobyardError
 
 if TYPE_CHECKING:
@@ -95,4 +95,4 @@ def schema(shape: str) -> None:
     """Print the JSON Schema of a document: the application document, or a Kubernetes Job."""
     from jobyard.spec.schema import schemas
 
-    show_json(schemas()[shape])
+    show_indented(schemas()[shape])

@@ -34,7 +34,13 @@ def paint(text: str, colour: str | None, *, on: bool) -> str:
 
 
 def show_json(value: Any) -> None:
-    """Print data for machines."""
+    """Print data for machines: one document, one line."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+    sys.stdout.flush()
+
+
+def show_indented(value: Any) -> None:
+    """Print data that machines and people may read."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 

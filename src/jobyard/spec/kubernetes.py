@@ -17,7 +17,7 @@ from jobyard.spec.naming import (
 )
 from jobyard.spec.policies import failure_rules, success_rules
 from jobyard.spec.program import ARGUMENTS, Environment
-from jobyard.spec.report import BROKEN, kind_of
+from jobyard.spec.report import BROKEN, Places, kind_of
 from jobyard.spec.shape import Draft, Field, Shape
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ JOB = Shape(
 def read(value: Any, place: Place) -> Draft:
     """Read a Job manifest into a draft with the application document's names."""
     draft = JOB.draft(value, place)
-    where = {target: place.at(*steps) for target, steps in JOB.where.items()}
+    where = Places(place, JOB.where)
     _name(draft, where)
     _selector(draft, where)
     _volumes(draft, where)
@@ -249,8 +249,9 @@ def read(value: Any, place: Place) -> Draft:
 
 
 def _name(draft: Draft, where: Mapping[str, Place]) -> None:
-    prefix = draft.values.pop("generate_name", None)
+    prefix = draft.values.get("generate_name")
     if "name" in draft.values or "name" in draft.broken:
+        draft.values.pop("generate_name", None)
         return
     if not prefix:
         where["name"].problem("missing", code="Required", legal="a name, or generateName")

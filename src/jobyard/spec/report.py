@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -131,6 +132,37 @@ class Place:
 
     def _finding(self, message: str, code: str, value: Any, legal: str | None) -> Finding:
         return self.steps, Problem(dotted(self.steps), message, code, None, shown(value), legal)
+
+
+class Places(MutableMapping[str, Place]):
+    """Where the fields of an object stand; most are never asked for, so none is made before."""
+
+    def __init__(self, root: Place, steps: Mapping[str, Steps]) -> None:
+        """Stand at ``root``; ``steps`` lead from there to each field."""
+        self._root = root
+        self._steps = steps
+        self._moved: dict[str, Place] = {}
+
+    def __getitem__(self, name: str) -> Place:
+        """Go to a field."""
+        moved = self._moved.get(name)
+        return moved or Place(self._root.report, self._root.steps + self._steps[name])
+
+    def __setitem__(self, name: str, place: Place) -> None:
+        """Let a field stand elsewhere."""
+        self._moved[name] = place
+
+    def __delitem__(self, name: str) -> None:
+        """Let a field stand where it stood."""
+        del self._moved[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names of the fields."""
+        return iter(self._steps)
+
+    def __len__(self) -> int:
+        """Count the fields."""
+        return len(self._steps)
 
 
 def dotted(steps: Steps) -> str:

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from jobyard.core.records import (
         Attempt,
         Change,
+        Crew,
         Job,
         LedgerPlace,
         LedgerRecord,
+        Story,
         WorkerRecord,
     )
     from jobyard.core.state import Request
@@ -305,6 +307,21 @@ class Store(Protocol):
 
     async def events(self, job_id: int, *, after: int = 0, limit: int = 1000) -> list[LedgerRecord]:
         """List a job's ledger, oldest first, ids above ``after``."""
+
+    async def crew(self, job_ids: Sequence[int]) -> Crew:
+        """Read the workers whose lease runs, and what these jobs ask of one, in one picture."""
+
+    async def story(self, job_id: int) -> Story:
+        """Read all that says why a job is as it is, in one picture.
+
+        Raises:
+            JobNotFound: there is none of this id.
+        """
+
+    async def attempts_of_worker(
+        self, worker_id: str, *, after: int = 0, limit: int = 1000
+    ) -> list[Attempt]:
+        """List what a live worker holds now, oldest first, ids above ``after``."""
 
     async def latest_attempts(
         self,

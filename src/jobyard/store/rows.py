@@ -7,7 +7,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobyard.core.indexes import IndexSet
-from jobyard.core.records import Attempt, Change, Job, LedgerPlace, LedgerRecord, WorkerRecord
+from jobyard.core.records import (
+    Attempt,
+    Change,
+    DependencyRecord,
+    Job,
+    LedgerPlace,
+    LedgerRecord,
+    WorkerRecord,
+)
 from jobyard.core.state import Ended, JobState, Request, Tries
 from jobyard.core.states import AttemptStatus, Event, JobStatus, StopReason
 from jobyard.spec.encode import policy_from_json
@@ -205,3 +213,14 @@ def worker_of(row: Row) -> WorkerRecord:
     values[5], values[8] = json.loads(values[5]), json.loads(values[8])
     values[9], values[10] = values[9] / 1_000_000, bool(values[10])
     return WorkerRecord(*values)
+
+
+def dependency_of(row: Row) -> DependencyRecord:
+    """Read a row of `dependencies_of`."""
+    on_job, condition, status, satisfied = row
+    return DependencyRecord(
+        on_job,
+        condition,
+        _STATUS[status] if status else None,
+        None if satisfied is None else bool(satisfied),
+    )

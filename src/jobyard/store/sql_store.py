@@ -14,6 +14,7 @@ from jobyard.store.transactions import (
     cleanup,
     control,
     counting,
+    explain,
     find,
     leases,
     read,
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
     from jobyard.core.records import (
         Attempt,
         Change,
+        Crew,
         Job,
         LedgerPlace,
         LedgerRecord,
+        Story,
         WorkerRecord,
     )
     from jobyard.core.state import Request
@@ -120,6 +123,20 @@ class SqlStore:
     async def events(self, job_id: int, *, after: int = 0, limit: int = 1000) -> list[LedgerRecord]:
         """List a job's ledger, oldest first."""
         return await self._driver.read(partial(read.events, job_id, after, limit))
+
+    async def crew(self, job_ids: Sequence[int]) -> Crew:
+        """Read the workers, and what these jobs ask of one."""
+        return await self._driver.read(partial(explain.crew, job_ids))
+
+    async def story(self, job_id: int) -> Story:
+        """Read all that says why a job is as it is."""
+        return await self._driver.read(partial(explain.story, job_id))
+
+    async def attempts_of_worker(
+        self, worker_id: str, *, after: int = 0, limit: int = 1000
+    ) -> list[Attempt]:
+        """List what a live worker holds now, oldest first."""
+        return await self._driver.read(partial(explain.attempts_of_worker, worker_id, after, limit))
 
     async def latest_attempts(
         self,
@@ -214,7 +231,7 @@ class SqlStore:
 
     async def workers(self) -> list[WorkerRecord]:
         """List workers whose lease runs."""
-        return await self._driver.read(leases.workers)
+        return await self._driver.read(explain.workers)
 
     async def drain(self, worker_id: str, *, draining: bool) -> WorkerRecord:
         """Have a worker claim nothing new, or claim again."""

@@ -133,6 +133,8 @@ class SqliteDriver:
             return result
 
     def _query(self, cursor: sqlite3.Cursor, query: Query) -> Rows:
+        if query.also is not None:
+            self._query(cursor, query.also)
         statement = self._statements[query.name]
         args = [json.dumps(arg) if isinstance(arg, list) else arg for arg in query.args]
         if statement.kind == "many":

@@ -48,11 +48,10 @@ WHERE job_id = ?1
     AND status = 'SCHEDULED';
 
 -- name: failed_indexes :rows
--- Indexes of a job of which an attempt failed or was lost. Reads all of the job's attempts.
+-- Indexes of an Indexed job of which an attempt failed or was lost. Reads all of its attempts.
 SELECT DISTINCT idx
 FROM attempts
 WHERE job_id = ?1
-    AND idx IS NOT NULL
     AND status IN ('FAILED', 'LOST');
 
 -- name: claim_attempts :rows

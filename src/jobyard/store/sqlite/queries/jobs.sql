@@ -89,11 +89,10 @@ SET
 WHERE job_id = ?1;
 
 -- name: touch_finished :none
--- A finished job's time to live changed: it goes at ?2, or never.
+-- The time to live of a finished job that the caller holds changed: it goes at ?2, or never.
 UPDATE jobs
 SET expires_at = ?2, updated_at = ?3
-WHERE id = ?1
-    AND finished_at IS NOT NULL;
+WHERE id = ?1;
 
 -- name: specs_of :rows
 SELECT job_id, name, namespace, spec
