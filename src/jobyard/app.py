@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from jobyard import config
 from jobyard.engine.controller import Controller
 from jobyard.engine.worker import Listener, Worker, WorkerSettings
+from jobyard.store.base import Retention
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
@@ -39,7 +40,8 @@ class Yard:
 
     def controller(self, *, cleans: bool = True) -> Controller:
         """Make a controller; one that does not clean leaves finished jobs where they are."""
-        return Controller(self.store, cleans=cleans)
+        limits = Retention(self.settings.retention_age, self.settings.retention_count)
+        return Controller(self.store, cleans=cleans, retention=limits)
 
     def worker(
         self,

@@ -28,6 +28,9 @@ class Setting:
     meaning: str
 
 
+_OFF = object()
+"""What a limit reads as that somebody turned off, so that its default does not step in."""
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|)", re.ASCII)
 _SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE = re.compile(r"(\d+)(Ki|Mi|Gi|K|M|G|)", re.ASCII)
@@ -57,6 +60,20 @@ def count(text: str) -> int:
     if not text.strip().isdigit() or int(text) < 1:
         raise ValueError("a whole number from 1")
     return int(text)
+
+
+def unless_off(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Have ``0`` and ``off`` read as None: no limit."""
+
+    def read_limit(text: str) -> Any:
+        if text.strip().lower() in {"0", "off"}:
+            return _OFF
+        try:
+            return read(text)
+        except ValueError as error:
+            raise ValueError(f"{error}, or `off`") from error
+
+    return read_limit
 
 
 def cores() -> int:
@@ -100,6 +117,14 @@ SETTINGS: tuple[Setting, ...] = (
         "job_log_limit", "JOBYARD_JOB_LOG_LIMIT", size, 2**30,
         "bytes of output kept of one job, about",
     ),
+    Setting(
+        "retention_age", "JOBYARD_RETENTION_AGE", unless_off(duration), 90 * 86400.0,
+        "how long a finished job without a `ttl` of its own is kept; `off` for ever",
+    ),
+    Setting(
+        "retention_count", "JOBYARD_RETENTION_COUNT", unless_off(count), 1_000_000,
+        "finished jobs kept of each terminal status, the latest to end; `off` for all",
+    ),
     Setting("log_level", "JOBYARD_LOG_LEVEL", str, "info", "`debug`, `info`, `warning`, `error`"),
 )  # fmt: skip
 
@@ -119,6 +144,10 @@ class Settings:
     outage_grace: float
     attempt_log_limit: int
     job_log_limit: int
+    retention_age: float | None
+    """Seconds, None for ever."""
+    retention_count: int | None
+    """Jobs of each terminal status, None for all."""
     log_level: str
 
 
@@ -141,6 +170,8 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> 
                     f"{setting.variable} is `{text}`", hint=f"it must be {error}"
                 ) from error
         values[setting.name] = setting.default if value is None else value
+        if value is _OFF:
+            values[setting.name] = None
     if values["slots"] is None:
         values["slots"] = 2 * cores()
     values["state_dir"] = Path(values["state_dir"]).absolute()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jobyard.core.records import Attempt, Job, LedgerRecord, WorkerRecord
     from jobyard.core.state import Request
     from jobyard.core.states import AttemptStatus, JobStatus
+    from jobyard.store.measures import Gathered, Measures
 
 POLL = 1.0
 """Seconds between looks when nothing was heard; hints make it fast, looking makes it right."""
@@ -178,6 +179,8 @@ class Claim:
     executor: str
     first: bool
     """Whether the job was not RUNNING at this moment."""
+    waited: float = 0.0
+    """Seconds that it waited for a worker, from its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,11 +314,17 @@ class Store(Protocol):
             WorkerIdTaken: a live worker has this id.
         """
 
-    async def renew(self, session: str) -> WorkerRecord | None:
-        """Renew a worker's lease on all it runs; None when the lease is lost."""
+    async def renew(self, session: str, gathered: Gathered | None = None) -> WorkerRecord | None:
+        """Renew a worker's lease on all it runs; None when the lease is lost.
+
+        What the worker ``gathered`` is added to the measures in any case.
+        """
 
     async def leave(self, session: str) -> None:
         """Say good-bye; whatever the worker still holds becomes LOST at once."""
+
+    async def measure(self) -> Measures:
+        """Read the sums of the yard; the cost depends on neither its size nor its history."""
 
     async def workers(self) -> list[WorkerRecord]:
         """List workers whose lease runs."""
@@ -437,3 +446,6 @@ class LogStore(Protocol):
 
     async def delete(self, job_ids: Sequence[int]) -> None:
         """Remove all output of these jobs."""
+
+    async def reclaim(self) -> bool:
+        """Give some of the room back that deleted output left; tell whether there is more."""
