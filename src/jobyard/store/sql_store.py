@@ -6,16 +6,20 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from jobyard.spec.again import Which
 from jobyard.store.base import JobQuery
 from jobyard.store.intake import Intake
 from jobyard.store.transactions import (
+    apply,
     cleanup,
     control,
     counting,
+    explain,
     find,
     leases,
     measuring,
     read,
+    retry,
     settle,
 )
 from jobyard.store.transactions.deciding import read_now
@@ -24,9 +28,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
 
     from jobyard.core.job import JobSpec
-    from jobyard.core.records import Attempt, Job, LedgerRecord, WorkerRecord
+    from jobyard.core.records import (
+        Attempt,
+        Change,
+        Crew,
+        Job,
+        LedgerPlace,
+        LedgerRecord,
+        Story,
+        WorkerRecord,
+    )
     from jobyard.core.state import Request
     from jobyard.store.base import (
+        Applied,
         Decided,
         LogStore,
         Registration,
@@ -114,6 +128,43 @@ class SqlStore:
         """List a job's ledger, oldest first."""
         return await self._driver.read(partial(read.events, job_id, after, limit))
 
+    async def crew(self, job_ids: Sequence[int]) -> Crew:
+        """Read the workers, and what these jobs ask of one."""
+        return await self._driver.read(partial(explain.crew, job_ids))
+
+    async def story(self, job_id: int) -> Story:
+        """Read all that says why a job is as it is."""
+        return await self._driver.read(partial(explain.story, job_id))
+
+    async def attempts_of_worker(
+        self, worker_id: str, *, after: int = 0, limit: int = 1000
+    ) -> list[Attempt]:
+        """List what a live worker holds now, oldest first."""
+        return await self._driver.read(partial(explain.attempts_of_worker, worker_id, after, limit))
+
+    async def latest_attempts(
+        self,
+        job_id: int,
+        *,
+        before: int | None = None,
+        limit: int = 1000,
+        index: int | None = None,
+    ) -> list[Attempt]:
+        """List a job's attempts, newest first."""
+        step = partial(read.latest_attempts, job_id, before, limit, index)
+        return await self._driver.read(step)
+
+    async def events_since(self, after: LedgerPlace, limit: int = 1000) -> list[Change]:
+        """List the events of all jobs behind a place."""
+        # Two reads, for the second has to see what was committed before the first answered.
+        horizon = await self._driver.read(read.ledger_horizon)
+        return await self._driver.read(partial(read.ledger_since, after, horizon, limit))
+
+    async def last_place(self) -> LedgerPlace:
+        """Tell the place from which on events are still to come."""
+        horizon = await self._driver.read(read.ledger_horizon)
+        return await self._driver.read(partial(read.ledger_end, horizon))
+
     async def ask(self, job_id: int, request: Request) -> Job:
         """Stop or cancel a job."""
         return self._hinted(*await self._driver.write(partial(control.ask, job_id, request)))
@@ -127,6 +178,28 @@ class SqlStore:
         """Put a changed spec in place of the old one, and decide."""
         change = partial(control.replace_spec, job_id, spec)
         return self._hinted(*await self._driver.write(change))
+
+    async def change(self, job_id: int, alter: Callable[[JobSpec, bool], JobSpec]) -> Job:
+        """Read a job's spec, alter it and write it back."""
+        change = partial(control.change, job_id, alter)
+        return self._hinted(*await self._driver.write(change))
+
+    async def retry(self, job_id: int, which: str, *, trigger: str = "api") -> Job:
+        """Make a new job that runs a finished one again, or a part of it."""
+        # What is over stays as it is, so what runs again can be found out beforehand.
+        again = await self._driver.read(partial(retry.plan, job_id, Which(which)))
+        make = partial(retry.retry, job_id, again, trigger)
+        return self._hinted(*await self._driver.write(make, durable=True))
+
+    async def apply(
+        self, specs: Sequence[JobSpec], *, rerun: bool = False, trigger: str = "api"
+    ) -> list[Applied]:
+        """Make the newest jobs of these names be as the specs say, all or none."""
+        step = partial(apply.apply, list(specs), trigger, rerun=rerun)
+        applied, hint = await self._driver.write(step, durable=True)
+        if hint:
+            self._driver.hint()
+        return applied
 
     def _hinted(self, job: Job, hint: bool) -> Job:
         if hint:
@@ -166,7 +239,7 @@ class SqlStore:
 
     async def workers(self) -> list[WorkerRecord]:
         """List workers whose lease runs."""
-        return await self._driver.read(leases.workers)
+        return await self._driver.read(explain.workers)
 
     async def drain(self, worker_id: str, *, draining: bool) -> WorkerRecord:
         """Have a worker claim nothing new, or claim again."""

@@ -253,7 +253,8 @@ def _split(script: str) -> list[str]:
 
 def unavailable(path: Any, error: Exception) -> StoreUnavailable:
     """Say in a person's words why a database file cannot be used."""
+    what = error.strerror if isinstance(error, OSError) else error
     return StoreUnavailable(
-        f"the database {path} cannot be used: {error}",
+        f"the database {path} cannot be used: {what}",
         hint="is its folder there, writable, and not full?",
     )

@@ -85,12 +85,6 @@ def _take_all_from(sessions: Sequence[str], now: int, *, leases: int) -> Transac
     return bool(lost)
 
 
-def workers() -> Transaction[list[WorkerRecord]]:
-    """List workers whose lease runs."""
-    now = yield from read_now()
-    return [worker_of(row) for row in (yield Query("list_workers", (now,)))]
-
-
 def drain(worker_id: str, *, draining: bool) -> Transaction[WorkerRecord]:
     """Have a worker claim nothing new, or claim again.
 

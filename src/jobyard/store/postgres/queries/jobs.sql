@@ -82,11 +82,6 @@ INSERT INTO job_labels (key, value, job_id)
 SELECT *
 FROM unnest($1::label_row[]);
 
--- name: update_labels :none
-UPDATE job_specs
-SET labels = $2
-WHERE job_id = $1;
-
 -- name: delete_labels :none
 -- The labels of these jobs, by what their specs say: no index by job is needed.
 DELETE FROM job_labels
@@ -96,15 +91,19 @@ WHERE (key, value, job_id) IN (
     CROSS JOIN LATERAL json_each_text(s.labels::json) AS label
     WHERE s.job_id = ANY ($1::bigint[]));
 
--- name: update_policy :none
+-- name: update_spec :none
+-- Everything of a job that its spec decides; its executor never changes.
 UPDATE job_specs
-SET policy = $2
+SET
+    labels = $2, priority = $3, request_cpu = $4, request_memory = $5, worker_pin = $6,
+    worker_selector = $7, policy = $8, spec = $9
 WHERE job_id = $1;
 
--- name: update_spec :none
-UPDATE job_specs
-SET spec = $2
-WHERE job_id = $1;
+-- name: touch_finished :none
+-- The time to live of a finished job that the caller holds changed: it goes at $2, or never.
+UPDATE jobs
+SET expires_at = $2, updated_at = $3
+WHERE id = $1;
 
 -- name: specs_of :rows
 SELECT job_id, name, namespace, spec
@@ -155,13 +154,13 @@ FROM jobs
 WHERE decide_at IS NOT NULL;
 
 -- name: insert_events :many
-INSERT INTO job_events (job_id, event, status, at, reason, message)
+INSERT INTO job_events (job_id, event, status, at, reason, message, worker_id)
 SELECT *
-FROM unnest($1::event_row[]);
+FROM unnest($1::ledger_row[]);
 
 -- name: list_events :rows
 -- A job's ledger, oldest first, ids above $2.
-SELECT id, job_id, event, status, at, reason, message
+SELECT id, job_id, event, status, at, reason, message, worker_id
 FROM job_events
 WHERE job_id = $1
     AND id > $2
