@@ -97,10 +97,21 @@ class Problem:
     legal: str | None = None
 
     def __str__(self) -> str:
-        """Read as one line: where, what, what would be legal."""
+        """Read as one line: where, what, what stands there, what would be legal."""
         line = f"line {self.line}" if self.line else ""
-        legal = f" (legal: {self.legal})" if self.legal else ""
-        return ": ".join(part for part in (line, self.path, self.message + legal) if part)
+        value = '""' if self.value == "" else self.value
+        found = "" if value is None else f"found: {value}"
+        legal = f"legal: {self.legal}" if self.legal else ""
+        facts = "; ".join(fact for fact in (found, legal) if fact)
+        what = f"{self.message} ({facts})" if facts else self.message
+        return printable(": ".join(part for part in (line, self.path, what) if part))
+
+
+def printable(text: str) -> str:
+    """Write control characters as escapes, so that a text cannot play with a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class InvalidDocument(JobyardError):
@@ -111,14 +122,17 @@ class InvalidDocument(JobyardError):
     status = 400
     code = "INVALID_DOCUMENT"
 
-    def __init__(self, problems: list[Problem], *, source: str | None = None) -> None:
-        """Carry every problem found, in the order of the document."""
-        count = len(problems)
+    def __init__(
+        self, problems: list[Problem], *, source: str | None = None, more: int = 0
+    ) -> None:
+        """Carry the problems in the order of the document; ``more`` were found and not kept."""
+        count = len(problems) + more
         noun = "problem" if count == 1 else "problems"
         where = f" in {source}" if source else ""
-        super().__init__(f"{count} {noun}{where}", source=source)
+        super().__init__(f"{count:,} {noun}{where}", source=source)
         self.problems = problems
         self.source = source
+        self.more = more
 
 
 class InvalidRequest(JobyardError):

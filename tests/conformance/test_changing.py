@@ -13,6 +13,7 @@ from jobyard.core.states import AttemptStatus
 from jobyard.errors import InvalidDocument, JobNotFound, StateConflict
 from jobyard.spec.encode import decode
 from jobyard.spec.update import patch
+from jobyard.store.base import JobQuery, LabelFilter
 from jobyard.testing.stage import make_spec, statuses
 
 if TYPE_CHECKING:
@@ -229,3 +230,20 @@ def test_two_changes_at_the_same_moment_are_both_there(stage: Stage) -> None:
 
     assert not [result for result in results if isinstance(result, BaseException)]
     assert stage.job(job_id).labels == {f"l{n}": "x" for n in range(8)}
+
+
+def test_lists_find_a_job_by_the_labels_that_it_has_now(stage: Stage) -> None:
+    running, done = (
+        job.id
+        for job in stage.submit(
+            make_spec(labels={"a": "b"}), make_spec(labels={"a": "b"}, policy={"completions": 0})
+        )
+    )
+    for job_id in (running, done):
+        change(stage, job_id, labels={"a": None, "c": "d"})
+
+    def found(key: str, value: str) -> list[int]:
+        query = JobQuery(labels=[LabelFilter(key, value)])
+        return [job.id for job in stage.do(stage.store.jobs(query))]
+
+    assert (found("a", "b"), found("c", "d")) == ([], [done, running])

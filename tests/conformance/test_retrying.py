@@ -122,6 +122,8 @@ def test_what_failed_without_a_limit_per_index_is_what_had_a_failed_attempt(
     stage: Stage,
 ) -> None:
     policy = {"completions": 4, "parallelism": 4, "backoff_limit": 0}
+    stage.submit_one(make_spec("other", indexed=True, policy=policy))
+    failed_of(stage.worker("other"), 0, 1, 2, 3)
     old = stage.submit_one(make_spec(indexed=True, policy=policy))
     worker = stage.worker()
     zero, one, two, three = worker.claim(4)

@@ -308,7 +308,7 @@ def test_nothing_depends_on_a_job_that_is_not_there(stage: Stage) -> None:
         stage.submit(make_spec("fine"), make_spec("after", depends_on=depends(99)))
 
     [problem] = caught.value.problems
-    assert (problem.path, problem.code, problem.value) == ("depends_on[0].job", "NotFound", 99)
+    assert (problem.path, problem.code, problem.value) == ("depends_on[0]", "NotFound", 99)
     assert "`after`" in problem.message
     assert stage.sql("SELECT id FROM jobs", count=True) == []
 

@@ -14,6 +14,7 @@ from jobyard.api.access import OPEN, Tokens, allow
 from jobyard.api.desk import Desk
 from jobyard.api.guard import Guard
 from jobyard.api.shapes import SCHEMAS
+from jobyard.spec.document import DEFAULT_LIMITS, Limits
 from jobyard.spec.executors import HERE
 from jobyard.store.base import LogStore, Store
 
@@ -23,15 +24,17 @@ def make_app(
     logs: LogStore,
     *,
     executors: Collection[str] = HERE,
+    limits: Limits = DEFAULT_LIMITS,
     hosts: Collection[str] = (),
     tokens: Tokens | None = None,
 ) -> FastAPI:
     """Make the app that serves an open store.
 
-    ``executors`` are those that a job may ask for, ``hosts`` names of this server besides the
-    loopback ones, ``tokens`` those that may ask; without any, everybody who reaches it.
+    ``executors`` are those that a job may ask for, ``limits`` bound the documents of submissions,
+    ``hosts`` are names of this server besides the loopback ones, ``tokens`` those that may ask;
+    without any, everybody who reaches it.
     """
-    desk = Desk(store, logs, executors=executors)
+    desk = Desk(store, logs, executors=executors, limits=limits)
     app = FastAPI(
         title="Jobyard",
         version=__version__,

@@ -8,13 +8,11 @@ from typing import Any
 from fastapi import Request
 
 from jobyard.api.desks.jobs import Syntax
-from jobyard.errors import InvalidDocument, InvalidRequest, Problem, RequestTimeout, TooLarge
-from jobyard.spec.document import read
+from jobyard.errors import InvalidDocument, InvalidRequest, Problem, RequestTimeout
+from jobyard.spec.document import Limits, read, too_large
 
-MOST_BODY = 64 * 1024 * 1024
-"""Bytes of the largest document."""
 PATIENCE = 120.0
-"""Seconds within which a body is here: the largest one over 5 Mbit/s."""
+"""Seconds within which a body is here: 64 MiB over 5 Mbit/s."""
 
 _SYNTAX: dict[str, Syntax] = {
     "application/json": "json",
@@ -30,7 +28,7 @@ ANY_DOCUMENT: dict[str, Any] = {
         "description": "A job object, a document with `jobs:`, or a Kubernetes Job or List.",
         "content": {
             "application/json": {"schema": {"type": "object"}},
-            "application/yaml": {"schema": {"type": "string"}},
+            "application/yaml": {"schema": {"type": "object"}},
         },
     }
 }
@@ -42,7 +40,7 @@ CHANGES: dict[str, Any] = {
         "content": {
             "application/merge-patch+json": {"schema": {"type": "object"}},
             "application/json": {"schema": {"type": "object"}},
-            "application/yaml": {"schema": {"type": "string"}},
+            "application/yaml": {"schema": {"type": "object"}},
         },
     }
 }
@@ -54,8 +52,8 @@ def syntax_of(request: Request) -> Syntax:
     return _SYNTAX.get(media_type, "auto")
 
 
-async def body_of(request: Request) -> bytes:
-    """Read a body, no further than the limit and no longer than our patience.
+async def body_of(request: Request, limit: int) -> bytes:
+    """Read a body, no further than ``limit`` bytes and no longer than our patience.
 
     Raises:
         InvalidRequest: it is compressed.
@@ -65,33 +63,27 @@ async def body_of(request: Request) -> bytes:
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise InvalidRequest("the body is compressed", hint="send it as it is")
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > MOST_BODY:
-        raise _too_large()
+    if announced.isdigit() and int(announced) > limit:
+        raise too_large(limit)
     body = bytearray()
     try:
         async with asyncio.timeout(PATIENCE):
             async for piece in request.stream():
                 body += piece
-                if len(body) > MOST_BODY:
-                    raise _too_large()
+                if len(body) > limit:
+                    raise too_large(limit)
     except TimeoutError as error:
         raise RequestTimeout(f"the body did not arrive within {PATIENCE:g}s") from error
     return bytes(body)
 
 
-def _too_large() -> TooLarge:
-    return TooLarge(
-        f"the body has more than {MOST_BODY:,} bytes", hint="submit it in parts", limit=MOST_BODY
-    )
-
-
-def one_mapping(document: bytes, syntax: Syntax) -> dict[str, Any]:
+def one_mapping(document: bytes, syntax: Syntax, limits: Limits) -> dict[str, Any]:
     """Read a body that is one mapping and nothing else.
 
     Raises:
         InvalidDocument: it is not.
     """
-    documents = read(document, syntax=syntax)
+    documents = read(document, syntax=syntax, limits=limits)
     value = documents[0].value if len(documents) == 1 else None
     if not isinstance(value, dict):
         raise InvalidDocument([Problem("$", "must be one mapping of fields", legal="a mapping")])

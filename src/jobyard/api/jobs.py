@@ -38,7 +38,7 @@ def routes(desk: Desk) -> APIRouter:
     ) -> Response:
         """Submit one job, or all jobs of a document."""
         submitted = await desk.submit(
-            await body_of(request),
+            await body_of(request, desk.limits.size),
             syntax=syntax_of(request),
             idempotency_key=idempotency_key,
             executor=executor,
@@ -65,7 +65,8 @@ def routes(desk: Desk) -> APIRouter:
             str | None, Query(description="Only jobs that this made: api, cli, run, workflow.")
         ] = None,
         worker_id: Annotated[
-            str | None, Query(description="Only jobs of this worker; `abc*` is a beginning.")
+            str | None,
+            Query(description="Only jobs of this worker; `abc*` is a beginning."),
         ] = None,
         workflow_id: Annotated[
             int | None, Query(ge=1, le=LARGEST_ID, description="Only jobs of this workflow.")
@@ -74,7 +75,11 @@ def routes(desk: Desk) -> APIRouter:
             str | None, Query(description="Only jobs of this dataset, `namespace/name`.")
         ] = None,
         created_after: Annotated[
-            str | None, Query(description="Only jobs made after this time, RFC 3339 with a zone.")
+            str | None,
+            Query(
+                description="Only jobs made after this time, RFC 3339 with a zone.",
+                json_schema_extra={"format": "date-time"},
+            ),
         ] = None,
     ) -> Response:
         """List jobs, newest first; all filters hold at once."""
@@ -124,7 +129,7 @@ def _add_changes(router: APIRouter, desk: Desk) -> None:
         executor: Executor = None,
     ) -> Response:
         """Make the newest job of each name in a document be what it says there."""
-        document = await body_of(request)
+        document = await body_of(request, desk.limits.size)
         applied = await desk.apply(
             document, syntax=syntax_of(request), rerun=rerun, executor=executor
         )
@@ -137,7 +142,8 @@ def _add_changes(router: APIRouter, desk: Desk) -> None:
     )
     async def patch_job(job_id: JobId, request: Request) -> Response:
         """Change fields of a job that may change; null removes a deadline, a ttl or a limit."""
-        changes = one_mapping(await body_of(request), syntax_of(request))
+        body = await body_of(request, desk.limits.size)
+        changes = one_mapping(body, syntax_of(request), desk.limits)
         return answer(await desk.patch(job_id, changes))
 
     @router.put(
@@ -169,7 +175,11 @@ def _add_deletions(router: APIRouter, desk: Desk) -> None:
             str, Query(description="Which jobs: terminal, completed, failed, stopped, canceled.")
         ],
         older_than: Annotated[
-            str | None, Query(description="Only jobs that ended longer ago than this, as in 7d.")
+            str | None,
+            Query(
+                description="Only jobs that ended longer ago than this.",
+                examples=["7d", "1h30m", "90s"],
+            ),
         ] = None,
         name: Name = None,
         namespace: Namespace = None,

@@ -12,6 +12,7 @@ from jobyard.api.desk import Desk as StoreDesk
 from jobyard.app import EXECUTORS, open_yard
 from jobyard.cli.whereabouts import find
 from jobyard.errors import ServerUnreachable
+from jobyard.spec.document import Limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -213,7 +214,8 @@ async def open_desk(settings: Settings, *, make: bool = False) -> AsyncIterator[
             hint="`jobyard solo` starts both here; --url or --state-dir say where they are",
         )
     async with open_yard(settings) as yard:
-        yield Embedded(yard.store, yard.logs, executors=EXECUTORS, trigger="cli")
+        limits = Limits.of(settings)
+        yield Embedded(yard.store, yard.logs, executors=EXECUTORS, limits=limits, trigger="cli")
 
 
 def ask(settings: Settings, question: Callable[[Desk], Awaitable[T]]) -> T:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,9 @@ import click
 from jobyard.cli.desk import open_desk
 from jobyard.cli.options import as_json, run, server_options
 from jobyard.cli.printer import say, show_error, show_json
+from jobyard.cli.sources import STDIN, name_of, read_source
 from jobyard.errors import ExitCode, InvalidDocument, InvalidSetting, JobyardError
+from jobyard.spec.document import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     Object = dict[str, Any]
     HandIn = Callable[[Desk, bytes], Awaitable[list[Object]]]
 
-STDIN = "-"
 SUFFIXES = (".yaml", ".yml", ".json")
 """The files of a folder that are documents."""
 
@@ -106,10 +106,11 @@ async def _hand_in(
     """Hand in file after file; a file that is refused does not keep the others back."""
     done: list[Object] = []
     code = ExitCode.DONE
+    limit = Limits.of(settings).size
     async with open_desk(settings, make=True) as desk:
         for name in _documents(names):
             try:
-                applied = await hand_in(desk, read(name))
+                applied = await hand_in(desk, read_source(name, limit))
             except JobyardError as error:
                 show_error(_with_source(error, name))
                 code = code or error.exit_code
@@ -135,29 +136,8 @@ def _documents(names: tuple[str, ...]) -> Iterator[str]:
         yield from map(str, found)
 
 
-def read(name: str) -> bytes:
-    """Read a file that a person named; `-` is standard input.
-
-    Raises:
-        InvalidSetting: it cannot be read.
-    """
-    if name == STDIN:
-        return sys.stdin.buffer.read()
-    try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        raise InvalidSetting(
-            f"{name} cannot be read: {error.strerror}", hint="is the path right?"
-        ) from error
-
-
-def title_of(name: str) -> str:
-    """Say in an error where a document came from."""
-    return "standard input" if name == STDIN else name
-
-
 def _with_source(error: JobyardError, name: str) -> JobyardError:
     """Say which file is wrong: whoever read it had only its bytes."""
     if isinstance(error, InvalidDocument):
-        return InvalidDocument(error.problems, source=title_of(name))
+        return InvalidDocument(error.problems, source=name_of(name), more=error.more)
     return error

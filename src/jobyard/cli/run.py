@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jobyard import app, clock, log
-from jobyard.cli.files import read, title_of
 from jobyard.cli.live import Live
 from jobyard.cli.options import COUNT, server_options
 from jobyard.cli.printer import colours, say, seconds, show_json, table
@@ -57,7 +56,7 @@ def run(
     """
     log.configure("warning")
     try:
-        specs = load_files(files, executor, sets)
+        specs = load_files(settings, files, executor, sets)
     except JobyardError:
         if as_json:
             show_json({"jobs": []})
@@ -113,24 +112,28 @@ async def _run(
 
 
 def load_files(
-    files: Iterable[str], executor: str | None, sets: Iterable[str]
+    settings: Settings, files: Iterable[str], executor: str | None, sets: Iterable[str]
 ) -> list[tuple[JobSpec, ...]]:
     """Read the jobs of each file; `-` is standard input.
 
     Raises:
         InvalidDocument: a file has problems; all of them are in it.
     """
+    from jobyard.cli.sources import name_of, read_source
+    from jobyard.spec.document import Limits
     from jobyard.spec.load import load
 
+    limits = Limits.of(settings)
     overrides = dict(_assignment(text) for text in sets)
     found = []
     for name in files:
         loaded = load(
-            read(name),
+            read_source(name, limits.size),
             now=clock.now(),
             executor=executor,
             overrides=overrides,
-            source=title_of(name),
+            limits=limits,
+            source=name_of(name),
         )
         found.append(loaded.specs)
         for warning in loaded.warnings:

@@ -111,6 +111,7 @@ def make_server(yard: Yard) -> Server:
     from jobyard.api.access import read_tokens
     from jobyard.api.app import make_app
     from jobyard.api.serve import Server
+    from jobyard.spec.document import Limits
 
     settings = yard.settings
     tokens = read_tokens(settings.token_file, settings.token)
@@ -118,6 +119,7 @@ def make_server(yard: Yard) -> Server:
         yard.store,
         yard.logs,
         executors=app.EXECUTORS,
+        limits=Limits.of(settings),
         hosts=(*settings.hosts, settings.host),
         tokens=tokens,
     )

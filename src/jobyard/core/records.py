@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,6 +73,32 @@ class LedgerRecord:
     at: int
     reason: str | None
     message: str | None
+    worker_id: str | None = None
+    """The worker that the job was with when the line was written."""
+
+
+class LedgerPlace(NamedTuple):
+    """A place in the ledger of the whole yard; later events have greater ones.
+
+    ``order`` is a number of the database's own, which alone does not tell events apart.
+    """
+
+    order: int
+    event_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A line of any job's story, for those who follow the whole yard.
+
+    The last three are None when the job was deleted meanwhile.
+    """
+
+    line: LedgerRecord
+    place: LedgerPlace
+    name: str | None
+    namespace: str | None
+    labels: Mapping[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,10 +30,12 @@ from jobyard.spec.kinds import (
 )
 from jobyard.spec.naming import (
     ANNOTATIONS_SIZE,
+    IMAGE_RULE,
     KEY_RULE,
     LABEL_RULE,
     QUALIFIED_RULE,
     WORKER_RULE,
+    is_image,
     is_label,
     is_label_value,
     is_qualified_name,
@@ -52,6 +54,8 @@ LABELS = MapOf(is_qualified_name, KEY_RULE, Text(is_label_value, f"empty, or {QU
 ANNOTATIONS = MapOf(is_qualified_name, KEY_RULE, Text(), ANNOTATIONS_SIZE)
 PRIORITY = Whole(-(2**31), 2**31 - 1)
 LONGEST_KEY = 255
+KEY = Text(str.isprintable, "printable characters", 1, LONGEST_KEY)
+IMAGE = Text(is_image, IMAGE_RULE, 1)
 
 INDEXES = Indexes(least=1, most=INDEX_TEXT_LENGTH)
 
@@ -179,16 +183,14 @@ JOB = Shape(
     Field("namespace", NAME, "Where its name lives; `default` by default."),
     Field("labels", LABELS, "Words to find it by."),
     Field("annotations", ANNOTATIONS, "Notes that nothing here reads."),
-    Field(
-        "image", Text(least=1), "The container image; exactly one of image and image_from_build."
-    ),
+    Field("image", IMAGE, "The container image; exactly one of image and image_from_build."),
     Field("image_from_build", NAME, "The build of this document that makes the image."),
     Field("container", NAME, "What failure rules call its one container; `main` by default."),
     Field("command", ARGUMENTS, "The program and its first arguments; no shell is involved."),
     Field("args", ARGUMENTS, "Further arguments."),
     Field("working_dir", Text(least=1), "The folder it starts in; the worker's own by default."),
     Field("env", Environment(mapping=True), "Environment variables, in order."),
-    Field("volumes", ListOf(VOLUME), "Folders of the program."),
+    Field("volumes", ListOf(VOLUME, unique=("name", "mount_path")), "Folders of the program."),
     Field("scratch_volumes", ListOf(Text(least=1)), "Mount paths that become scratch folders."),
     Field("secrets", ListOf(SECRET), "Secrets; used by the container executor."),
     Field("service_account_name", NAME, "Used on a cluster."),
@@ -215,7 +217,7 @@ JOB = Shape(
     Field("scheduled_at", Moment(), "Not before this time, at most a year ahead."),
     Field("priority", PRIORITY, "Higher first; 0 by default."),
     Field("depends_on", ListOf(DependsOn()), "Jobs that must have ended first."),
-    Field("idempotency_key", Text(least=1, most=LONGEST_KEY), "The same key makes one job."),
+    Field("idempotency_key", KEY, "The same key makes one job."),
     Field("worker_id", Text(is_worker_pattern, WORKER_RULE), "Run on this worker only."),
     Field("worker_selector", LABELS, "Run on workers with these labels only."),
     Field("executor", Text(least=1), "What runs it: process, container, fake."),
@@ -243,6 +245,8 @@ BUILD = Shape(
 APPLICATION = Shape(
     "an application document",
     Field("jobs", ListOf(Anything()), "Jobs, in order."),
-    Field("builds", ListOf(BUILD), "Images to build before the jobs that use them."),
+    Field(
+        "builds", ListOf(BUILD, unique=("name",)), "Images to build before the jobs that use them."
+    ),
     Field("services", Unread(), "Kept; nothing here runs them yet."),
 )

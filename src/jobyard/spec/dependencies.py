@@ -32,6 +32,17 @@ def check_dependencies(cases: Sequence[Case]) -> None:
         case.at("depends_on").problem("waits for itself in a circle", value=awaited)
 
 
+def check_names(cases: Sequence[Case]) -> None:
+    """Report names that stand for two jobs of one document, where each is to mean one job."""
+    seen: set[_Name] = set()
+    for case in cases:
+        name = case.spec.namespace, case.spec.name
+        if name in seen and case.sound("name", "namespace"):
+            message = "stands in the document already, and a job is applied by its name"
+            case.at("name").problem(message, code="Duplicate", value=name[1])
+        seen.add(name)
+
+
 def _check_names(case: Case, names: Counter[_Name]) -> None:
     space = case.spec.namespace
     for at, dependency in enumerate(case.spec.depends_on):

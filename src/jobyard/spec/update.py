@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jobyard.spec.application import JOB
 from jobyard.spec.build import frozen
 from jobyard.spec.encode import decode, encode
-from jobyard.spec.report import BROKEN, Place, Report, kind_of
+from jobyard.spec.report import BROKEN, Place, Places, Report, kind_of
 from jobyard.spec.validate import Case, check
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def _tandem(old: JobSpec, new: JobSpec, root: Place) -> None:
 def _checked(old: JobSpec, new: JobSpec, root: Place, *, now: datetime) -> JobSpec:
     if new == old and not root.report.problems:
         return old
-    where = {target: root.at(*steps) for target, steps in JOB.where.items()}
+    where = Places(root, JOB.where)
     # A schedule was in time when it was given, and is no longer asked about.
     timeless = replace(new, scheduled_at=None)
     check(Case(timeless, where, now))

@@ -262,6 +262,16 @@ def _lingering_outlives_the_job(case: Case) -> None:
         case.at("completed_timeout").warning(message, value=timeout, legal=f"at most {ttl:g}")
 
 
+def _first_delay_within_the_longest(case: Case) -> None:
+    backoff = case.policy.backoff
+    if backoff.base > backoff.cap:
+        case.at("backoff", "base").warning(
+            "longer than `cap`, which bounds it",
+            value=backoff.base,
+            legal=f"at most {backoff.cap:g}",
+        )
+
+
 def _first_word_of_the_command(case: Case) -> None:
     command = case.spec.program.command
     if command and not command[0]:
@@ -281,5 +291,6 @@ RULES = (
     _requests_within_limits,
     _scheduled_within_a_year,
     _lingering_outlives_the_job,
+    _first_delay_within_the_longest,
     _first_word_of_the_command,
 )

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
 
     from jobyard.core.job import JobSpec
-    from jobyard.core.records import Attempt, Crew, Job, LedgerRecord, Story, WorkerRecord
+    from jobyard.core.records import (
+        Attempt,
+        Change,
+        Crew,
+        Job,
+        LedgerPlace,
+        LedgerRecord,
+        Story,
+        WorkerRecord,
+    )
     from jobyard.core.state import Request
     from jobyard.core.states import AttemptStatus, JobStatus
 
@@ -314,6 +323,27 @@ class Store(Protocol):
     ) -> list[Attempt]:
         """List what a live worker holds now, oldest first, ids above ``after``."""
 
+    async def latest_attempts(
+        self,
+        job_id: int,
+        *,
+        before: int | None = None,
+        limit: int = 1000,
+        index: int | None = None,
+    ) -> list[Attempt]:
+        """List a job's attempts, newest first, ids below ``before``."""
+
+    async def events_since(self, after: LedgerPlace, limit: int = 1000) -> list[Change]:
+        """List the events of all jobs behind a place, in an order that never changes.
+
+        No event ever appears before one that was already given, whichever transaction of several
+        at the same time commits first. What a transaction under way could still overtake is held
+        back until that is over.
+        """
+
+    async def last_place(self) -> LedgerPlace:
+        """Tell the place from which on events are still to come."""
+
     async def ask(self, job_id: int, request: Request) -> Job:
         """Stop or cancel a job. Idempotent; a terminal job stays as it is."""
 
@@ -493,6 +523,28 @@ class Chunk:
     at: int
     runs: tuple[tuple[int, int, int], ...]
     data: bytes
+    order: int = field(default=0, compare=False)
+    """The store's number for the place of a stored chunk among those of its job."""
+
+    @property
+    def end(self) -> LogPlace:
+        """The place behind its last byte."""
+        return LogPlace(self.order, self.attempt_id, self.offset + len(self.data))
+
+
+class LogPlace(NamedTuple):
+    """A place in a job's output; what was kept later has a greater one.
+
+    All bytes of lower places, and of the attempt all below ``offset``, lie before it.
+    """
+
+    order: int
+    attempt_id: int
+    offset: int
+
+
+BEGINNING = LogPlace(0, 0, 0)
+"""The place before all output."""
 
 
 class LogStore(Protocol):
@@ -509,6 +561,28 @@ class LogStore(Protocol):
 
     async def read(self, attempt_id: int, *, offset: int = 0, limit: int = 64) -> list[Chunk]:
         """Read an attempt's chunks that reach beyond ``offset``, in order."""
+
+    async def read_back(
+        self, attempt_id: int, *, before: int | None = None, limit: int = 64
+    ) -> list[Chunk]:
+        """Read an attempt's chunks that begin below ``before``, last ones first."""
+
+    async def follow(
+        self, job_id: int, after: LogPlace, *, limit: int = 64, over: bool = False
+    ) -> list[Chunk]:
+        """Read a job's chunks that reach beyond a place, in an order that never changes.
+
+        No chunk ever appears before one that was already given. What a transaction under way
+        could still overtake is held back, unless the job is ``over``: then nothing is to come.
+        """
+
+    async def follow_back(
+        self, job_id: int, *, before: LogPlace | None = None, limit: int = 64
+    ) -> list[Chunk]:
+        """Read a job's chunks that begin before a place, as ``follow`` orders them, last first."""
+
+    def listen(self, heard: Callable[[frozenset[int]], None]) -> None:
+        """Have ``heard`` called with the jobs of which this process just kept output."""
 
     async def delete(self, job_ids: Sequence[int]) -> None:
         """Remove all output of these jobs."""

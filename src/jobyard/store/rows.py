@@ -7,7 +7,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobyard.core.indexes import IndexSet
-from jobyard.core.records import Attempt, DependencyRecord, Job, LedgerRecord, WorkerRecord
+from jobyard.core.records import (
+    Attempt,
+    Change,
+    DependencyRecord,
+    Job,
+    LedgerPlace,
+    LedgerRecord,
+    WorkerRecord,
+)
 from jobyard.core.state import Ended, JobState, Request, Tries
 from jobyard.core.states import AttemptStatus, Event, JobStatus, StopReason
 from jobyard.spec.encode import policy_from_json
@@ -181,6 +189,22 @@ def ledger_of(row: Row) -> LedgerRecord:
     values = list(row)
     values[2], values[3] = Event(values[2]), JobStatus(values[3])
     return LedgerRecord(*values)
+
+
+LEDGER_WIDTH = 8
+"""How many columns of `ledger_since` make a LedgerRecord."""
+
+
+def change_of(row: Row) -> Change:
+    """Read a row of `ledger_since`."""
+    order, name, namespace, labels = row[LEDGER_WIDTH:]
+    return Change(
+        ledger_of(row[:LEDGER_WIDTH]),
+        LedgerPlace(order, row[0]),
+        name,
+        namespace,
+        json.loads(labels) if labels is not None else None,
+    )
 
 
 def worker_of(row: Row) -> WorkerRecord:

@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
 
     from jobyard.core.job import JobSpec
-    from jobyard.core.records import Attempt, Crew, Job, LedgerRecord, Story, WorkerRecord
+    from jobyard.core.records import (
+        Attempt,
+        Change,
+        Crew,
+        Job,
+        LedgerPlace,
+        LedgerRecord,
+        Story,
+        WorkerRecord,
+    )
     from jobyard.core.state import Request
     from jobyard.store.base import (
         Applied,
@@ -128,6 +137,29 @@ class SqlStore:
     ) -> list[Attempt]:
         """List what a live worker holds now, oldest first."""
         return await self._driver.read(partial(explain.attempts_of_worker, worker_id, after, limit))
+
+    async def latest_attempts(
+        self,
+        job_id: int,
+        *,
+        before: int | None = None,
+        limit: int = 1000,
+        index: int | None = None,
+    ) -> list[Attempt]:
+        """List a job's attempts, newest first."""
+        step = partial(read.latest_attempts, job_id, before, limit, index)
+        return await self._driver.read(step)
+
+    async def events_since(self, after: LedgerPlace, limit: int = 1000) -> list[Change]:
+        """List the events of all jobs behind a place."""
+        # Two reads, for the second has to see what was committed before the first answered.
+        horizon = await self._driver.read(read.ledger_horizon)
+        return await self._driver.read(partial(read.ledger_since, after, horizon, limit))
+
+    async def last_place(self) -> LedgerPlace:
+        """Tell the place from which on events are still to come."""
+        horizon = await self._driver.read(read.ledger_horizon)
+        return await self._driver.read(partial(read.ledger_end, horizon))
 
     async def ask(self, job_id: int, request: Request) -> Job:
         """Stop or cancel a job."""

@@ -131,8 +131,8 @@ def event_object(event: LedgerRecord) -> dict[str, Any]:
         "status": event.status,
         "at": at,
         "created_at": at,
-        "node_id": None,
-        "worker_id": None,
+        "node_id": event.worker_id,
+        "worker_id": event.worker_id,
         "reason": event.reason,
         "message": event.message,
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jobyard import clock
 from jobyard.core.waiting import FOR_A_WORKER, waiting_reason
 from jobyard.errors import InvalidQueryParam
+from jobyard.spec.document import DEFAULT_LIMITS, Limits
 from jobyard.wire.jobs import job_object
 
 if TYPE_CHECKING:
@@ -30,12 +31,17 @@ class Counter:
         logs: LogStore,
         *,
         executors: Collection[str],
+        limits: Limits = DEFAULT_LIMITS,
         trigger: str = "api",
     ) -> None:
-        """Serve ``store``; ``executors`` may be asked for, ``trigger`` says who asks."""
+        """Serve ``store``.
+
+        ``executors`` may be asked for, ``limits`` bound documents, ``trigger`` says who asks.
+        """
         self.store = store
         self._logs = logs
         self._executors = executors
+        self.limits = limits
         self._trigger = trigger
 
     async def _told(self, jobs: Sequence[Job]) -> list[Object]:

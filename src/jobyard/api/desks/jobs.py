@@ -106,9 +106,13 @@ class JobDesk(Counter):
     def _read(
         self, document: bytes, syntax: Syntax, executor: str | None
     ) -> tuple[Sequence[JobSpec], bool]:
-        documents = read(document, syntax=syntax)
+        documents = read(document, syntax=syntax, limits=self.limits)
         loaded = load_documents(
-            documents, now=clock.now(), executor=executor, available=self._executors
+            documents,
+            now=clock.now(),
+            executor=executor,
+            available=self._executors,
+            limits=self.limits,
         )
         return loaded.specs, len(documents) == 1 and _is_one_job(documents[0].value)
 

@@ -146,12 +146,13 @@ def alter_spec(entry: Entry, old: JobSpec, new: JobSpec, now: int) -> Transactio
     pin = entry.placement.worker_pin
     # A pin that is not the spec's own belongs to whoever submitted it for itself.
     entry.placement = placement(new, None if pin == old.worker_id else pin)
-    relabeled = new.labels != old.labels
-    if relabeled:
+    relabelled = new.labels != old.labels
+    if relabelled:
+        # What is to go is told by the spec's row, so this comes before its change.
         yield Query("delete_labels", ([job.id],))
     yield Query("update_spec", (job.id, json.dumps(dict(new.labels)), *entry.placement[1:],
                                 policy_json(new.policy), encode_json(new)))  # fmt: skip
-    if relabeled:
+    if relabelled:
         yield from insert_labels([(job.id, new)])
     if job.terminal:
         yield Query("touch_finished", (job.id, entry.job.expires_at, now))

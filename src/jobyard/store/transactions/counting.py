@@ -25,19 +25,26 @@ LEASES_LOST = "leases_lost"
 class Tally(Counter[tuple[str, str]]):
     """Changes of counters by kind and label."""
 
-    def move(self, was: JobStatus | None, now: JobStatus | None) -> None:
-        """Count a job in another status; None is a job that is not there."""
-        if was is not now:
-            if was is not None:
-                self[JOBS, str(was)] -= 1
-            if now is not None:
-                self[JOBS, str(now)] += 1
+    def move(self, was: JobStatus | None, now: JobStatus | None, jobs: int = 1) -> None:
+        """Count jobs in another status; None is where a job is that is not there."""
+        if was is not None:
+            self[JOBS, str(was)] -= jobs
+        if now is not None:
+            self[JOBS, str(now)] += jobs
+
+    def query(self) -> Query | None:
+        """Ask to add what was counted, None if that is nothing.
+
+        It comes last: nothing is locked after it, so nobody waits in a ring.
+        """
+        rows = sorted((kind, label, n) for (kind, label), n in self.items() if n)
+        return Query("add_counts", (), rows) if rows else None
 
     def write(self) -> Transaction[None]:
-        """Add what was counted; nothing is locked after this, so nobody waits in a ring."""
-        rows = sorted((kind, label, n) for (kind, label), n in self.items() if n)
-        if rows:
-            yield Query("add_counts", (), rows)
+        """Add what was counted."""
+        query = self.query()
+        if query is not None:
+            yield query
 
 
 def read(kinds: Iterable[str]) -> Transaction[dict[tuple[str, str], int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -95,12 +96,13 @@ class Book:
         placed = {row[0]: row for row in placements}
         for row in rows:
             place = placed[row[0]]
+            state = state_of(row, place[1])
             self.entries[row[0]] = Entry(
-                state_of(row, place[1]),
+                state,
                 placement_of(place[2:]),
                 wake_at=row[STATE_WIDTH],
                 woken_at=row[STATE_WIDTH],
-                was=JobStatus(row[1]),
+                was=state.status,
             )
 
 
@@ -247,22 +249,25 @@ def write(book: Book, now: int) -> Transaction[Written]:
     if attempts:
         yield Query("insert_attempts", (), attempts)
         written.claimable = True
-    yield from write_events(changed)
     ended = [(entry.job.id, str(entry.job.status)) for entry in changed if entry.job.terminal]
     if ended:
         resolved = yield Query("resolve_dependencies", (), ended)
         written.dependents = bool(resolved)
     count_written(changed, book.tally)
-    yield from book.tally.write()
+    yield from write_events(changed, book.tally)
     return written
 
 
 def count_written(entries: Iterable[Entry], tally: Tally) -> None:
     """Count the statuses and the waiting attempts of jobs as they were written."""
+    moves: Counter[tuple[JobStatus | None, JobStatus]] = Counter()
     for entry in entries:
-        tally.move(entry.was, entry.job.status)
+        if entry.was is not entry.job.status:
+            moves[entry.was, entry.job.status] += 1
         if waiting := len(entry.create) - entry.withdrawn:
             tally[WAITING, entry.placement.executor] += waiting
+    for (was, now), jobs in moves.items():
+        tally.move(was, now, jobs)
 
 
 def waiting_rows(entry: Entry, now: int) -> list[tuple[Any, ...]]:
@@ -293,15 +298,20 @@ def attempt_rows(
     ]
 
 
-def write_events(entries: Sequence[Entry]) -> Transaction[None]:
-    """Write ledger lines, each with its own time."""
+def write_events(entries: Sequence[Entry], tally: Tally) -> Transaction[None]:
+    """Write ledger lines, each with its own time, and what was counted."""
     lines = [
-        (entry.job.id, str(line.event), str(line.status), line.at, line.reason, line.message)
+        (
+            entry.job.id, str(line.event), str(line.status), line.at, line.reason, line.message,
+            entry.job.worker_id,
+        )
         for entry in entries
         for line in entry.events
-    ]
+    ]  # fmt: skip
     if lines:
-        yield Query("insert_events", (), lines)
+        yield Query("insert_events", (), lines, tally.query())
+    else:
+        yield from tally.write()
 
 
 def fits(placement: Placement, worker_id: str, labels: dict[str, str]) -> bool:

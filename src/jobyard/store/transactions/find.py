@@ -29,6 +29,8 @@ PROBE = 200
 """Ids by which the first look tells a rare filter from a common one."""
 BATCH = 2000
 """Ids of a look that goes on; a transaction of so many lookups is still short."""
+DISORDER = 1000
+"""Ids by which jobs that are submitted at the same time may be out of the order of their times."""
 _LAST_LETTER = "\U0010ffff"
 
 
@@ -81,8 +83,8 @@ def find(query: JobQuery, below: int, size: int) -> Transaction[tuple[list[int],
     if few is not None:
         return (yield from matching(query, [job_id for job_id in few if job_id < below])), None
     job_ids = yield from _sparsest(streams or [ALL], below, size)
-    position = job_ids[-1] if len(job_ids) == size else None
-    return (yield from matching(query, job_ids)), position
+    more = len(job_ids) == size and job_ids[-1] > (yield from _oldest(query))
+    return (yield from matching(query, job_ids)), job_ids[-1] if more else None
 
 
 def find_over(query: JobQuery, after: End, size: int) -> Transaction[tuple[list[int], End | None]]:
@@ -170,16 +172,23 @@ def _ends(query: JobQuery, after: End, size: int) -> Query:
 
 
 def _few(query: JobQuery, size: int) -> Transaction[list[int] | None]:
-    """Find all that pass a filter by time, if these are few."""
-    if query.created_after is not None:
-        rows = yield Query("ids_created_after", (query.created_after, size))
-        if len(rows) < size:
-            return [row[0] for row in rows]
+    """Find all that ended before the time asked for, if these are few."""
     if query.finished_before is not None:
         rows = yield _ends(query, End(), size)
         if len(rows) < size:
             return [row[0] for row in rows]
     return None
+
+
+def _oldest(query: JobQuery) -> Transaction[int]:
+    """Tell below which id no job can have been created after the time asked for."""
+    if query.created_after is None:
+        return 0
+    [(oldest,)] = yield Query("created_after", (query.created_after,))
+    if oldest is None:
+        newest = yield ALL.below(LARGEST_ID, 1)
+        oldest = newest[0][0] if newest else 0
+    return int(oldest) - DISORDER
 
 
 def _sparsest(streams: Sequence[Stream], below: int, size: int) -> Transaction[list[int]]:

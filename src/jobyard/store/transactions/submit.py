@@ -19,9 +19,9 @@ from jobyard.errors import (
     JobyardError,
     Problem,
 )
-from jobyard.spec.encode import canonical_hash, encode_json, policy_json
+from jobyard.spec.encode import canonical, canonical_hash, encode, policy_json
 from jobyard.store.query import Query, Transaction
-from jobyard.store.rows import job_of, placement, spec_of, state_row
+from jobyard.store.rows import job_of, placement, state_row
 from jobyard.store.transactions.counting import Tally
 from jobyard.store.transactions.deciding import (
     Entry,
@@ -56,7 +56,7 @@ class _New:
 
     submission: Submission
     spec: JobSpec
-    text: str
+    written: dict[str, Any]
     entry: Entry
 
 
@@ -81,9 +81,10 @@ def submit(submissions: Sequence[Submission]) -> Transaction[tuple[list[list[Job
     yield from _insert(made, keys, now)
     edges = _edges(submissions, made, keys)
     resolved = bool(edges) and (yield from _tie(edges, made))
+    entries = [new.entry for new in made]
     tally = Tally()
-    count_written((new.entry for new in made), tally)
-    yield from tally.write()
+    count_written(entries, tally)
+    yield from write_events(entries, tally)
     answers = yield from _answers(submissions, made, keys, now)
     return answers, resolved or any(new.entry.create for new in made)
 
@@ -128,7 +129,7 @@ def _make(fresh: Sequence[tuple[Submission, JobSpec]], now: int) -> Transaction[
     runs = yield Query("take_ids", (len(fresh),))
     job_ids = [first + at for first, length in runs for at in range(length)]
     return [
-        _New(submission, spec, encode_json(spec), _entry(submission, spec, job_id, now))
+        _New(submission, spec, encode(spec), _entry(submission, spec, job_id, now))
         for (submission, spec), job_id in zip(fresh, job_ids, strict=True)
     ]
 
@@ -153,7 +154,7 @@ def _insert(made: Sequence[_New], keys: _Keys, now: int) -> Transaction[None]:
         return
     entries = [new.entry for new in made]
     yield Query("insert_jobs", (), [state_row(e.job, e.wake_at, now) for e in entries])
-    yield Query("insert_specs", (now,), [_spec_row(new) for new in made])
+    yield Query("insert_specs", (), [_spec_row(new) for new in made])
     yield from insert_labels((new.entry.job.id, new.spec) for new in made)
     named = [
         (new.spec.idempotency_key, keys.hashes[new.spec.idempotency_key], new.entry.job.id, now)
@@ -165,7 +166,6 @@ def _insert(made: Sequence[_New], keys: _Keys, now: int) -> Transaction[None]:
     attempts = [row for entry in entries for row in waiting_rows(entry, now)]
     if attempts:
         yield Query("insert_attempts", (), attempts)
-    yield from write_events(entries)
 
 
 def insert_labels(specs: Iterable[tuple[int, JobSpec]]) -> Transaction[None]:
@@ -181,7 +181,7 @@ def _spec_row(new: _New) -> tuple[Any, ...]:
         new.entry.job.id, spec.namespace, spec.name, json.dumps(dict(spec.labels)),
         where.executor, where.priority, where.cpu, where.memory, where.worker_pin,
         where.worker_selector, new.submission.trigger, new.submission.retried_from,
-        policy_json(spec.policy), new.text,
+        policy_json(spec.policy), canonical(new.written),
     )  # fmt: skip
 
 
@@ -237,7 +237,7 @@ def _no_such_job(job_id: int, made: Sequence[_New]) -> JobyardError:
         for at, edge in enumerate(new.spec.depends_on):
             if edge.job == job_id:
                 message = f"`{new.spec.name}` depends on job {job_id}, and no job has this id"
-                path, legal = f"depends_on[{at}].job", "the id of a job that is there, or a name"
+                path, legal = f"depends_on[{at}]", "the id of a job that is there, or a name"
                 return InvalidDocument([Problem(path, message, "NotFound", None, job_id, legal)])
     return _gone(job_id)
 
@@ -287,5 +287,5 @@ def _record(new: _New, now: int) -> Job:
         None,
         submission.retried_from,
         now,
-        spec_of(new.text),
+        new.written,
     )

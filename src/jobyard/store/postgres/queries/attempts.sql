@@ -45,11 +45,10 @@ WHERE job_id = $1
     AND status = 'SCHEDULED';
 
 -- name: failed_indexes :rows
--- Indexes of a job of which an attempt failed or was lost. Reads all of the job's attempts.
+-- Indexes of an Indexed job of which an attempt failed or was lost. Reads all of its attempts.
 SELECT DISTINCT idx
 FROM attempts
 WHERE job_id = $1
-    AND idx IS NOT NULL
     AND status IN ('FAILED', 'LOST');
 
 -- name: claim_attempts :rows
@@ -212,6 +211,29 @@ WHERE job_id = $1
     AND id > $2
     AND idx = $4
 ORDER BY id
+LIMIT $3;
+
+-- name: latest_attempts :rows
+-- A job's attempts, newest first, ids below $2.
+SELECT
+    id, job_id, idx, number, status, reason, exit_code, signal, restarts, worker_id, cpu_seconds,
+    peak_memory_bytes, progress_done, progress_total, result, queued_at, started_at, finished_at
+FROM attempts
+WHERE job_id = $1
+    AND id < $2
+ORDER BY id DESC
+LIMIT $3;
+
+-- name: latest_attempts_of_index :rows
+-- The attempts of one index of a job, newest first, ids below $2.
+SELECT
+    id, job_id, idx, number, status, reason, exit_code, signal, restarts, worker_id, cpu_seconds,
+    peak_memory_bytes, progress_done, progress_total, result, queued_at, started_at, finished_at
+FROM attempts
+WHERE job_id = $1
+    AND id < $2
+    AND idx = $4
+ORDER BY id DESC
 LIMIT $3;
 
 -- name: save_checkpoint :none

@@ -45,9 +45,10 @@ INSERT INTO jobs (
     id, status, outcome, outcome_at, reason, message, request, waiting_on, dependency_failed,
     active, terminating, succeeded, failed, restarts, completed_indexes, failed_indexes,
     live_indexes, leaving_indexes, held, overall, tries, worker_id, retry_at, scheduled_at,
-    admitted_at, queued_at, started_at, finished_at, expires_at, created_at, decide_at, updated_at)
-SELECT *
-FROM unnest($1::job_row[]);
+    admitted_at, queued_at, started_at, finished_at, expires_at, created_at, decide_at, updated_at,
+    listed_status, listed_worker)
+SELECT r.*, CASE r.status WHEN 'QUEUED' THEN 'SCHEDULED' ELSE r.status END, r.worker_id
+FROM unnest($1::job_row[]) AS r;
 
 -- name: update_jobs :many
 -- The caller holds the rows. A terminal job is never written again.
@@ -62,7 +63,9 @@ SET
     overall = n.overall, tries = n.tries, worker_id = n.worker_id, retry_at = n.retry_at,
     scheduled_at = n.scheduled_at, admitted_at = n.admitted_at, queued_at = n.queued_at,
     started_at = n.started_at, finished_at = n.finished_at, expires_at = n.expires_at,
-    created_at = n.created_at, decide_at = n.decide_at, updated_at = n.updated_at
+    created_at = n.created_at, decide_at = n.decide_at, updated_at = n.updated_at,
+    listed_status = CASE n.status WHEN 'QUEUED' THEN 'SCHEDULED' ELSE n.status END,
+    listed_worker = CASE n.status WHEN 'QUEUED' THEN j.listed_worker ELSE n.worker_id END
 FROM unnest($1::job_row[]) AS n
 WHERE j.id = n.id
     AND j.status NOT IN ('COMPLETED', 'FAILED', 'STOPPED', 'CANCELED');
@@ -70,9 +73,9 @@ WHERE j.id = n.id
 -- name: insert_specs :many
 INSERT INTO job_specs (
     job_id, namespace, name, labels, executor, priority, request_cpu, request_memory, worker_pin,
-    worker_selector, "trigger", retried_from, policy, spec, created_at)
-SELECT r.*, $1
-FROM unnest($2::spec_row[]) AS r;
+    worker_selector, "trigger", retried_from, policy, spec)
+SELECT *
+FROM unnest($1::spec_row[]);
 
 -- name: insert_labels :many
 INSERT INTO job_labels (key, value, job_id)
@@ -97,11 +100,10 @@ SET
 WHERE job_id = $1;
 
 -- name: touch_finished :none
--- A finished job's time to live changed: it goes at $2, or never.
+-- The time to live of a finished job that the caller holds changed: it goes at $2, or never.
 UPDATE jobs
 SET expires_at = $2, updated_at = $3
-WHERE id = $1
-    AND finished_at IS NOT NULL;
+WHERE id = $1;
 
 -- name: specs_of :rows
 SELECT job_id, name, namespace, spec
@@ -152,13 +154,13 @@ FROM jobs
 WHERE decide_at IS NOT NULL;
 
 -- name: insert_events :many
-INSERT INTO job_events (job_id, event, status, at, reason, message)
+INSERT INTO job_events (job_id, event, status, at, reason, message, worker_id)
 SELECT *
-FROM unnest($1::event_row[]);
+FROM unnest($1::ledger_row[]);
 
 -- name: list_events :rows
 -- A job's ledger, oldest first, ids above $2.
-SELECT id, job_id, event, status, at, reason, message
+SELECT id, job_id, event, status, at, reason, message, worker_id
 FROM job_events
 WHERE job_id = $1
     AND id > $2

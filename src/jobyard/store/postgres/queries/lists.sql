@@ -12,16 +12,39 @@ ORDER BY id DESC
 LIMIT $2;
 
 -- name: ids_by_status :rows
--- Of jobs in one of these statuses; each has its part of an index.
-SELECT found.id
-FROM unnest($3::text[]) AS wanted (status)
-CROSS JOIN LATERAL (
-    SELECT j.id FROM jobs AS j
-    WHERE j.status >= wanted.status
-        AND (j.status, j.id) < (wanted.status, $1)
-    ORDER BY j.status DESC, j.id DESC
-    LIMIT $2) AS found
-ORDER BY found.id DESC
+-- Of jobs in one of these statuses; each has its part of an index. A job that is QUEUED is listed
+-- as SCHEDULED: who asks for QUEUED alone gets it from what workers hold.
+WITH RECURSIVE claimed (job_id) AS (
+    SELECT max(job_id) FROM attempts
+    WHERE status IN ('QUEUED', 'RUNNING')
+        AND job_id < $1
+    UNION ALL
+    SELECT (
+        SELECT max(a.job_id) FROM attempts AS a
+        WHERE a.status IN ('QUEUED', 'RUNNING')
+            AND a.job_id < claimed.job_id)
+    FROM claimed
+    WHERE claimed.job_id IS NOT NULL
+)
+SELECT id FROM (
+    SELECT found.id
+    FROM unnest($3::text[]) AS wanted (status)
+    CROSS JOIN LATERAL (
+        SELECT j.id FROM jobs AS j
+        WHERE j.listed_status >= wanted.status
+            AND (j.listed_status, j.id) < (wanted.status, $1)
+            AND j.status = ANY ($3)
+        ORDER BY j.listed_status DESC, j.id DESC
+        LIMIT $2) AS found
+    UNION ALL
+    SELECT j.id
+    FROM claimed
+    JOIN jobs AS j ON j.id = claimed.job_id
+    WHERE j.status = 'QUEUED'
+        AND 'QUEUED' = ANY ($3)
+        AND NOT 'SCHEDULED' = ANY ($3)
+) AS found
+ORDER BY id DESC
 LIMIT $2;
 
 -- name: ids_by_name :rows
@@ -33,19 +56,57 @@ ORDER BY name DESC, job_id DESC
 LIMIT $2;
 
 -- name: ids_by_namespace :rows
-SELECT job_id
-FROM job_specs
-WHERE namespace >= $3
-    AND (namespace, job_id) < ($3, $1)
-ORDER BY namespace DESC, job_id DESC
+-- A range of the index for each trigger that there is.
+WITH RECURSIVE cause (word) AS (
+    SELECT min("trigger") FROM job_specs
+    UNION ALL
+    SELECT (SELECT min(s."trigger") FROM job_specs AS s WHERE s."trigger" > cause.word)
+    FROM cause
+    WHERE cause.word IS NOT NULL
+)
+SELECT found.job_id
+FROM cause
+CROSS JOIN LATERAL (
+    SELECT s.job_id FROM job_specs AS s
+    WHERE (s."trigger", s.namespace) >= (cause.word, $3)
+        AND (s."trigger", s.namespace, s.job_id) < (cause.word, $3, $1)
+    ORDER BY s."trigger" DESC, s.namespace DESC, s.job_id DESC
+    LIMIT $2) AS found
+ORDER BY found.job_id DESC
 LIMIT $2;
 
 -- name: ids_by_trigger :rows
-SELECT job_id
-FROM job_specs
-WHERE "trigger" >= $3
-    AND ("trigger", job_id) < ($3, $1)
-ORDER BY "trigger" DESC, job_id DESC
+-- One look for each namespace; a page can only come from the $2 of them that have the newest jobs.
+WITH RECURSIVE place (namespace) AS (
+    SELECT min(namespace) FROM job_specs
+    WHERE "trigger" = $3
+    UNION ALL
+    SELECT (
+        SELECT min(s.namespace) FROM job_specs AS s
+        WHERE s."trigger" = $3
+            AND s.namespace > place.namespace)
+    FROM place
+    WHERE place.namespace IS NOT NULL
+),
+newest (namespace, job_id) AS (
+    SELECT place.namespace, (
+        SELECT s.job_id FROM job_specs AS s
+        WHERE (s."trigger", s.namespace) >= ($3, place.namespace)
+            AND (s."trigger", s.namespace, s.job_id) < ($3, place.namespace, $1)
+        ORDER BY s."trigger" DESC, s.namespace DESC, s.job_id DESC LIMIT 1)
+    FROM place
+    ORDER BY 2 DESC NULLS LAST
+    LIMIT $2
+)
+SELECT found.job_id
+FROM newest
+CROSS JOIN LATERAL (
+    SELECT s.job_id FROM job_specs AS s
+    WHERE (s."trigger", s.namespace) >= ($3, newest.namespace)
+        AND (s."trigger", s.namespace, s.job_id) < ($3, newest.namespace, $1)
+    ORDER BY s."trigger" DESC, s.namespace DESC, s.job_id DESC
+    LIMIT $2) AS found
+ORDER BY found.job_id DESC
 LIMIT $2;
 
 -- name: ids_by_workflow :rows
@@ -73,57 +134,104 @@ ORDER BY key DESC, value DESC, job_id DESC
 LIMIT $2;
 
 -- name: ids_by_worker :rows
-SELECT id
-FROM jobs
-WHERE worker_id COLLATE "C" >= $3
-    AND (worker_id COLLATE "C", id) < ($3, $1)
-ORDER BY worker_id COLLATE "C" DESC, id DESC
+-- Those that are QUEUED come from what workers hold.
+WITH RECURSIVE claimed (job_id) AS (
+    SELECT max(job_id) FROM attempts
+    WHERE status IN ('QUEUED', 'RUNNING')
+        AND job_id < $1
+    UNION ALL
+    SELECT (
+        SELECT max(a.job_id) FROM attempts AS a
+        WHERE a.status IN ('QUEUED', 'RUNNING')
+            AND a.job_id < claimed.job_id)
+    FROM claimed
+    WHERE claimed.job_id IS NOT NULL
+)
+SELECT id FROM (
+    (SELECT j.id FROM jobs AS j
+     WHERE j.listed_worker COLLATE "C" >= $3
+         AND (j.listed_worker COLLATE "C", j.id) < ($3, $1)
+         AND j.worker_id = $3
+     ORDER BY j.listed_worker COLLATE "C" DESC, j.id DESC
+     LIMIT $2)
+    UNION
+    SELECT j.id
+    FROM claimed
+    JOIN jobs AS j ON j.id = claimed.job_id
+    WHERE j.status = 'QUEUED'
+        AND j.worker_id = $3
+) AS found
+ORDER BY id DESC
 LIMIT $2;
 
 -- name: ids_by_workers :rows
 -- Of workers whose id is from $3 up to, not with, $4. One look for each such worker; a page can
--- only come from the $2 of them that have the newest jobs.
-WITH RECURSIVE worker (id) AS (
-    (SELECT worker_id FROM jobs
-     WHERE worker_id COLLATE "C" >= $3
-         AND worker_id COLLATE "C" < $4
-     ORDER BY worker_id COLLATE "C" LIMIT 1)
+-- only come from the $2 of them that have the newest jobs, and from what workers hold.
+WITH RECURSIVE claimed (job_id) AS (
+    SELECT max(job_id) FROM attempts
+    WHERE status IN ('QUEUED', 'RUNNING')
+        AND job_id < $1
     UNION ALL
     SELECT (
-        SELECT j.worker_id FROM jobs AS j
-        WHERE j.worker_id COLLATE "C" > worker.id
-            AND j.worker_id COLLATE "C" < $4
-        ORDER BY j.worker_id COLLATE "C" LIMIT 1)
+        SELECT max(a.job_id) FROM attempts AS a
+        WHERE a.status IN ('QUEUED', 'RUNNING')
+            AND a.job_id < claimed.job_id)
+    FROM claimed
+    WHERE claimed.job_id IS NOT NULL
+),
+worker (id) AS (
+    SELECT min(listed_worker COLLATE "C") FROM jobs
+    WHERE listed_worker COLLATE "C" >= $3
+        AND listed_worker COLLATE "C" < $4
+    UNION ALL
+    SELECT (
+        SELECT min(j.listed_worker COLLATE "C") FROM jobs AS j
+        WHERE j.listed_worker COLLATE "C" > worker.id
+            AND j.listed_worker COLLATE "C" < $4)
     FROM worker
     WHERE worker.id IS NOT NULL
 ),
 newest (worker_id, id) AS (
     SELECT worker.id, (
         SELECT j.id FROM jobs AS j
-        WHERE j.worker_id COLLATE "C" >= worker.id
-            AND (j.worker_id COLLATE "C", j.id) < (worker.id, $1)
-        ORDER BY j.worker_id COLLATE "C" DESC, j.id DESC LIMIT 1)
+        WHERE j.listed_worker COLLATE "C" >= worker.id
+            AND (j.listed_worker COLLATE "C", j.id) < (worker.id, $1)
+        ORDER BY j.listed_worker COLLATE "C" DESC, j.id DESC LIMIT 1)
     FROM worker
     ORDER BY 2 DESC NULLS LAST
     LIMIT $2
 )
-SELECT found.id
-FROM newest
-CROSS JOIN LATERAL (
-    SELECT j.id FROM jobs AS j
-    WHERE j.worker_id COLLATE "C" >= newest.worker_id
-        AND (j.worker_id COLLATE "C", j.id) < (newest.worker_id, $1)
-    ORDER BY j.worker_id COLLATE "C" DESC, j.id DESC
-    LIMIT $2) AS found
-ORDER BY found.id DESC
+SELECT id FROM (
+    SELECT found.id
+    FROM newest
+    CROSS JOIN LATERAL (
+        SELECT j.id FROM jobs AS j
+        WHERE j.listed_worker COLLATE "C" >= newest.worker_id
+            AND (j.listed_worker COLLATE "C", j.id) < (newest.worker_id, $1)
+            AND j.status <> 'QUEUED'
+        ORDER BY j.listed_worker COLLATE "C" DESC, j.id DESC
+        LIMIT $2) AS found
+    UNION ALL
+    SELECT j.id
+    FROM claimed
+    JOIN jobs AS j ON j.id = claimed.job_id
+    WHERE j.status = 'QUEUED'
+        AND j.worker_id COLLATE "C" >= $3
+        AND j.worker_id COLLATE "C" < $4
+) AS found
+ORDER BY id DESC
 LIMIT $2;
 
--- name: ids_created_after :rows
--- At most $2 jobs that were created after $1, in no order.
-SELECT job_id
-FROM job_specs
-WHERE created_at > $1
-LIMIT $2;
+-- name: created_after :rows
+-- About the oldest of the jobs that were created after $1: the lowest id among the first of those
+-- that the index has, NULL when it has none.
+SELECT min(id)
+FROM (
+    SELECT id FROM jobs
+    WHERE id % 64 = 0
+        AND created_at > $1
+    ORDER BY created_at
+    LIMIT 64) AS soon;
 
 -- name: ids_by_end :rows
 -- At most $2 jobs in one of these statuses that ended before $1, and when: the first that ended
@@ -133,7 +241,7 @@ FROM unnest($3::text[]) AS wanted (status)
 CROSS JOIN LATERAL (
     SELECT j.id, j.finished_at FROM jobs AS j
     WHERE j.finished_at IS NOT NULL
-        AND j.status = wanted.status
+        AND j.listed_status = wanted.status
         AND j.finished_at < $1
         AND (j.finished_at, j.id) > ($4, $5)
     ORDER BY j.finished_at, j.id

@@ -54,13 +54,14 @@ FROM (
         ORDER BY key) AS wanted) AS locked;
 
 -- name: newest_by_name :rows
--- The newest job of each of these names, $1 their namespaces.
-SELECT s.namespace, s.name, s.job_id, s.retried_from
+-- The newest job of each of these names, $1 their namespaces. Asked for as a range, because an
+-- equality would let the planner walk all ids instead, hoping to meet the name soon.
+SELECT wanted.namespace, wanted.name, s.job_id, s.retried_from
 FROM unnest($1::text[], $2::text[]) AS wanted (namespace, name)
 CROSS JOIN LATERAL (
-    SELECT t.namespace, t.name, t.job_id, t.retried_from
+    SELECT t.job_id, t.retried_from
     FROM job_specs AS t
-    WHERE t.name = wanted.name
-        AND t.namespace = wanted.namespace
-    ORDER BY t.name DESC, t.job_id DESC
+    WHERE (t.namespace, t.name) >= (wanted.namespace, wanted.name)
+        AND (t.namespace, t.name, t.job_id) <= (wanted.namespace, wanted.name, 9223372036854775807)
+    ORDER BY t.namespace DESC, t.name DESC, t.job_id DESC
     LIMIT 1) AS s;

@@ -89,11 +89,10 @@ SET
 WHERE job_id = ?1;
 
 -- name: touch_finished :none
--- A finished job's time to live changed: it goes at ?2, or never.
+-- The time to live of a finished job that the caller holds changed: it goes at ?2, or never.
 UPDATE jobs
 SET expires_at = ?2, updated_at = ?3
-WHERE id = ?1
-    AND finished_at IS NOT NULL;
+WHERE id = ?1;
 
 -- name: specs_of :rows
 SELECT job_id, name, namespace, spec
@@ -146,12 +145,12 @@ FROM jobs
 WHERE decide_at IS NOT NULL;
 
 -- name: insert_events :many
-INSERT INTO job_events (job_id, event, status, at, reason, message)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6);
+INSERT INTO job_events (job_id, event, status, at, reason, message, worker_id)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7);
 
 -- name: list_events :rows
 -- A job's ledger, oldest first, ids above ?2.
-SELECT id, job_id, event, status, at, reason, message
+SELECT id, job_id, event, status, at, reason, message, worker_id
 FROM job_events
 WHERE job_id = ?1
     AND id > ?2

@@ -30,19 +30,59 @@ ORDER BY job_id DESC
 LIMIT ?2;
 
 -- name: ids_by_namespace :rows
-SELECT job_id
-FROM job_specs
-WHERE namespace = ?3
-    AND job_id < ?1
-ORDER BY job_id DESC
+-- A range of the index for each trigger that there is.
+WITH RECURSIVE cause (word) AS (
+    SELECT min("trigger") FROM job_specs
+    UNION ALL
+    SELECT (SELECT min(s."trigger") FROM job_specs AS s WHERE s."trigger" > cause.word)
+    FROM cause
+    WHERE cause.word IS NOT NULL
+)
+SELECT s.job_id
+FROM cause
+JOIN job_specs AS s ON s.job_id IN (
+    SELECT k.job_id FROM job_specs AS k
+    WHERE k."trigger" = cause.word
+        AND k.namespace = ?3
+        AND k.job_id < ?1
+    ORDER BY k.job_id DESC
+    LIMIT ?2)
+ORDER BY s.job_id DESC
 LIMIT ?2;
 
 -- name: ids_by_trigger :rows
-SELECT job_id
-FROM job_specs
-WHERE "trigger" = ?3
-    AND job_id < ?1
-ORDER BY job_id DESC
+-- One look for each namespace; a page can only come from the ?2 of them that have the newest jobs.
+WITH RECURSIVE place (namespace) AS (
+    SELECT min(namespace) FROM job_specs
+    WHERE "trigger" = ?3
+    UNION ALL
+    SELECT (
+        SELECT min(s.namespace) FROM job_specs AS s
+        WHERE s."trigger" = ?3
+            AND s.namespace > place.namespace)
+    FROM place
+    WHERE place.namespace IS NOT NULL
+),
+newest (namespace, job_id) AS (
+    SELECT place.namespace, (
+        SELECT max(s.job_id) FROM job_specs AS s
+        WHERE s."trigger" = ?3
+            AND s.namespace = place.namespace
+            AND s.job_id < ?1)
+    FROM place
+    ORDER BY 2 DESC
+    LIMIT ?2
+)
+SELECT s.job_id
+FROM newest
+JOIN job_specs AS s ON s.job_id IN (
+    SELECT k.job_id FROM job_specs AS k
+    WHERE k."trigger" = ?3
+        AND k.namespace = newest.namespace
+        AND k.job_id < ?1
+    ORDER BY k.job_id DESC
+    LIMIT ?2)
+ORDER BY s.job_id DESC
 LIMIT ?2;
 
 -- name: ids_by_workflow :rows
@@ -113,12 +153,16 @@ JOIN jobs AS j ON j.id IN (
 ORDER BY j.id DESC
 LIMIT ?2;
 
--- name: ids_created_after :rows
--- At most ?2 jobs that were created after ?1, in no order.
-SELECT id
-FROM jobs
-WHERE created_at > ?1
-LIMIT ?2;
+-- name: created_after :rows
+-- About the oldest of the jobs that were created after ?1: the lowest id among the first of those
+-- that the index has, NULL when it has none.
+SELECT min(id)
+FROM (
+    SELECT id FROM jobs
+    WHERE id % 64 = 0
+        AND created_at > ?1
+    ORDER BY created_at
+    LIMIT 64) AS soon;
 
 -- name: ids_by_end :rows
 -- At most ?2 jobs in one of these statuses that ended before ?1, and when: the first that ended

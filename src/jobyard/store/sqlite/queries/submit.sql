@@ -48,12 +48,12 @@ SELECT count(*) FROM json_each(?1);
 
 -- name: newest_by_name :rows
 -- The newest job of each of these names, ?1 their namespaces.
-SELECT s.namespace, s.name, s.job_id, s.retried_from
+SELECT space.value, called.value, s.job_id, s.retried_from
 FROM json_each(?1) AS space
 JOIN json_each(?2) AS called ON called.key = space.key
 JOIN job_specs AS s ON s.job_id = (
     SELECT t.job_id FROM job_specs AS t
-    WHERE t.name = called.value
-        AND t.namespace = space.value
+    WHERE t.namespace = space.value
+        AND t.name = called.value
     ORDER BY t.job_id DESC
     LIMIT 1);
