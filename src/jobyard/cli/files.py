@@ -12,7 +12,6 @@ from jobyard.cli.options import as_json, run, server_options
 from jobyard.cli.printer import say, show_error, show_json
 from jobyard.cli.sources import STDIN, name_of, read_source
 from jobyard.errors import ExitCode, InvalidDocument, InvalidSetting, JobyardError
-from jobyard.spec.document import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -106,11 +105,10 @@ async def _hand_in(
     """Hand in file after file; a file that is refused does not keep the others back."""
     done: list[Object] = []
     code = ExitCode.DONE
-    limit = Limits.of(settings).size
     async with open_desk(settings, make=True) as desk:
         for name in _documents(names):
             try:
-                applied = await hand_in(desk, read_source(name, limit))
+                applied = await hand_in(desk, read_source(name, settings.document_limit))
             except JobyardError as error:
                 show_error(_with_source(error, name))
                 code = code or error.exit_code
