@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jobyard.client.calls import Document, Filters
     from jobyard.config import Settings
 
-    Object = dict[str, Any]
+    Object = Mapping[str, Any]
 
 T = TypeVar("T")
 
@@ -44,12 +44,14 @@ class Stretch(Protocol):
 class Desk(Protocol):
     """What commands ask; objects are those of the HTTP API."""
 
-    async def submit_all(self, document: Document, *, executor: str | None = None) -> list[Object]:
+    async def submit_all(
+        self, document: Document, *, executor: str | None = None
+    ) -> Sequence[Object]:
         """Submit the jobs of a document."""
 
     async def apply(
         self, document: Document, *, rerun: bool = False, executor: str | None = None
-    ) -> list[Object]:
+    ) -> Sequence[Object]:
         """Make the jobs of a document be what it says."""
 
     async def job(self, job_id: int) -> Object:
@@ -144,7 +146,9 @@ class Desk(Protocol):
 class Embedded(StoreDesk):
     """The desk of a store in this process, with the client's ways of submitting and reading."""
 
-    async def submit_all(self, document: Document, *, executor: str | None = None) -> list[Object]:
+    async def submit_all(
+        self, document: Document, *, executor: str | None = None
+    ) -> list[dict[str, Any]]:
         """Submit the jobs of a document."""
         return (await self.submit(_bytes(document), executor=executor)).jobs
 
@@ -155,7 +159,7 @@ class Embedded(StoreDesk):
         syntax: Syntax = "auto",
         rerun: bool = False,
         executor: str | None = None,
-    ) -> list[Object]:
+    ) -> list[dict[str, Any]]:
         """Make the jobs of a document be what it says."""
         return await super().apply(_bytes(document), syntax=syntax, rerun=rerun, executor=executor)
 

@@ -12,12 +12,12 @@ from jobyard.cli.options import as_json, job_id, server_options
 from jobyard.cli.printer import BOLD, colours, paint, show_json, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import TextIO
 
     from jobyard.config import Settings
 
-    Object = dict[str, Any]
+    Object = Mapping[str, Any]
 
 
 @click.command()

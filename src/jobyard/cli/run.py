@@ -20,13 +20,13 @@ from jobyard.config import Origin
 from jobyard.errors import ExitCode, JobyardError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from jobyard.cli.session import Place
     from jobyard.config import Settings
     from jobyard.core.job import JobSpec
 
-    Object = dict[str, Any]
+    Object = Mapping[str, Any]
 
 HERE_ALONE = {"slots": "--slots", "state_dir": "--state-dir", "database": "--database"}
 """Settings that mean nothing to a server that is asked, and their flags."""
