@@ -6,13 +6,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from hypothesis import event, example, given
+from hypothesis import event, given
 from hypothesis import strategies as st
-from jobyard.spec.yaml_scanner import events
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.parser import Parser
-from ruamel.yaml.scanner import Scanner
 from tests.unit.spec.test_application import SEEDS
 
 from jobyard.errors import InvalidDocument
@@ -77,36 +73,6 @@ def test_soup_is_read_or_refused(text: str) -> None:
 @given(st.binary(max_size=300) | nearly_real().map(lambda text: text.encode("utf-16")))
 def test_bytes_are_read_or_refused(data: bytes) -> None:
     outcome(data)
-
-
-def library_tokens(text: str) -> Any:
-    """Parse with the library's own reader and scanner."""
-    parser: Any = YAML(typ="safe", pure=True)
-    assert parser.Scanner in (None, Scanner)
-    assert parser.Parser in (None, Parser)
-    return parser.parse(text)
-
-
-def told(parse: Any, text: str) -> list[Any]:
-    """List the events of a text with their places, up to what the parser refuses."""
-    found: list[Any] = []
-    try:
-        for one in parse(text):
-            found.append((repr(one), place_of(one.start_mark), place_of(one.end_mark)))  # noqa: PERF401
-    except (YAMLError, ValueError) as error:
-        found.append((type(error), str(error)))
-    return found
-
-
-def place_of(mark: Any) -> tuple[int, int, int]:
-    return mark.index, mark.line, mark.column
-
-
-@given(nearly_real() | soup)
-@example("# c\n\n  # d\r\na: 'b  c\n  d'' e'\n#\x85f: 1\n")
-@example('a: "x y\\\n  z\\t \u2028"\nb:\n\n\n- 1 # c\n')
-def test_stepping_over_text_at_once_changes_no_event(text: str) -> None:
-    assert told(events, text) == told(library_tokens, text)
 
 
 def same(ours: Any, theirs: Any) -> bool:
