@@ -15,6 +15,7 @@ from jobyard.engine.controller import Controller
 from jobyard.engine.worker import Listener, Worker, WorkerSettings
 from jobyard.errors import WORKER_ID_RULE, InvalidSetting
 from jobyard.spec.naming import is_worker_pattern
+from jobyard.store.base import Retention
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
@@ -43,7 +44,8 @@ class Yard:
 
     def controller(self, *, cleans: bool = True) -> Controller:
         """Make a controller; one that does not clean leaves finished jobs where they are."""
-        return Controller(self.store, cleans=cleans)
+        limits = Retention(self.settings.retention_age, self.settings.retention_count)
+        return Controller(self.store, cleans=cleans, retention=limits)
 
     def worker(
         self,
