@@ -172,6 +172,7 @@ def test_the_description_names_every_route_and_only_our_own_problems(http: httpx
         "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/progress", "/jobs/{job_id}/stop",
         "/jobs/{job_id}/cancel", "/jobs/{job_id}/suspend", "/jobs/{job_id}/resume",
         "/jobs/{job_id}/attempts", "/jobs/{job_id}/events", "/jobs/{job_id}/logs",
+            "/jobs/{job_id}/logs/stream", "/jobs/stream",
         "/workers", "/workers/{worker_id}", "/workers/{worker_id}/drain",
         "/workers/{worker_id}/resume", "/healthz", "/readyz",
     }  # fmt: skip

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from jobyard import clock
-from jobyard.api.output import as_found, attempts_of, chosen, stream_of, stretch, whole
+from jobyard.api.logdesk import LogDesk
 from jobyard.core.state import Request
 from jobyard.errors import InvalidQueryParam, InvalidRequest, WorkerNotFound
 from jobyard.spec.document import read
@@ -22,9 +22,8 @@ from jobyard.wire.progress import progress_object
 from jobyard.wire.words import statuses
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
-    from jobyard.api.output import Stretch
     from jobyard.core.job import JobSpec
     from jobyard.core.records import Job
     from jobyard.store.base import LogStore, Store
@@ -51,7 +50,7 @@ class Submitted:
     """Whether it was one job on its own, answered by the job itself."""
 
 
-class Desk:
+class Desk(LogDesk):
     """Takes requests for one store, whichever way they came."""
 
     def __init__(
@@ -63,8 +62,7 @@ class Desk:
         trigger: str = "api",
     ) -> None:
         """Serve ``store``; ``executors`` may be asked for, ``trigger`` says who asks."""
-        self.store = store
-        self._logs = logs
+        super().__init__(store, logs)
         self._executors = executors
         self._trigger = trigger
 
@@ -215,43 +213,6 @@ class Desk:
             JobNotFound: there is no such job.
         """
         return progress_object(await self.store.job(job_id))
-
-    async def open_logs(
-        self,
-        job_id: int,
-        *,
-        attempt: int | None = None,
-        attempt_id: int | None = None,
-        index: int | None = None,
-        stream: str | None = None,
-    ) -> AsyncIterator[bytes]:
-        """Give what a job's attempts printed, one after the other, byte for byte.
-
-        ``attempt`` is a number, ``stream`` is ``stdout`` or ``stderr``; left out means all.
-
-        Raises:
-            JobNotFound: there is no such job.
-            AttemptNotFound: one attempt was asked for, and there is none such.
-        """
-        await self.store.job(job_id)
-        wanted = stream_of(stream)
-        if attempt_id is not None or attempt is not None:
-            picked = await chosen(self.store, job_id, attempt, attempt_id, index)
-            return whole(self._logs, as_found(picked), wanted)
-        return whole(self._logs, attempts_of(self.store, job_id, index), wanted)
-
-    async def log_stretch(
-        self, job_id: int, attempt_id: int, *, offset: int, limit: int, stream: str | None = None
-    ) -> Stretch:
-        """Give a stretch of what one attempt printed; offset and limit count its bytes.
-
-        Raises:
-            JobNotFound: there is no such job.
-            AttemptNotFound: the job has no such attempt.
-        """
-        await self.store.job(job_id)
-        await chosen(self.store, job_id, None, attempt_id, None)
-        return await stretch(self._logs, attempt_id, offset, limit, stream_of(stream))
 
     async def workers(self) -> Object:
         """List the workers whose lease runs."""

@@ -65,6 +65,15 @@ SCHEMAS: dict[str, Schema] = {
         id=_ID, job_id=_ID, event={"enum": [event.value for event in Event]}, status=_JOB_STATUS,
         at=_TIME, reason=_maybe("string"), message=_maybe("string"),
     ),
+    "LogLine": {
+        **_object(
+            attempt_id=_ID, index=_maybe("integer"), number=_COUNT,
+            stream={"enum": ["stdout", "stderr"]}, at=_TIME, offset=_COUNT, line=_TEXT,
+            partial={"type": "boolean", "description": "Whether no newline follows."},
+        ),
+        "description": "A line, or a piece of one. `base64` is there only where the bytes are no "
+        "UTF-8, which is replaced in `line`.",
+    },
     "Worker": _object(
         id=_TEXT, host=_TEXT, pid={"type": "integer"}, version=_TEXT, slots=_MAP,
         cpu={"type": "number"}, memory={"type": "integer"}, labels=_MAP, lease={"type": "number"},
@@ -95,6 +104,7 @@ _MEANING = {
     404: "There is none such.",
     409: "At odds with what is.",
     413: "The body is too large.",
+    416: "The range begins behind the end.",
     503: "The store is not available; nothing that was accepted is lost.",
 }
 

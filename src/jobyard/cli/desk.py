@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 from jobyard import clock
 from jobyard.api.desk import Desk as StoreDesk
@@ -15,24 +15,13 @@ from jobyard.errors import ServerUnreachable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from jobyard.client.following import ChosenChanges, ChosenLines
     from jobyard.config import Settings
 
     Object = dict[str, Any]
 
 TERMINAL = ("COMPLETED", "FAILED", "STOPPED", "CANCELED")
 FIRST_LOOK, SLOWEST_LOOK = 0.02, 0.5
-
-
-class Stretch(Protocol):
-    """A part of an attempt's output, and where the next part begins."""
-
-    @property
-    def data(self) -> bytes:
-        """The bytes."""
-
-    @property
-    def next_offset(self) -> int:
-        """Where the next part begins, counted in bytes of the attempt."""
 
 
 class Desk(Protocol):
@@ -79,20 +68,25 @@ class Desk(Protocol):
         """Read how far a job is."""
 
     def logs(
-        self,
-        job_id: int,
-        *,
-        attempt: int | None = None,
-        attempt_id: int | None = None,
-        index: int | None = None,
-        stream: str | None = None,
+        self, job_id: int, *, timestamps: bool = False, **chosen: Unpack[ChosenLines]
     ) -> AsyncIterator[bytes]:
         """Read what a job's programs printed."""
 
-    async def log_stretch(
-        self, job_id: int, attempt_id: int, *, offset: int, limit: int, stream: str | None = None
-    ) -> Stretch:
-        """Read a stretch of one attempt's output."""
+    def log_lines(self, job_id: int, **chosen: Unpack[ChosenLines]) -> AsyncIterator[Object]:
+        """Read the same line by line, as objects."""
+
+    def follow_logs(
+        self, job_id: int, *, timestamps: bool = False, **chosen: Unpack[ChosenLines]
+    ) -> AsyncIterator[bytes]:
+        """Read what a job's programs print until it is over."""
+
+    def follow_lines(self, job_id: int, **chosen: Unpack[ChosenLines]) -> AsyncIterator[Object]:
+        """Read the same as pieces of lines, as objects."""
+
+    def watch(
+        self, after: str | None = None, **chosen: Unpack[ChosenChanges]
+    ) -> AsyncIterator[Object]:
+        """Read the status changes of all jobs."""
 
     async def workers(self) -> Object:
         """List workers."""
@@ -109,21 +103,6 @@ class _Embedded(StoreDesk):
 
     async def submit_all(self, document: Mapping[str, Any]) -> list[Object]:
         return (await self.submit(json.dumps(document).encode(), syntax="json")).jobs
-
-    async def logs(
-        self,
-        job_id: int,
-        *,
-        attempt: int | None = None,
-        attempt_id: int | None = None,
-        index: int | None = None,
-        stream: str | None = None,
-    ) -> AsyncIterator[bytes]:
-        pieces = await self.open_logs(
-            job_id, attempt=attempt, attempt_id=attempt_id, index=index, stream=stream
-        )
-        async for piece in pieces:
-            yield piece
 
 
 def server_of(settings: Settings) -> str | None:

@@ -9,13 +9,13 @@ import click
 
 from jobyard.cli import options
 from jobyard.cli.desk import open_desk
-from jobyard.cli.following import Follower
+from jobyard.cli.logs import logs
 from jobyard.cli.options import as_json, job_id, server_options
 from jobyard.cli.printer import say, show_json
 from jobyard.cli.shown import attempts_table, events_table, jobs_table, page
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
     from jobyard.cli.desk import Desk
     from jobyard.config import Settings
@@ -155,40 +155,7 @@ def events(settings: Settings, job_id: int, limit: int, after: int, as_json: boo
     _mention_more(found)
 
 
-@job.command()
-@job_id
-@click.option("--attempt", type=click.IntRange(1), help="Only attempts of this number.")
-@click.option("--index", type=click.IntRange(0), help="Only attempts of this index.")
-@click.option("--stream", type=click.Choice(["stdout", "stderr"]), help="Only this stream.")
-@click.option("--follow", "-f", is_flag=True, help="Go on until the job is over.")
-@server_options
-def logs(
-    settings: Settings,
-    job_id: int,
-    attempt: int | None,
-    index: int | None,
-    stream: str | None,
-    follow: bool,
-) -> None:
-    """Print what a job's programs printed, byte for byte, attempt after attempt."""
-
-    async def work() -> None:
-        async with open_desk(settings) as desk:
-            if follow:
-                follower = Follower(desk, job_id, attempt=attempt, index=index, stream=stream)
-                await copy(follower.pieces())
-            else:
-                await copy(desk.logs(job_id, attempt=attempt, index=index, stream=stream))
-
-    options.run(work())
-
-
-async def copy(pieces: AsyncIterator[bytes]) -> None:
-    """Copy bytes to stdout as they come."""
-    out = sys.stdout.buffer
-    async for piece in pieces:
-        out.write(piece)
-        out.flush()
+job.add_command(logs)
 
 
 def _ask(settings: Settings, question: Callable[[Desk], Awaitable[Object]]) -> Object:

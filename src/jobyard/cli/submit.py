@@ -10,8 +10,7 @@ import click
 
 from jobyard.cli import options
 from jobyard.cli.desk import open_desk, server_of, until_over
-from jobyard.cli.following import Follower
-from jobyard.cli.job import copy
+from jobyard.cli.logs import copy
 from jobyard.cli.options import as_json, server_options
 from jobyard.cli.printer import say, show_json
 from jobyard.errors import ExitCode
@@ -78,7 +77,7 @@ async def _submit(
             say(f"job {job['id']} `{job['name']}` is {job['status']}")
         await _mention_missing_worker(desk, settings, job)
         if logs and not as_json:
-            await copy(Follower(desk, job["id"]).pieces())
+            await copy(desk.follow_logs(job["id"]))
         if not (wait or logs):
             return job
         job = await until_over(desk, job["id"])

@@ -8,13 +8,14 @@ import httpx
 
 from jobyard import clock
 from jobyard.client import calls
-from jobyard.client.calls import Call, Document, Object, Stretch, address, understood, unreachable
+from jobyard.client.calls import Call, Document, Object, address, understood, unreachable
+from jobyard.client.output import Output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Client:
+class Client(Output):
     """Speaks to a server; every error is one of ``jobyard.errors``.
 
     Use it as ``with Client() as client``, or ``close`` it.
@@ -151,49 +152,6 @@ class Client:
     def progress(self, job_id: int) -> Object:
         """Read how far a job is."""
         return self._object(calls.read(f"/jobs/{job_id}/progress"))
-
-    def logs(
-        self,
-        job_id: int,
-        *,
-        attempt: int | None = None,
-        attempt_id: int | None = None,
-        index: int | None = None,
-        stream: str | None = None,
-    ) -> Iterator[bytes]:
-        """Read what a job's programs printed, piece by piece, attempt after attempt."""
-        call = calls.read(
-            f"/jobs/{job_id}/logs",
-            attempt=attempt,
-            attempt_id=attempt_id,
-            index=index,
-            stream=stream,
-        )
-        try:
-            with self._http.stream("GET", call.path, params=call.params) as response:
-                if not response.is_success:
-                    response.read()
-                    understood(response)
-                yield from response.iter_bytes()
-        except httpx.TransportError as error:
-            raise unreachable(self.url, error) from error
-
-    def log_stretch(
-        self, job_id: int, attempt_id: int, *, offset: int, limit: int, stream: str | None = None
-    ) -> Stretch:
-        """Read a stretch of one attempt's output; offset and limit count the attempt's bytes."""
-        response = self._send(
-            calls.read(
-                f"/jobs/{job_id}/logs",
-                attempt_id=attempt_id,
-                offset=offset,
-                limit=limit,
-                stream=stream,
-            )
-        )
-        if not response.is_success:
-            understood(response)
-        return Stretch(response.content, int(response.headers[calls.NEXT_OFFSET]))
 
     def wait(self, job_id: int, *, within: float | None = None) -> Object:
         """Wait until a job is over and return it.
