@@ -33,8 +33,9 @@ class Position(NamedTuple):
         Raises:
             InvalidQueryParam: it is none.
         """
-        place, _, since = text.partition("~")
-        return cls(_place(place, text), _place(since or place, text))
+        first, tilde, second = text.partition("~")
+        place = _place(first, text)
+        return cls(place, _place(second, text) if tilde else place)
 
 
 def _written(place: LogPlace) -> str:
