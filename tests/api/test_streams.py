@@ -18,6 +18,7 @@ from jobyard.errors import AttemptNotFound, InvalidQueryParam, JobNotFound
 from jobyard.wire.logs import bytes_of
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
 PATIENCE = 60
