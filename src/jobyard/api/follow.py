@@ -12,7 +12,6 @@ from jobyard.api.hub import CHUNKS, LogOrigin, Told, job_status
 from jobyard.api.lines import Cutter
 from jobyard.api.output import SKEW, FromEnd, last_read
 from jobyard.api.places import LARGEST, Position
-from jobyard.errors import InvalidQueryParam
 from jobyard.store.base import BEGINNING, LogPlace
 from jobyard.wire.jobs import event_object
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from jobyard.api.hub import Hub, Printed
     from jobyard.core.records import Change
     from jobyard.core.states import JobStatus
-    from jobyard.store.base import Chunk, LogStore, Store
+    from jobyard.store.base import Chunk, LabelFilter, LogStore, Store
 
 Object = dict[str, Any]
 
@@ -202,8 +201,7 @@ class ChosenChanges:
     namespace: str | None = None
     name: str | None = None
     job_id: int | None = None
-    labels: Sequence[tuple[str, str, bool]] = ()
-    """Key, value, and whether the value is to be that or anything else."""
+    labels: Sequence[LabelFilter] = ()
 
     def wants(self, change: Change) -> bool:
         """Tell whether a change is wanted; those of deleted jobs never are."""
@@ -214,24 +212,8 @@ class ChosenChanges:
             and self.namespace in (None, change.namespace)
             and self.name in (None, change.name)
             and (self.statuses is None or change.line.status in self.statuses)
-            and all((labels.get(key) == value) is equal for key, value, equal in self.labels)
+            and all((labels.get(one.key) == one.value) is one.equal for one in self.labels)
         )
-
-
-def label_filter(text: str) -> tuple[str, str, bool]:
-    """Read ``k=v`` or ``k!=v``.
-
-    Raises:
-        InvalidQueryParam: it is neither.
-    """
-    key, equals, value = text.partition("=")
-    unequal = key.endswith("!")
-    key = key.removesuffix("!").strip()
-    if not equals or not key:
-        raise InvalidQueryParam(
-            f"label is `{text[:80]}`", hint="it is key=value or key!=value", parameter="label"
-        )
-    return key, value.removeprefix("=").strip(), not unequal
 
 
 def change_object(change: Change) -> Object:

@@ -14,10 +14,11 @@ from starlette.types import Receive, Scope, Send
 
 from jobyard import clock
 from jobyard.api.chosen import LONGEST_PATTERN, MOST_TAIL
+from jobyard.api.desk import Desk
+from jobyard.api.desks.output import MOST_LINES, Changes
 from jobyard.api.feed import BEAT
 from jobyard.api.follow import Batch
 from jobyard.api.hub import event
-from jobyard.api.logdesk import MOST_LINES, Changes, LogDesk
 from jobyard.api.output import MOST_STRETCH
 from jobyard.api.parameters import LARGEST_ID, Index, JobId
 from jobyard.api.problems import problem
@@ -71,7 +72,7 @@ LastEvent = Annotated[
 ]
 
 
-def routes(desk: LogDesk) -> APIRouter:
+def routes(desk: Desk) -> APIRouter:
     """Make the routes that lead to ``desk``; to be asked before those of a job by its id."""
     router = APIRouter(tags=["output"])
     _add_logs(router, desk)
@@ -80,7 +81,7 @@ def routes(desk: LogDesk) -> APIRouter:
     return router
 
 
-def _add_logs(router: APIRouter, desk: LogDesk) -> None:
+def _add_logs(router: APIRouter, desk: Desk) -> None:
     @router.get(
         "/jobs/{job_id}/logs", response_class=StreamingResponse, responses=_bytes_or_problems()
     )
@@ -146,7 +147,7 @@ def _add_logs(router: APIRouter, desk: LogDesk) -> None:
 
 
 async def _page(
-    desk: LogDesk,
+    desk: Desk,
     job_id: int,
     form: str,
     cursor: str | None,
@@ -164,7 +165,7 @@ async def _page(
 
 
 async def _stretch(
-    desk: LogDesk,
+    desk: Desk,
     job_id: int,
     attempt_id: int | None,
     offset: int,
@@ -182,7 +183,7 @@ async def _stretch(
     return Response(part.data, headers={NEXT_OFFSET: str(part.next_offset)}, media_type=TEXT)
 
 
-async def _ranged(desk: LogDesk, request: Request, job_id: int, attempt_id: int) -> Response:
+async def _ranged(desk: Desk, request: Request, job_id: int, attempt_id: int) -> Response:
     """Answer with an attempt's bytes, or with the one range of them that was asked for."""
     headers = {"Accept-Ranges": "bytes"}
     asked = re.fullmatch(r"bytes=(\d{0,19})-(\d{0,19})", request.headers.get("range", ""))
@@ -208,7 +209,7 @@ async def _ranged(desk: LogDesk, request: Request, job_id: int, attempt_id: int)
 
 
 async def _bytes(
-    desk: LogDesk, job_id: int, attempt_id: int, offset: int, stop: int
+    desk: Desk, job_id: int, attempt_id: int, offset: int, stop: int
 ) -> AsyncIterator[bytes]:
     while offset < stop:
         limit = min(stop - offset, MOST_STRETCH)
@@ -235,7 +236,7 @@ def _json_line(line: dict[str, Any]) -> bytes:
     return json.dumps(line, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
 
-def _add_followed_logs(router: APIRouter, desk: LogDesk) -> None:
+def _add_followed_logs(router: APIRouter, desk: Desk) -> None:
     @router.get(
         "/jobs/{job_id}/logs/stream",
         response_class=StreamingResponse,
@@ -283,7 +284,7 @@ async def _lines_told(
             yield body, position
 
 
-def _add_changes(router: APIRouter, desk: LogDesk) -> None:
+def _add_changes(router: APIRouter, desk: Desk) -> None:
     @router.get(
         "/jobs/stream",
         response_class=StreamingResponse,

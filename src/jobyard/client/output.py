@@ -1,4 +1,5 @@
-"""What programs print and what becomes of jobs, without an event loop; the other one's twin."""
+# made by scripts/generate.py
+"""What programs print and what becomes of jobs, for programs without an event loop."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from jobyard import clock
 from jobyard.client import calls, following
 from jobyard.client.calls import Stretch, understood, unreachable
 from jobyard.client.following import ChosenChanges, ChosenLines, Following, Frame, JsonLines
+from jobyard.client.link import Link
 from jobyard.wire.logs import Joiner, bytes_of
 
 if TYPE_CHECKING:
@@ -19,15 +21,12 @@ if TYPE_CHECKING:
     from jobyard.client.calls import Call, Object
 
 
-class Output:
+class Output(Link):
     """The part of the client that reads output and streams."""
-
-    url: str
-    _http: httpx.Client
 
     def logs(
         self, job_id: int, *, timestamps: bool = False, **chosen: Unpack[ChosenLines]
-    ) -> Generator[bytes, None, None]:
+    ) -> Generator[bytes]:
         """Read what a job's programs printed, piece by piece, attempt after attempt.
 
         With ``timestamps`` each line begins with the time it was read.
@@ -36,9 +35,7 @@ class Output:
         with self._opened(call) as response:
             yield from response.iter_bytes()
 
-    def log_lines(
-        self, job_id: int, **chosen: Unpack[ChosenLines]
-    ) -> Generator[Object, None, None]:
+    def log_lines(self, job_id: int, **chosen: Unpack[ChosenLines]) -> Generator[Object]:
         """Read the same line by line, as objects: ``line``, ``stream``, ``at``, whose it is."""
         call = calls.read(f"/jobs/{job_id}/logs", format="jsonl", **chosen)
         lines = JsonLines()
@@ -61,9 +58,7 @@ class Output:
             data = response.read()
             return Stretch(data, int(response.headers[calls.NEXT_OFFSET]))
 
-    def follow_lines(
-        self, job_id: int, **chosen: Unpack[ChosenLines]
-    ) -> Generator[Object, None, None]:
+    def follow_lines(self, job_id: int, **chosen: Unpack[ChosenLines]) -> Generator[Object]:
         """Read what a job's programs print until the job is over, as pieces of lines.
 
         A connection that breaks off is made again, and nothing is lost or told twice. A piece
@@ -79,7 +74,7 @@ class Output:
 
     def follow_logs(
         self, job_id: int, *, timestamps: bool = False, **chosen: Unpack[ChosenLines]
-    ) -> Generator[bytes, None, None]:
+    ) -> Generator[bytes]:
         """Read what a job's programs print until the job is over, byte for byte as it comes.
 
         With ``timestamps`` it comes line by line. See ``follow_lines``.
@@ -93,9 +88,7 @@ class Output:
         if joiner is not None and (left := joiner.rest()):
             yield left
 
-    def watch(
-        self, after: str | None = None, **chosen: Unpack[ChosenChanges]
-    ) -> Generator[Object, None, None]:
+    def watch(self, after: str | None = None, **chosen: Unpack[ChosenChanges]) -> Generator[Object]:
         """Read the status changes of all jobs, without end.
 
         They come from now on, or behind the ``position`` of an earlier one. A connection that
@@ -108,7 +101,7 @@ class Output:
             for frame in frames:
                 yield following.changed(frame)
 
-    def _frames(self, stream: Following) -> Generator[Frame, None, None]:
+    def _frames(self, stream: Following) -> Generator[Frame]:
         while not stream.ended:
             call = stream.call()
             try:

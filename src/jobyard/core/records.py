@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from jobyard.core.state import JobState
     from jobyard.core.states import AttemptStatus, Event, JobStatus
@@ -28,6 +28,9 @@ class Job:
     updated_at: int
     spec: Mapping[str, Any]
     result: Any = None
+    dataset: str | None = None
+    """The dataset that it extracts, as ``namespace/name``."""
+    manifest_hash: str | None = None
 
     @property
     def id(self) -> int:
@@ -119,3 +122,63 @@ class WorkerRecord:
     heartbeat_at: int
     lease_until: int
     running: int = 0
+    held: Mapping[str, Held] = field(default_factory=dict)
+    """What it has claimed and not ended, by executor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Attempts that a worker holds with one executor, and the CPU and memory they ask for."""
+
+    attempts: int
+    cpu: float
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an attempt of a job asks of a worker.
+
+    ``worker`` is an id, or the beginning of ids and one ``*``; ``cpu`` counts cores, ``memory``
+    bytes.
+    """
+
+    executor: str
+    cpu: float = 0.0
+    memory: int = 0
+    worker: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """The workers whose lease runs, and what some jobs ask of one, by id; in one picture."""
+
+    workers: Sequence[WorkerRecord]
+    wishes: Mapping[int, Wish]
+
+
+@dataclass(frozen=True, slots=True)
+class DependencyRecord:
+    """An edge of a job to another one; ``status`` is None when that one was deleted.
+
+    ``satisfied`` is None while the other job is undecided.
+    """
+
+    job_id: int
+    condition: str
+    status: JobStatus | None
+    satisfied: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """All that is needed to say why a job is as it is, in one picture."""
+
+    job: Job
+    crew: Crew
+    waiting: int
+    """Attempts that no worker has claimed."""
+    dependencies: Sequence[DependencyRecord]
+    failures: Sequence[Attempt]
+    """Its last failed or lost attempts, newest first."""

@@ -8,12 +8,10 @@ from jobyard.core.records import LedgerPlace
 from jobyard.errors import JobNotFound
 from jobyard.store.query import Query, Transaction
 from jobyard.store.rows import attempt_of, change_of, job_of, ledger_of
+from jobyard.store.transactions.find import LARGEST_ID
 
 if TYPE_CHECKING:
     from jobyard.core.records import Attempt, Change, Job, LedgerRecord
-    from jobyard.store.base import JobQuery
-
-LARGEST_ID = 2**63 - 1
 
 
 def job(job_id: int) -> Transaction[Job]:
@@ -26,31 +24,6 @@ def job(job_id: int) -> Transaction[Job]:
     if not rows:
         raise JobNotFound(job_id)
     return job_of(rows[0])
-
-
-def jobs(query: JobQuery) -> Transaction[list[Job]]:
-    """List jobs, newest first."""
-    after = LARGEST_ID if query.after is None else query.after
-    if query.ids is not None:
-        job_ids = list(query.ids)
-    else:
-        job_ids = [row[0] for row in (yield _page(query, after))]
-    if not job_ids:
-        return []
-    rows = yield Query("jobs_by_id", (job_ids,))
-    return [job_of(row) for row in reversed(rows)][: query.limit]
-
-
-def _page(query: JobQuery, after: int) -> Query:
-    """Choose the query whose cost follows the page, not the history."""
-    statuses = None if query.statuses is None else [str(status) for status in query.statuses]
-    if query.name is not None:
-        return Query("page_by_name", (after, query.limit, query.name, query.namespace, statuses))
-    if statuses is not None:
-        return Query("page_by_status", (after, query.limit, statuses, query.namespace))
-    if query.namespace is not None:
-        return Query("page_of_namespace", (after, query.limit, query.namespace))
-    return Query("page_of_jobs", (after, query.limit))
 
 
 def attempts(job_id: int, after: int, limit: int, index: int | None) -> Transaction[list[Attempt]]:

@@ -37,6 +37,20 @@ ORDER BY a.priority DESC, a.turn, a.id
 LIMIT $6
 FOR NO KEY UPDATE OF a SKIP LOCKED;
 
+-- name: reprioritize :none
+-- Give a job's waiting attempts another priority.
+UPDATE attempts
+SET priority = $2
+WHERE job_id = $1
+    AND status = 'SCHEDULED';
+
+-- name: failed_indexes :rows
+-- Indexes of an Indexed job of which an attempt failed or was lost. Reads all of its attempts.
+SELECT DISTINCT idx
+FROM attempts
+WHERE job_id = $1
+    AND status IN ('FAILED', 'LOST');
+
 -- name: claim_attempts :rows
 -- Take waiting attempts for a worker session; what was never queued waits.
 UPDATE attempts
@@ -233,3 +247,10 @@ SELECT value
 FROM checkpoints
 WHERE job_id = $1
     AND idx = $2;
+
+-- name: copy_checkpoints :none
+-- Give job $2 the checkpoints of job $1 whose index lies in one of the ranges from $3 to $4.
+INSERT INTO checkpoints (job_id, idx, value, at)
+SELECT $2, c.idx, c.value, c.at
+FROM unnest($3::integer[], $4::integer[]) AS chosen (start, stop)
+JOIN checkpoints AS c ON c.job_id = $1 AND c.idx >= chosen.start AND c.idx < chosen.stop;

@@ -40,6 +40,20 @@ WHERE a.status = 'SCHEDULED'
 ORDER BY a.priority DESC, a.turn, a.id
 LIMIT ?6;
 
+-- name: reprioritize :none
+-- Give a job's waiting attempts another priority.
+UPDATE attempts
+SET priority = ?2
+WHERE job_id = ?1
+    AND status = 'SCHEDULED';
+
+-- name: failed_indexes :rows
+-- Indexes of an Indexed job of which an attempt failed or was lost. Reads all of its attempts.
+SELECT DISTINCT idx
+FROM attempts
+WHERE job_id = ?1
+    AND status IN ('FAILED', 'LOST');
+
 -- name: claim_attempts :rows
 -- Take waiting attempts for a worker session; what was never queued waits.
 UPDATE attempts
@@ -232,3 +246,11 @@ SELECT value
 FROM checkpoints
 WHERE job_id = ?1
     AND idx = ?2;
+
+-- name: copy_checkpoints :none
+-- Give job ?2 the checkpoints of job ?1 whose index lies in one of the ranges from ?3 to ?4.
+INSERT INTO checkpoints (job_id, idx, value, at)
+SELECT ?2, c.idx, c.value, c.at
+FROM json_each(?3) AS start
+JOIN json_each(?4) AS stop ON stop.key = start.key
+JOIN checkpoints AS c ON c.job_id = ?1 AND c.idx >= start.value AND c.idx < stop.value;

@@ -9,6 +9,7 @@ import httpx
 
 from jobyard import clock
 from jobyard.client import calls, following
+from jobyard.client.async_link import AsyncLink
 from jobyard.client.calls import Stretch, understood, unreachable
 from jobyard.client.following import ChosenChanges, ChosenLines, Following, Frame, JsonLines
 from jobyard.wire.logs import Joiner, bytes_of
@@ -19,11 +20,8 @@ if TYPE_CHECKING:
     from jobyard.client.calls import Call, Object
 
 
-class AsyncOutput:
+class AsyncOutput(AsyncLink):
     """The part of the client that reads output and streams."""
-
-    url: str
-    _http: httpx.AsyncClient
 
     async def logs(
         self, job_id: int, *, timestamps: bool = False, **chosen: Unpack[ChosenLines]

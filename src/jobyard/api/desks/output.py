@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from jobyard.api.chosen import choose
+from jobyard.api.desks.counter import Counter
+from jobyard.api.desks.filters import label_filters
 from jobyard.api.feed import Closed
-from jobyard.api.follow import ChosenChanges, LogFollower, change_object, label_filter
+from jobyard.api.follow import ChosenChanges, LogFollower, change_object
 from jobyard.api.hub import Hub, shown
 from jobyard.api.output import Cursor, Reader, Stretch, check, is_live, stretch, the_attempt
 from jobyard.api.places import Position, ledger_id, ledger_place
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
 
     from jobyard.api.follow import Batch
     from jobyard.core.records import Change, LedgerPlace
-    from jobyard.store.base import LogStore, Store
 
 Object = dict[str, Any]
 
@@ -45,7 +47,7 @@ class Changes:
     position: str
 
 
-class LogDesk:
+class OutputDesk(Counter):
     """Takes requests for output and for streams.
 
     ``chosen`` is, everywhere: ``attempt`` (a number), ``attempt_id``, ``index``, ``stream``
@@ -53,11 +55,10 @@ class LogDesk:
     ``grep`` (a regular expression of RE2) and ``timestamps``.
     """
 
-    def __init__(self, store: Store, logs: LogStore) -> None:
-        """Serve what ``store`` and ``logs`` hold."""
-        self.store = store
-        self.hub = Hub(store, logs)
-        self._logs = logs
+    @cached_property
+    def hub(self) -> Hub:
+        """All that is followed at this desk."""
+        return Hub(self.store, self._logs)
 
     async def _reader(self, job_id: int, chosen: dict[str, Any]) -> Reader:
         wanted = choose(**chosen)
@@ -155,7 +156,7 @@ class LogDesk:
         """
         wanted = ChosenChanges(
             None if status is None else statuses(status),
-            labels=[label_filter(text) for text in labels],
+            labels=list(label_filters(labels, InvalidQueryParam)),
             **chosen,
         )
         if last_event_id:
