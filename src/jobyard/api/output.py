@@ -171,6 +171,8 @@ class Reader:
                 head = (b"" if ended else b"\n") + stamp(line, on=self._chosen.timestamps)
             yield head + line.raw
             ended = not line.partial
+        if not ended:
+            yield b"\n"
 
     async def page(self, cursor: Cursor | None, limit: int) -> tuple[list[Line], Cursor | None]:
         """Give up to ``limit`` lines behind a cursor, and the cursor behind them.

@@ -77,9 +77,10 @@ class Output(Link):
     ) -> Generator[bytes]:
         """Read what a job's programs print until the job is over, byte for byte as it comes.
 
-        With ``timestamps`` it comes line by line. See ``follow_lines``.
+        With ``timestamps`` or ``grep`` it comes line by line. See ``follow_lines``.
         """
-        joiner = Joiner(timestamps=True) if timestamps else None
+        by_line = timestamps or chosen.get("grep") is not None
+        joiner = Joiner(timestamps=timestamps) if by_line else None
         with closing(self.follow_lines(job_id, **chosen)) as lines:
             for line in lines:
                 piece = bytes_of(line) if joiner is None else joiner.add(line)

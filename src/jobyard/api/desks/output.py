@@ -198,9 +198,10 @@ class OutputDesk(Counter):
     ) -> AsyncIterator[bytes]:
         """Read what a job's programs print until it is over, byte for byte as it comes.
 
-        With ``timestamps`` it comes line by line.
+        With ``timestamps`` or ``grep`` it comes line by line.
         """
-        joiner = Joiner(timestamps=True) if timestamps else None
+        by_line = timestamps or chosen.get("grep") is not None
+        joiner = Joiner(timestamps=timestamps) if by_line else None
         async for line in self.follow_lines(job_id, **chosen):
             piece = joiner.add(line) if joiner is not None else bytes_of(line)
             if piece:
