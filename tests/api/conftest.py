@@ -25,7 +25,8 @@ PATIENCE = 30
 class Serving:
     """A server, and what can be asked of it."""
 
-    def __init__(self, state_dir: Path, *, engine: bool) -> None:
+    def __init__(self, state_dir: Path, *, engine: bool, port: int = 0) -> None:
+        self._port = port
         self.settings = config.load({"state_dir": state_dir, "port": 0, "slots": 2}, {})
         self._engine = engine
         self._up = threading.Event()
@@ -54,7 +55,7 @@ class Serving:
 
     async def _work(self) -> None:
         async with app.open_yard(self.settings) as yard:
-            server = Server(make_app(yard.store, yard.logs), "127.0.0.1", 0)
+            server = Server(make_app(yard.store, yard.logs), "127.0.0.1", self._port)
             self.url = server.url
             controller = yard.controller()
             worker = yard.worker(app.worker_settings(self.settings, worker_id="w1"))
@@ -70,8 +71,8 @@ class Serving:
 
 
 @contextmanager
-def serving(state_dir: Path, *, engine: bool) -> Iterator[Serving]:
-    running = Serving(state_dir, engine=engine)
+def serving(state_dir: Path, *, engine: bool, port: int = 0) -> Iterator[Serving]:
+    running = Serving(state_dir, engine=engine, port=port)
     running.start()
     try:
         yield running
