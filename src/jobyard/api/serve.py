@@ -72,6 +72,7 @@ class Server:
             timeout_graceful_shutdown=PATIENCE,
         )
         self._uvicorn = _Uvicorn(config, self._is_ready)
+        self._app = app
         self._heard: Callable[[], None] | None = None
 
     async def run(self, ready: Callable[[], None] | None = None) -> None:
@@ -88,7 +89,11 @@ class Server:
             self._heard()
 
     def end(self, *, at_once: bool = False) -> None:
-        """Take no more requests, and have ``run`` return when those under way are answered."""
+        """Take no more requests, and have ``run`` return when those under way are answered.
+
+        Streams break off; who follows one comes back.
+        """
+        self._app.state.hub.close()
         self._uvicorn.should_exit = True
         self._uvicorn.force_exit = self._uvicorn.force_exit or at_once
 
