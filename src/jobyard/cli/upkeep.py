@@ -19,9 +19,11 @@ from jobyard.cli.printer import GREEN, RED, colours, paint, say, show_json, tabl
 from jobyard.errors import ExitCode, JobyardError, SchemaMismatch
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jobyard.config import Setting, Settings
 
-    Object = dict[str, Any]
+    Object = Mapping[str, Any]
 
 _PASSWORD = re.compile(r"(?<=://)([^:/@]*):[^@]*@")
 

@@ -235,6 +235,12 @@ def test_an_alias_bomb_is_refused_at_once() -> None:
     assert time.process_time() - start < 1
 
 
+def test_tabs_may_stand_where_yaml_lets_them() -> None:
+    [document] = read("a:\tb\t\nc: d\t# told\n")
+
+    assert document.value == {"a": "b", "c": "d"}
+
+
 def test_nesting_is_bounded_in_yaml_too() -> None:
     assert "levels deep" in problem_of("a: " + "[" * 200 + "]" * 200).message
     assert problem_of("a: " + "[" * 50_000).message

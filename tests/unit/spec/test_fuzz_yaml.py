@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import event, example, given
 from hypothesis import strategies as st
+from jobyard.spec.yaml_scanner import events
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.parser import Parser
@@ -16,7 +17,6 @@ from tests.unit.spec.test_application import SEEDS
 
 from jobyard.errors import InvalidDocument
 from jobyard.spec.document import Limits, read
-from jobyard.spec.yaml_scanner import events
 
 ROOT = Path(__file__).parents[3]
 REAL = [*SEEDS.values(), *(path.read_text() for path in (ROOT / "examples").rglob("*.yaml"))]
