@@ -23,6 +23,7 @@ import idle
 import latency
 import logs
 import processes
+import soak
 import startup
 import submission
 from ground import Ground
@@ -43,6 +44,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "history": history.CLAIMS,
     "fairness": history.FAIRNESS,
     "logs": logs.BENCHMARK,
+    "soak": soak.BENCHMARK,
 }
 HEADER = (
     "name",

@@ -65,7 +65,7 @@ def _settings(settings: Settings) -> list[Object]:
             "name": setting.name,
             "variable": setting.variable,
             "value": _hidden(setting, getattr(settings, setting.name)),
-            "source": settings.origins[setting.name],
+            "source": str(settings.origins[setting.name]),
         }
         for setting in config.SETTINGS
     ]
