@@ -24,6 +24,7 @@ import idle
 import latency
 import logs
 import processes
+import soak
 import startup
 import submission
 from ground import Ground
@@ -45,6 +46,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "fairness": history.FAIRNESS,
     "logs": logs.BENCHMARK,
     "following": following.BENCHMARK,
+    "soak": soak.BENCHMARK,
 }
 HEADER = (
     "name",

@@ -15,13 +15,11 @@ from jobyard.cli.printer import PREFIX_COLOURS, colours, paint
 from jobyard.wire.logs import Joiner
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 
     from jobyard.cli.desk import Desk
     from jobyard.client.following import ChosenLines
     from jobyard.config import Settings
-
-    Object = dict[str, Any]
 
 
 @click.command()
@@ -83,14 +81,14 @@ async def prefixed(
         yield left
 
 
-def _names(job: Object) -> Callable[[Object], str]:
+def _names(job: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], str]:
     """Name attempts as `run` does, each index in a colour of its own."""
     on = colours(sys.stdout)
     digits = len(str(job["completions"] or 0)) + 2
     indexed = job["completion_mode"] == "Indexed"
     width = len(job["name"]) + (digits if indexed else 0)
 
-    def name(line: Object) -> str:
+    def name(line: Mapping[str, Any]) -> str:
         index = line["index"]
         label = job["name"] if index is None else f"{job['name']}[{index}]"
         colour = PREFIX_COLOURS[zlib.crc32(label.encode()) % len(PREFIX_COLOURS)]

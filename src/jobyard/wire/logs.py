@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from jobyard.clock import rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    Line = Mapping[str, Any]
 
 Object = dict[str, Any]
 
@@ -49,7 +51,7 @@ def line_object(
     return written
 
 
-def bytes_of(line: Object) -> bytes:
+def bytes_of(line: Line) -> bytes:
     """Take the bytes from a line's object, as they were printed."""
     exact = line.get("base64")
     data: bytes = line["line"].encode() if exact is None else base64.b64decode(exact)
@@ -65,13 +67,13 @@ class Joiner:
 
     """
 
-    def __init__(self, *, timestamps: bool, names: Callable[[Object], str] | None = None) -> None:
+    def __init__(self, *, timestamps: bool, names: Callable[[Line], str] | None = None) -> None:
         """Hold nothing yet."""
         self._timestamps = timestamps
         self._names = names
         self._open: dict[tuple[int, str], tuple[bytes, list[bytes]]] = {}
 
-    def add(self, piece: Object) -> bytes:
+    def add(self, piece: Line) -> bytes:
         """Take a piece; give the line that it ends, or nothing."""
         key = (piece["attempt_id"], piece["stream"])
         prefix, parts = self._open.pop(key, (None, []))
@@ -89,12 +91,12 @@ class Joiner:
         self._open.clear()
         return left
 
-    def _prefix(self, piece: Object) -> bytes:
+    def _prefix(self, piece: Line) -> bytes:
         name = self._names(piece) if self._names is not None else ""
         return (name + (f"{piece['at']} " if self._timestamps else "")).encode()
 
 
-def joined(lines: Iterable[Object], joiner: Joiner) -> Iterator[bytes]:
+def joined(lines: Iterable[Line], joiner: Joiner) -> Iterator[bytes]:
     """Join pieces to lines, to the last."""
     for line in lines:
         if whole := joiner.add(line):
