@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import engine
 import floors
+import following
 import history
 import idle
 import latency
@@ -44,6 +45,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "history": history.CLAIMS,
     "fairness": history.FAIRNESS,
     "logs": logs.BENCHMARK,
+    "following": following.BENCHMARK,
     "soak": soak.BENCHMARK,
 }
 HEADER = (
