@@ -175,7 +175,7 @@ def test_the_description_names_every_route_and_only_our_own_problems(http: httpx
         "/jobs/{job_id}/attempts", "/jobs/{job_id}/events", "/jobs/{job_id}/events/{event_id}",
         "/jobs/{job_id}/explain", "/jobs/{job_id}/logs", "/jobs/{job_id}/logs/stream",
         "/jobs/stream",
-        "/jobs/{job_id}/retry", "/apply",
+        "/jobs/{job_id}/retry", "/apply", "/metrics",
         "/workers", "/workers/{worker_id}", "/workers/{worker_id}/drain",
         "/workers/{worker_id}/resume", "/healthz", "/readyz",
     }  # fmt: skip

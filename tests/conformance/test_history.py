@@ -191,6 +191,8 @@ def calls(old: Old) -> dict[str, Coroutine[Any, Any, Any]]:
         "the last place": store.last_place(),
         "renew": store.renew(worker.session),
         "workers": store.workers(),
+        "crew": store.crew([large]),
+        "attempts of a worker": store.attempts_of_worker("w", limit=10),
         "expire": store.expire_leases(unbroken=99.0),
         "held": store.held(worker.session),
         "checkpoint": store.checkpoint(worker.session, old.claims[12].attempt_id, "x"),
@@ -205,6 +207,14 @@ def test_the_cost_of_a_call_does_not_grow_with_history(old: Old) -> None:
     }
 
     assert {name: cost for name, cost in costs.items() if cost > MOST[old.stage.kind]} == {}
+
+
+def test_a_story_looks_at_a_bounded_part_of_a_large_job(old: Old) -> None:
+    """Of its 100,000 attempts that are over, the newest 5,000, and the 1,000 that wait."""
+    story = old.stage.store.story(old.large)
+
+    # A scan of the 200,000 is a hundred times MOST.
+    assert old.touched(lambda: old.stage.do(story)) < 10 * MOST[old.stage.kind]
 
 
 def test_the_cost_of_ending_a_large_job_s_attempts_follows_what_lives_of_it(old: Old) -> None:

@@ -15,6 +15,9 @@ from jobyard.errors import InvalidSetting
 
 PATIENCE = 5
 """Seconds that requests under way have when the server ends."""
+KEEP_ALIVE = 75
+"""Seconds that a connection may rest between two requests. Longer than clients let one rest (ours
+5 s, browsers and proxies up to 60 s): who closes must not be the one who is written to."""
 BACKLOG = 2048
 
 
@@ -65,6 +68,7 @@ class Server:
             log_level="critical",
             access_log=False,
             server_header=False,
+            timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=PATIENCE,
         )
         self._uvicorn = _Uvicorn(config, self._is_ready)

@@ -172,6 +172,13 @@ def nothing(*problems: int, headers: Schema | None = None) -> dict[int | str, An
     return {204: own, **_problems(problems)}
 
 
+def text(*problems: int) -> dict[int | str, Any]:
+    """Describe a route that answers with plain text, and the problems it may end in."""
+    schema: Schema = {"type": "string"}
+    own: Schema = {"description": "The text.", "content": {"text/plain": {"schema": schema}}}
+    return {200: own, **_problems(problems)}
+
+
 def _problems(codes: Iterable[int]) -> dict[int | str, Any]:
     return {
         code: {
