@@ -23,6 +23,7 @@ import idle
 import latency
 import logs
 import processes
+import size
 import startup
 import submission
 from ground import Ground
@@ -42,6 +43,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "idle": idle.BENCHMARK,
     "history": history.CLAIMS,
     "fairness": history.FAIRNESS,
+    "size": size.BENCHMARK,
     "logs": logs.BENCHMARK,
 }
 HEADER = (

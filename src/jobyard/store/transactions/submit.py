@@ -170,7 +170,9 @@ def _insert(made: Sequence[_New], keys: _Keys, now: int) -> Transaction[None]:
 
 def insert_labels(specs: Iterable[tuple[int, JobSpec]]) -> Transaction[None]:
     """Write the labels of jobs one by one, for lists that ask for them."""
-    labels = [(key, value, job_id) for job_id, spec in specs for key, value in spec.labels.items()]
+    labels = [
+        (f"{key}={value}", job_id) for job_id, spec in specs for key, value in spec.labels.items()
+    ]
     if labels:
         yield Query("insert_labels", (), labels)
 

@@ -69,14 +69,14 @@ INSERT INTO job_specs (
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14);
 
 -- name: insert_labels :many
-INSERT INTO job_labels (key, value, job_id)
-VALUES (?1, ?2, ?3);
+INSERT INTO job_labels (label, job_id)
+VALUES (?1, ?2);
 
 -- name: delete_labels :none
 -- The labels of these jobs, by what their specs say: no index by job is needed.
 DELETE FROM job_labels
-WHERE (key, value, job_id) IN (
-    SELECT label.key, label.value, s.job_id
+WHERE (label, job_id) IN (
+    SELECT label.key || '=' || label.value, s.job_id
     FROM job_specs AS s, json_each(s.labels) AS label
     WHERE s.job_id IN (SELECT value FROM json_each(?1)));
 
