@@ -29,7 +29,7 @@ PROBE = 200
 """Ids by which the first look tells a rare filter from a common one."""
 BATCH = 2000
 """Ids of a look that goes on; a transaction of so many lookups is still short."""
-DISORDER = 1000
+DISORDER = 500
 """Ids by which jobs that are submitted at the same time may be out of the order of their times."""
 _LAST_LETTER = "\U0010ffff"
 

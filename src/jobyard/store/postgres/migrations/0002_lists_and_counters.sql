@@ -18,7 +18,10 @@ CREATE INDEX jobs_by_status ON jobs (listed_status, id);
 -- Bytewise, so that a prefix is a range.
 CREATE INDEX jobs_by_worker ON jobs (listed_worker COLLATE "C", id)
     WHERE listed_worker IS NOT NULL;
-CREATE INDEX jobs_by_end ON jobs (listed_status, finished_at, id) WHERE finished_at IS NOT NULL;
+-- Those without a time to live apart, for retention.
+CREATE INDEX jobs_by_end
+    ON jobs (listed_status, (CASE WHEN expires_at IS NULL THEN 1 ELSE 0 END), finished_at, id)
+    WHERE finished_at IS NOT NULL;
 -- One job in 64 tells where to look for those created after some time: ids and times rise together.
 CREATE INDEX jobs_by_creation ON jobs (created_at) WHERE id % 64 = 0;
 

@@ -243,10 +243,12 @@ FROM (
 -- first, after the end $4 and, of those that ended at it, the id $5.
 SELECT found.id, found.finished_at
 FROM unnest($3::text[]) AS wanted (status)
+CROSS JOIN (VALUES (0), (1)) AS without_ttl (flag)
 CROSS JOIN LATERAL (
     SELECT j.id, j.finished_at FROM jobs AS j
     WHERE j.finished_at IS NOT NULL
         AND j.listed_status = wanted.status
+        AND (CASE WHEN j.expires_at IS NULL THEN 1 ELSE 0 END) = without_ttl.flag
         AND j.finished_at < $1
         AND (j.finished_at, j.id) > ($4, $5)
     ORDER BY j.finished_at, j.id

@@ -168,10 +168,12 @@ FROM (
 -- first, after the end ?4 and, of those that ended at it, the id ?5.
 SELECT j.id, j.finished_at
 FROM json_each(?3) AS wanted
+CROSS JOIN (SELECT 0 AS flag UNION ALL SELECT 1) AS without_ttl
 JOIN jobs AS j ON j.id IN (
     SELECT k.id FROM jobs AS k
     WHERE k.finished_at IS NOT NULL
         AND k.status = wanted.value
+        AND (CASE WHEN k.expires_at IS NULL THEN 1 ELSE 0 END) = without_ttl.flag
         AND k.finished_at < ?1
         AND (k.finished_at, k.id) > (?4, ?5)
     ORDER BY k.finished_at, k.id
