@@ -24,6 +24,7 @@ import idle
 import latency
 import logs
 import processes
+import size
 import soak
 import startup
 import submission
@@ -44,6 +45,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "idle": idle.BENCHMARK,
     "history": history.CLAIMS,
     "fairness": history.FAIRNESS,
+    "size": size.BENCHMARK,
     "logs": logs.BENCHMARK,
     "following": following.BENCHMARK,
     "soak": soak.BENCHMARK,
