@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING
 
 import engine
 import floors
+import following
 import history
 import idle
 import latency
 import logs
 import processes
+import size
 import soak
 import startup
 import submission
@@ -43,7 +45,9 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "idle": idle.BENCHMARK,
     "history": history.CLAIMS,
     "fairness": history.FAIRNESS,
+    "size": size.BENCHMARK,
     "logs": logs.BENCHMARK,
+    "following": following.BENCHMARK,
     "soak": soak.BENCHMARK,
 }
 HEADER = (

@@ -14,6 +14,7 @@ from jobyard.api.feed import Closed
 from jobyard.api.follow import LogFollower
 from jobyard.api.hub import Hub
 from jobyard.core.records import LedgerPlace
+from jobyard.errors import StoreUnavailable
 from jobyard.store.base import BEGINNING, Chunk, Reports
 from jobyard.testing.stage import ended, make_spec, sqlite_stage
 
@@ -133,6 +134,31 @@ def test_a_slow_follower_holds_up_nobody_and_loses_nothing(
 
     assert quick == slow + b"[end]" == line * 61 + b"[end]"
     assert weight <= 10_000
+
+
+def test_a_store_that_is_away_for_a_while_is_waited_for(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "RETRY", 0.0)
+    works, away = yard.logs._logs.follow, [3]
+
+    async def follow(*place: Any, **how: Any) -> list[Chunk]:
+        if away[0]:
+            away[0] -= 1
+            raise StoreUnavailable("away")
+        found: list[Chunk] = await works(*place, **how)
+        return found
+
+    monkeypatch.setattr(yard.logs._logs, "follow", follow)
+
+    async def play() -> bytes:
+        following = asyncio.create_task(yard.follow())
+        await yard.print(b"a\n")
+        await yard.end()
+        return await following
+
+    assert yard.stage.do(play()) == b"a\n[end]"
+    assert away == [0]
 
 
 def test_nothing_is_read_when_nobody_follows(yard: Yard) -> None:

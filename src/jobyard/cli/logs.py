@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from jobyard.client.following import ChosenLines
     from jobyard.config import Settings
 
-    Object = Mapping[str, Any]
-
 
 @click.command()
 @job_id
@@ -83,14 +81,14 @@ async def prefixed(
         yield left
 
 
-def _names(job: Object) -> Callable[[Object], str]:
+def _names(job: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], str]:
     """Name attempts as `run` does, each index in a colour of its own."""
     on = colours(sys.stdout)
     digits = len(str(job["completions"] or 0)) + 2
     indexed = job["completion_mode"] == "Indexed"
     width = len(job["name"]) + (digits if indexed else 0)
 
-    def name(line: Object) -> str:
+    def name(line: Mapping[str, Any]) -> str:
         index = line["index"]
         label = job["name"] if index is None else f"{job['name']}[{index}]"
         colour = PREFIX_COLOURS[zlib.crc32(label.encode()) % len(PREFIX_COLOURS)]

@@ -10,6 +10,8 @@ from jobyard.clock import rfc3339
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    Line = Mapping[str, Any]
+
 Object = dict[str, Any]
 
 STREAMS = {1: "stdout", 2: "stderr"}
@@ -49,7 +51,7 @@ def line_object(
     return written
 
 
-def bytes_of(line: Mapping[str, Any]) -> bytes:
+def bytes_of(line: Line) -> bytes:
     """Take the bytes from a line's object, as they were printed."""
     exact = line.get("base64")
     data: bytes = line["line"].encode() if exact is None else base64.b64decode(exact)
@@ -65,15 +67,13 @@ class Joiner:
 
     """
 
-    def __init__(
-        self, *, timestamps: bool, names: Callable[[Mapping[str, Any]], str] | None = None
-    ) -> None:
+    def __init__(self, *, timestamps: bool, names: Callable[[Line], str] | None = None) -> None:
         """Hold nothing yet."""
         self._timestamps = timestamps
         self._names = names
         self._open: dict[tuple[int, str], tuple[bytes, list[bytes]]] = {}
 
-    def add(self, piece: Mapping[str, Any]) -> bytes:
+    def add(self, piece: Line) -> bytes:
         """Take a piece; give the line that it ends, or nothing."""
         key = (piece["attempt_id"], piece["stream"])
         prefix, parts = self._open.pop(key, (None, []))
@@ -91,12 +91,12 @@ class Joiner:
         self._open.clear()
         return left
 
-    def _prefix(self, piece: Mapping[str, Any]) -> bytes:
+    def _prefix(self, piece: Line) -> bytes:
         name = self._names(piece) if self._names is not None else ""
         return (name + (f"{piece['at']} " if self._timestamps else "")).encode()
 
 
-def joined(lines: Iterable[Mapping[str, Any]], joiner: Joiner) -> Iterator[bytes]:
+def joined(lines: Iterable[Line], joiner: Joiner) -> Iterator[bytes]:
     """Join pieces to lines, to the last."""
     for line in lines:
         if whole := joiner.add(line):
