@@ -24,6 +24,7 @@ import latency
 import logs
 import processes
 import size
+import soak
 import startup
 import submission
 from ground import Ground
@@ -45,6 +46,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "fairness": history.FAIRNESS,
     "size": size.BENCHMARK,
     "logs": logs.BENCHMARK,
+    "soak": soak.BENCHMARK,
 }
 HEADER = (
     "name",

@@ -14,6 +14,7 @@ import click
 
 import draw_statuses
 import twins
+import typed_shapes
 import validation.page
 from jobyard import config, errors
 from jobyard.cli import COMMANDS, jobyard
@@ -62,6 +63,7 @@ def generated() -> dict[Path, str]:
     for name, schema in schemas().items():
         files[REFERENCE / f"{name}.schema.json"] = _json(schema)
     files |= twins.twins()
+    files[typed_shapes.FILE] = twins.formatted(typed_shapes.text(), typed_shapes.FILE)
     statuses = draw_statuses.PAGE
     files[statuses.relative_to(ROOT)] = draw_statuses.page(statuses.read_text(encoding="utf-8"))
     return files
