@@ -190,7 +190,7 @@ def test_what_matches_is_pruned(
 
 def test_what_is_chosen_to_go_stays_unless_it_is_over(stage: Stage) -> None:
     """Whoever chooses does so before: what counts is what is there when the rows are held."""
-    active, over = stage.submit_one(make_spec()), finished(stage)
+    active, over = stage.submit_one(make_spec(executor="none")), finished(stage)
 
     driver = stage.store._driver
     assert stage.do(driver.write(partial(cleanup.remove, [active, over, 2**40]))) == 1
