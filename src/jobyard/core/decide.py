@@ -396,7 +396,7 @@ def _retry_at(job: JobState, now: int) -> int | None:
 
 
 def _leave_worker(job: JobState, ended: Sequence[Ended]) -> None:
-    """Name no worker that was lost, nor one that waits for nothing: the next claim names its own."""
+    """Name no worker that was lost, nor any during a back-off: the next claim names its own."""
     lost = any(attempt.status is AttemptStatus.LOST for attempt in ended)
     idle = job.retry_at is not None and not job.active and not job.terminating
     if job.outcome is None and (lost or idle):
