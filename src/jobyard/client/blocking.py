@@ -223,7 +223,7 @@ class Client(Output):
         absence = Absence(deadline)
         pause = calls.FIRST_LOOK
         while True:
-            job = absence.ask_blocking(lambda: self.job(job_id))
+            job = absence.ask(lambda: self.job(job_id))
             if job["status"] in calls.TERMINAL:
                 return job
             if deadline is not None and clock.monotonic() >= deadline:
