@@ -21,6 +21,11 @@
     ├── MethodNotAllowed         405
     ├── TooLarge                 413
     ├── HeadersTooLarge          431
+    ├── ChainError                    what a chain's source gave cannot be used
+    │   ├── BlockUnreadable           not the shape that the chain has
+    │   ├── BlockDisproved            contradicts the chain's own hashes
+    │   ├── ReceiptsMissing           a table is asked for that needs receipts
+    │   └── DataFileDamaged           a Parquet file that is not what was written
     ├── StoreUnavailable         503
     ├── ServerUnreachable             (client) nobody answers at that address
     ├── SchemaMismatch                the database is newer than this program
@@ -326,6 +331,85 @@ class TooLarge(JobyardError):
     title = "Too large"
     status = 413
     code = "TOO_LARGE"
+
+
+class ChainError(JobyardError):
+    """What a chain's source gave cannot be used; `retryable` says whether to ask again helps."""
+
+    slug = "chain-error"
+    title = "The chain's data cannot be used"
+    code = "CHAIN_ERROR"
+    retryable: ClassVar[bool] = False
+
+
+class BlockUnreadable(ChainError):
+    """A block that does not have the shape of its chain's blocks: asking again will not help."""
+
+    slug = "block-unreadable"
+    title = "The block cannot be read"
+    code = "BLOCK_UNREADABLE"
+
+    def __init__(self, number: int | None, cause: str) -> None:
+        """Name the block, if its number could be made out, and what is wrong with it."""
+        which = "a block" if number is None else f"block {number}"
+        super().__init__(
+            f"{which} cannot be read: {cause}",
+            hint="the source speaks another dialect, or gave damaged data; try another provider",
+            block=number,
+            cause=cause,
+        )
+
+
+class BlockDisproved(ChainError):
+    """A block that contradicts its own hashes: the source is wrong, another may be right."""
+
+    slug = "block-disproved"
+    title = "The block is not what its hashes say"
+    code = "BLOCK_DISPROVED"
+    retryable = True
+
+    def __init__(self, number: int, check: str, cause: str) -> None:
+        """Name the block, the check that it failed, and what was found."""
+        super().__init__(
+            f"block {number} fails the check of {check}: {cause}",
+            hint="fetch it again, best from another provider",
+            block=number,
+            check=check,
+            cause=cause,
+        )
+
+
+class ReceiptsMissing(ChainError):
+    """A table that needs receipts is asked of a source that has none."""
+
+    slug = "receipts-missing"
+    title = "The source has no receipts"
+    code = "RECEIPTS_MISSING"
+
+    def __init__(self, number: int) -> None:
+        """Name the first block whose receipts are missing."""
+        super().__init__(
+            f"block {number} has transactions but the source gave no receipts for them",
+            hint="leave out the table `logs`, or use a source that has receipts",
+            block=number,
+        )
+
+
+class DataFileDamaged(ChainError):
+    """A Parquet file that cannot be read, or does not hold what its metadata says."""
+
+    slug = "data-file-damaged"
+    title = "The data file is damaged"
+    code = "DATA_FILE_DAMAGED"
+
+    def __init__(self, name: str, cause: str) -> None:
+        """Name the file and what is wrong with it."""
+        super().__init__(
+            f"`{name}` is damaged: {cause}",
+            hint="move it away and extract its blocks again",
+            file=name,
+            cause=cause,
+        )
 
 
 class StoreUnavailable(JobyardError):
