@@ -30,12 +30,23 @@ class NotProvable(Exception):
     """A hash that cannot be recomputed from what the tables hold; the message says why."""
 
 
-def columns(batch: pa.RecordBatch) -> dict[str, list[Any]]:
-    """Get all columns of a batch as Python values, by name."""
-    return {
-        name: values(column)
-        for name, column in zip(batch.schema.names, batch.columns, strict=True)
-    }
+class LazyColumns(dict[str, list[Any]]):
+    """The columns of a batch as Python values; each is made when it is first asked for."""
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        """Look at a batch."""
+        super().__init__()
+        self._batch = batch
+
+    def __missing__(self, name: str) -> list[Any]:
+        """Make the values of a column."""
+        found = self[name] = values(self._batch.column(name))
+        return found
+
+
+def columns(batch: pa.RecordBatch) -> LazyColumns:
+    """Get the columns of a batch as Python values, by name."""
+    return LazyColumns(batch)
 
 
 # The fields of a header in the order in which it is hashed; the nonce has eight bytes always.

@@ -14,6 +14,7 @@ EMPTY = b"\x80"
 """Nothing, and the number 0."""
 _SHORT_BYTES = [bytes([BYTES + length]) for length in range(SHORT + 1)]
 _SHORT_LISTS = [bytes([LIST + length]) for length in range(SHORT + 1)]
+_ONE_BYTE, _TWO_BYTES = 1 << 8, 1 << 16
 _SINGLE = BYTES
 """A byte below this is its own encoding."""
 
@@ -46,5 +47,9 @@ def of_list(items: Iterable[bytes]) -> bytes:
 
 
 def _long(length: int, kind: int) -> bytes:
+    if length < _ONE_BYTE:
+        return bytes((kind + SHORT + 1, length))
+    if length < _TWO_BYTES:
+        return bytes((kind + SHORT + 2, length >> 8, length & 255))
     size = (length.bit_length() + 7) >> 3
     return bytes((kind + SHORT + size,)) + length.to_bytes(size, "big")

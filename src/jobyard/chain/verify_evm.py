@@ -7,7 +7,10 @@ and is not there makes it "not provable", with the reason; it never makes it pas
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from jobyard.chain import rlp, trie
 from jobyard.chain.evm_hashing import (
@@ -22,7 +25,9 @@ from jobyard.chain.evm_hashing import (
     transaction,
 )
 from jobyard.chain.keccak import keccak
+from jobyard.chain.order import in_order
 from jobyard.chain.report import Report
+from jobyard.chain.rows import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,40 +100,40 @@ class EvmVerifier:
     ) -> None:
         """Check some blocks with all rows of theirs; ``withdrawals`` are those of the JSON."""
         header = columns(blocks)
+        tx_places = self._split(header, transactions)
+        log_places = self._split(header, logs)
+        orderly = in_order(blocks, transactions, logs, tx_places, log_places)
         txs = None if transactions is None else columns(transactions)
         events = None if logs is None else columns(logs)
-        tx_places = self._split(header, txs)
-        log_places = self._split(header, events)
         for at, number in enumerate(header["block_num"]):
             self._check_header(header, at, number)
             block = _Block(self.report, header, at, number, txs, tx_places[at])
-            block.check_places(events, log_places[at])
-            if txs is None:
-                block.leave_open(_OF_TRANSACTIONS, NO_TRANSACTIONS)
+            if orderly:
+                block.prove_order(logs is not None)
             else:
-                block.check_transactions()
-                block.check_order_of_logs(events, log_places[at])
+                block.check_order(events, log_places[at])
+            block.check_gas()
             if self.full:
+                block.check_gas_prices()
                 block.check_hashes(events, log_places[at])
                 block.check_withdrawals(None if withdrawals is None else withdrawals[at])
 
-    def _split(self, header: Columns, table: Columns | None) -> list[range]:
+    def _split(self, header: Columns, table: pa.RecordBatch | None) -> list[range]:
         """Find the rows of each block; rows of no block fail."""
-        numbers = header["block_num"]
-        if table is None:
-            return [range(0)] * len(numbers)
+        wanted = header["_block_num"]
+        if table is None or not table.num_rows:
+            return [range(0)] * len(wanted)
+        rows = numbers(table.column("_block_num"))
+        starts = [0, *(np.flatnonzero(np.diff(rows)) + 1).tolist(), len(rows)]
         places: dict[int, range] = {}
-        rows = table["_block_num"]
-        start = 0
-        for end in range(1, len(rows) + 1):
-            if end == len(rows) or rows[end] != rows[start]:
-                if rows[start] in places:
-                    self.report.fail(Check.PLACES, rows[start], "its rows do not stand together")
-                places[rows[start]] = range(start, end)
-                start = end
-        for number in places.keys() - set(numbers):
+        for start, end in pairwise(starts):
+            number = int(rows[start])
+            if number in places:
+                self.report.fail(Check.PLACES, number, "its rows do not stand together")
+            places[number] = range(start, end)
+        for number in places.keys() - set(wanted):
             self.report.fail(Check.PLACES, number, "there are rows of it but no block")
-        return [places.get(number, range(0)) for number in numbers]
+        return [places.get(number, range(0)) for number in wanted]
 
     def _check_header(self, header: Columns, at: int, number: int) -> None:
         report, own = self.report, header["hash"][at]
@@ -155,7 +160,7 @@ class EvmVerifier:
         self._last = (number, own, total)
 
 
-_OF_TRANSACTIONS = (Check.TX_INDEXES, Check.GAS, Check.GAS_PRICES, Check.LOG_INDEXES)
+_OF_TRANSACTIONS = (Check.TX_INDEXES, Check.GAS, Check.LOG_INDEXES)
 _OF_HASHES = (Check.TX_HASHES, Check.TRANSACTIONS_ROOT)
 _OF_RECEIPTS = (Check.RECEIPTS_ROOT, Check.BLOOM)
 
@@ -176,7 +181,7 @@ class _Block:
         self._header = header
         self._at = at
         self._number = number
-        self._txs: Columns = txs or {}
+        self._txs: Columns = {} if txs is None else txs
         self._has_transactions = txs is not None
         self._places = places
 
@@ -203,37 +208,56 @@ class _Block:
             causes += [f"{name} of row {row - places.start}" for row in places if column[row] != own]
         return causes
 
-    def check_places(self, logs: Columns | None, log_places: range) -> None:
+    def prove_order(self, has_logs: bool) -> None:
+        """Take over that all rows of the batch stand where they should."""
+        self._report.prove(Check.PLACES)
+        if not self._has_transactions:
+            self.leave_open(_OF_TRANSACTIONS, NO_TRANSACTIONS)
+            return
+        self._report.prove(Check.TX_INDEXES)
+        if has_logs:
+            self._report.prove(Check.LOG_INDEXES)
+        else:
+            self.leave_open((Check.LOG_INDEXES,), NO_LOGS)
+
+    def check_order(self, logs: Columns | None, log_places: range) -> None:
+        """Look row by row for what does not stand where it should."""
         own = self._header["_block_num"][self._at]
         causes = [] if own == self._number else ["_block_num of the block"]
         causes += self._strange_places(self._txs, self._places)
         if logs is not None:
             causes += self._strange_places(logs, log_places)
-            if self._has_transactions:
-                causes += self._strange_owners(logs, log_places)
+        if not self._has_transactions:
+            self._decide(Check.PLACES, causes)
+            self.leave_open(_OF_TRANSACTIONS, NO_TRANSACTIONS)
+            return
+        if logs is not None:
+            causes += self._strange_owners(logs, log_places)
         self._decide(Check.PLACES, causes)
+        self._check_indexes(Check.TX_INDEXES, self._txs["tx_index"], self._places)
+        if logs is None:
+            self.leave_open((Check.LOG_INDEXES,), NO_LOGS)
+        else:
+            self._check_indexes(Check.LOG_INDEXES, logs["log_index"], log_places)
 
     def _strange_owners(self, logs: Columns, places: range) -> list[str]:
         hashes = [self._txs["tx_hash"][place] for place in self._places]
-        causes = []
+        causes, last = [], 0
         for row in places:
             index = logs["tx_index"][row]
-            if index >= len(hashes) or logs["tx_hash"][row] != hashes[index]:
+            if not last <= index < len(hashes) or logs["tx_hash"][row] != hashes[index]:
                 causes.append(f"transaction of log {row - places.start}")
+            last = index
         return causes
 
-    def check_transactions(self) -> None:
-        txs, places = self._txs, self._places
-        self._check_order(Check.TX_INDEXES, txs["tx_index"], places)
-        self._check_gas()
-        self._check_gas_prices()
-
-    def _check_order(self, check: Check, indexes: Sequence[int], places: range) -> None:
+    def _check_indexes(self, check: Check, indexes: Sequence[int], places: range) -> None:
         found = [indexes[place] for place in places]
         wrong = [f"{index} stands at {at}" for at, index in enumerate(found) if index != at]
         self._decide(check, wrong)
 
-    def _check_gas(self) -> None:
+    def check_gas(self) -> None:
+        if not self._has_transactions:
+            return
         gas = [self._txs["gas_used"][place] for place in self._places]
         if None in gas:
             self.leave_open((Check.GAS,), NO_RECEIPTS)
@@ -241,8 +265,11 @@ class _Block:
         said = self._header["gas_used"][self._at]
         self._decide(Check.GAS, [] if sum(gas) == said else [f"{sum(gas)} is not {said}"])
 
-    def _check_gas_prices(self) -> None:
+    def check_gas_prices(self) -> None:
         """Recompute what EIP-1559 makes of the two offers; legacy prices are part of a hash."""
+        if not self._has_transactions:
+            self.leave_open((Check.GAS_PRICES,), NO_TRANSACTIONS)
+            return
         base = self._header["base_fee_per_gas"][self._at]
         txs = self._txs
         wrong = []
@@ -257,16 +284,6 @@ class _Block:
                 wrong.append(f"that of transaction {place - self._places.start}")
         self._decide(Check.GAS_PRICES, wrong)
 
-    def check_order_of_logs(self, logs: Columns | None, places: range) -> None:
-        if logs is None:
-            self.leave_open((Check.LOG_INDEXES,), NO_LOGS)
-            return
-        owners = [logs["tx_index"][row] for row in places]
-        if owners != sorted(owners):
-            self._report.fail(Check.LOG_INDEXES, self._number, "not in the order of transactions")
-        else:
-            self._check_order(Check.LOG_INDEXES, logs["log_index"], places)
-
     def check_hashes(self, logs: Columns | None, log_places: range) -> None:
         if not self._has_transactions:
             self.leave_open((*_OF_HASHES, *_OF_RECEIPTS), NO_TRANSACTIONS)
@@ -275,7 +292,7 @@ class _Block:
         if logs is None and len(self._places):
             self.leave_open(_OF_RECEIPTS, NO_LOGS)
         else:
-            self._check_receipts(logs or {}, log_places)
+            self._check_receipts({} if logs is None else logs, log_places)
 
     def _check_transaction_hashes(self) -> None:
         txs = self._txs
