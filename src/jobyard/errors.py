@@ -21,8 +21,8 @@
     ├── MethodNotAllowed         405
     ├── TooLarge                 413
     ├── HeadersTooLarge          431
-    ├── ChainError                    what a chain's source gave cannot be used
-    │   ├── BlockUnreadable           not the shape that the chain has
+    ├── ChainFailed              502  a chain cannot be read; says which blocks
+    │   ├── BlockUnparsable
     │   ├── BlockDisproved            contradicts the chain's own hashes
     │   ├── ReceiptsMissing           a table is asked for that needs receipts
     │   └── DataFileDamaged           a Parquet file that is not what was written
@@ -333,34 +333,34 @@ class TooLarge(JobyardError):
     code = "TOO_LARGE"
 
 
-class ChainError(JobyardError):
-    """What a chain's source gave cannot be used; `retryable` says whether to ask again helps."""
+class ChainFailed(JobyardError):
+    """A chain cannot be read: at some blocks, for some reason, for now or for good."""
 
-    slug = "chain-error"
-    title = "The chain's data cannot be used"
-    code = "CHAIN_ERROR"
+    slug = "chain-failed"
+    title = "The chain cannot be read"
+    status = 502
+    code = "CHAIN_FAILED"
     retryable: ClassVar[bool] = False
+    """Whether the same reading may succeed later without anybody changing anything."""
+
+    def at(self, start: int, stop: int) -> ChainFailed:
+        """Say which blocks could not be had, ``[start, stop)``; keeps what was said before."""
+        if "block_range_start" not in self.fields:
+            self.fields |= {"block_range_start": start, "block_range_end": stop - 1}
+            named = f"block {start}" if stop == start + 1 else f"blocks {start}-{stop - 1}"
+            self.detail = f"{named}: {self.detail}"
+        return self
 
 
-class BlockUnreadable(ChainError):
-    """A block that does not have the shape of its chain's blocks: asking again will not help."""
+class BlockUnparsable(ChainFailed):
+    """A provider's answer is not the block, or not the receipts, that were asked for."""
 
-    slug = "block-unreadable"
-    title = "The block cannot be read"
-    code = "BLOCK_UNREADABLE"
-
-    def __init__(self, number: int | None, cause: str) -> None:
-        """Name the block, if its number could be made out, and what is wrong with it."""
-        which = "a block" if number is None else f"block {number}"
-        super().__init__(
-            f"{which} cannot be read: {cause}",
-            hint="the source speaks another dialect, or gave damaged data; try another provider",
-            block=number,
-            cause=cause,
-        )
+    slug = "block-unparsable"
+    title = "Not a block"
+    code = "BLOCK_UNPARSABLE"
 
 
-class BlockDisproved(ChainError):
+class BlockDisproved(ChainFailed):
     """A block that contradicts its own hashes: the source is wrong, another may be right."""
 
     slug = "block-disproved"
@@ -379,7 +379,7 @@ class BlockDisproved(ChainError):
         )
 
 
-class ReceiptsMissing(ChainError):
+class ReceiptsMissing(ChainFailed):
     """A table that needs receipts is asked of a source that has none."""
 
     slug = "receipts-missing"
@@ -395,7 +395,7 @@ class ReceiptsMissing(ChainError):
         )
 
 
-class DataFileDamaged(ChainError):
+class DataFileDamaged(ChainFailed):
     """A Parquet file that cannot be read, or does not hold what its metadata says."""
 
     slug = "data-file-damaged"

@@ -32,9 +32,10 @@ from jobyard.chain.columns import (
     validity,
     variable,
 )
+from jobyard.chain.evm_json import unparsable
 from jobyard.chain.evm_tables import BLOCKS, LOGS, TRANSACTIONS
 from jobyard.chain.tables import arrow_schema, arrow_type
-from jobyard.errors import BlockDisproved, BlockUnreadable
+from jobyard.errors import BlockDisproved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jobyard.chain.columns import Bytes, Mask, Numbers
-    from jobyard.chain.evm_json import Access, Authorization, Block, Log, RawBlock, Receipt
+    from jobyard.chain.evm_json import Access, Authorization, Block, Log, ParsedBlock, Receipt
     from jobyard.chain.evm_json import Transaction
 
 Item = TypeVar("Item")
@@ -74,11 +75,11 @@ class EvmBatch:
         return batch
 
 
-def decode(raws: Sequence[RawBlock]) -> EvmBatch:
+def decode(raws: Sequence[ParsedBlock]) -> EvmBatch:
     """Make the batches of some blocks, which stand in the order of the chain.
 
     Raises:
-        BlockUnreadable: a value is not what its column holds.
+        BlockUnparsable: a value is not what its column holds.
         BlockDisproved: receipts belong to other transactions, or indexes are out of order.
 
     """
@@ -86,7 +87,7 @@ def decode(raws: Sequence[RawBlock]) -> EvmBatch:
         return _decode(raws)
     except (ValueError, OverflowError, TypeError, IndexError, AttributeError) as error:
         if len(raws) == 1:
-            raise BlockUnreadable(_number(raws[0].block), _reason(error)) from error
+            raise unparsable(_number(raws[0].block), _reason(error)) from error
     for raw in raws:
         decode([raw])
     raise AssertionError("blocks that decode one by one decode together")
@@ -103,7 +104,7 @@ def _reason(error: Exception) -> str:
     return f"{error}" or type(error).__name__
 
 
-def _decode(raws: Sequence[RawBlock]) -> EvmBatch:
+def _decode(raws: Sequence[ParsedBlock]) -> EvmBatch:
     blocks = [raw.block for raw in raws]
     place = _Place.of(blocks)
     counts = np.fromiter((len(block.transactions) for block in blocks), np.int64, len(blocks))
@@ -186,7 +187,7 @@ def _check_indexes(texts: Sequence[str], block: Block, check: str) -> None:
     raise BlockDisproved(int(block.number, 16), check, f"{texts[wrong]} stands at {wrong}")
 
 
-def _receipts(raws: Sequence[RawBlock]) -> list[Receipt | None]:
+def _receipts(raws: Sequence[ParsedBlock]) -> list[Receipt | None]:
     """Line up the receipts with the transactions, and check what their places say."""
     lined: list[Receipt | None] = []
     for raw in raws:
@@ -245,13 +246,15 @@ def _transactions(
             fixed(padded([tx.s for tx in txs], 32)),
             booleans([parity for _, parity, _ in signs]),
             pa.array([chain_id for _, _, chain_id in signs], pa.uint64()),
-            uint64_or_null([receipt and receipt.gas_used for receipt in receipts]),
+            uint64_or_null([None if receipt is None else receipt.gas_used for receipt in receipts]),
             pa.array([kind for kind, _, _ in signs], pa.int32()),
             decimals([tx.max_fee_per_gas for tx in txs]),
             decimals([tx.max_priority_fee_per_gas for tx in txs]),
             decimals([tx.max_fee_per_blob_gas for tx in txs]),
             fixed(matrix([tx.sender for tx in txs], 20)),
-            booleans([_STATUSES[receipt and receipt.status] for receipt in receipts]),
+            booleans(
+                [_STATUSES[None if receipt is None else receipt.status] for receipt in receipts]
+            ),
             _state_roots(receipts),
             _access_lists([tx.access_list for tx in txs]),
             _hash_lists([tx.blob_versioned_hashes for tx in txs]),
@@ -322,7 +325,7 @@ _AUTHORIZATION_LIST = arrow_type(TRANSACTIONS.column("authorization_list").kind)
 
 
 def _state_roots(receipts: Sequence[Receipt | None]) -> pa.Array:
-    roots = [receipt and receipt.root for receipt in receipts]
+    roots = [None if receipt is None else receipt.root for receipt in receipts]
     # Some nodes write an empty root where there is a status.
     return fixed_or_null([None if root == "0x" else root for root in roots], 32)
 

@@ -245,5 +245,3 @@ def receipt(
         )
     )
     return (bytes((kind,)) + body if kind else body), bloom
-
-

@@ -6,14 +6,14 @@ neither are receipts' own Bloom filters: the block's receipts root proves what t
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct, field
 
-from jobyard.errors import BlockUnreadable
+from jobyard.errors import BlockUnparsable
 
-Answered = TypeVar("Answered")
+Parsed = TypeVar("Parsed")
 
 # `gc=False` keeps the collector from walking hundreds of records a block: they hold text and lists
 # of text only, so they cannot be part of a cycle.
@@ -125,95 +125,76 @@ class Block(Struct, gc=False, frozen=True, rename="camel"):
     withdrawals: list[Withdrawal] | None = None
 
 
-class RawBlock(Struct, gc=False, frozen=True):
+class ParsedBlock(Struct, gc=False, frozen=True):
     """One block with its receipts, if the source has them; also a line of a recorded file."""
 
     block: Block
     receipts: list[Receipt] | None = None
 
 
-class RpcError(Struct, frozen=True):
-    """What a node says instead of a result."""
-
-    code: int
-    message: str = ""
-
-
-class Answer(Struct, Generic[Answered], frozen=True):
-    """A JSON-RPC answer; a node that does not know the block yet answers with neither."""
-
-    id: int | str | None = None
-    result: Answered | None = None
-    error: RpcError | None = None
-
-
-_RECORDED = msgspec.json.Decoder(RawBlock)
+_RECORDED = msgspec.json.Decoder(ParsedBlock)
 _BLOCK = msgspec.json.Decoder(Block)
 _RECEIPTS = msgspec.json.Decoder(list[Receipt])
-_BLOCK_ANSWERS = msgspec.json.Decoder(Answer[Block] | list[Answer[Block]])
-_RECEIPTS_ANSWERS = msgspec.json.Decoder(Answer[list[Receipt]] | list[Answer[list[Receipt]]])
 
 
-def read_recorded(line: bytes) -> RawBlock:
-    """Read a line of a recorded file: ``{"block": …, "receipts": […]}``.
+def parse_recorded(line: bytes) -> ParsedBlock:
+    """Parse a line of a recorded file: ``{"block": …, "receipts": […]}``.
 
     Raises:
-        BlockUnreadable: it is no such line; the number is told when it can be made out.
+        BlockUnparsable: it is no such line; the number is told when it can be made out.
 
     """
-    return _read(_RECORDED, line)
+    return _parse(_RECORDED, line)
 
 
-def read_block(result: bytes) -> Block:
-    """Read the result of `eth_getBlockByNumber`."""
-    return _read(_BLOCK, result)
+def parse(block: bytes, receipts: bytes | None = None) -> ParsedBlock:
+    """Parse the results of `eth_getBlockByNumber` and of `eth_getBlockReceipts`.
+
+    Raises:
+        BlockUnparsable: they are no such results.
+
+    """
+    return ParsedBlock(
+        _parse(_BLOCK, block), None if receipts is None else _parse(_RECEIPTS, receipts, block)
+    )
 
 
-def read_receipts(result: bytes) -> list[Receipt]:
-    """Read the result of `eth_getBlockReceipts`."""
-    return _read(_RECEIPTS, result)
+def unparsable(number: int | None, cause: str) -> BlockUnparsable:
+    """Make the error that names a block, if its number is known, and what is wrong with it."""
+    error = BlockUnparsable(
+        f"cannot be read: {cause}" if number is not None else f"a block cannot be read: {cause}",
+        hint="the source speaks another dialect or gave damaged data; try another provider",
+    )
+    if number is not None:
+        error.at(number, number + 1)
+    return error
 
 
-def read_block_answers(body: bytes) -> list[Answer[Block]]:
-    """Read the body of an HTTP answer, of one call or of a batch, without a second pass."""
-    answers = _read(_BLOCK_ANSWERS, body)
-    return answers if isinstance(answers, list) else [answers]
-
-
-def read_receipts_answers(body: bytes) -> list[Answer[list[Receipt]]]:
-    """Read the body of an HTTP answer to `eth_getBlockReceipts`, of one call or of a batch."""
-    answers = _read(_RECEIPTS_ANSWERS, body)
-    return answers if isinstance(answers, list) else [answers]
-
-
-def _read(decoder: msgspec.json.Decoder[Answered], text: bytes) -> Answered:
+def _parse(
+    decoder: msgspec.json.Decoder[Parsed], text: bytes, about: bytes | None = None
+) -> Parsed:
     try:
         return decoder.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BlockUnreadable(_number_in(text), str(error)) from error
+        raise unparsable(_number_in(text if about is None else about), str(error)) from error
 
 
 class _Numbered(Struct):
     number: str | None = None
-    block_number: str | None = field(name="blockNumber", default=None)
     block: msgspec.Raw = msgspec.Raw(b"null")
-    result: msgspec.Raw = msgspec.Raw(b"null")
 
 
 def _number_in(text: bytes | msgspec.Raw) -> int | None:
     """Make out which block a text speaks of, so that an error can name it."""
     try:
-        found = msgspec.json.decode(text, type=_Numbered | list[_Numbered] | None)
+        found = msgspec.json.decode(text, type=_Numbered | None)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    first = (found[0] if found else None) if isinstance(found, list) else found
-    if first is None:
+    if found is None:
         return None
-    number = first.number or first.block_number
-    if number is None:
-        inner = _number_in(first.block)
-        return _number_in(first.result) if inner is None else inner
+    if found.number is None:
+        return _number_in(found.block)
     try:
-        return int(number, 16)
+        return int(found.number, 16)
     except ValueError:
         return None

@@ -54,7 +54,6 @@ BLOCKS = Table(
     ),
     coded=frozenset({"ommers_hash", "miner", "gas_limit", "extra_data", "nonce", "difficulty"}),
     sought=frozenset({"hash"}),
-    noise=frozenset({"hash", "parent_hash", "state_root", "transactions_root", "receipt_root"}),
 )
 
 ACCESS = Record((Column("address", B20), Column("storage_keys", ListOf(B32))))
@@ -104,11 +103,10 @@ TRANSACTIONS = Table(
         ),
     ),
     coded=frozenset(
-        {"block_hash", "block_num", "_block_num", "timestamp", "to", "from", "gas_limit", "type"}
-        | {"chain_id", "max_priority_fee_per_gas", "value", "status"}
+        {"_block_num", "block_hash", "block_num", "timestamp", "to", "from", "type", "chain_id"}
+        | {"status"}
     ),
     sought=frozenset({"tx_hash"}),
-    noise=frozenset({"tx_hash", "r", "s"}),
 )
 
 LOGS = Table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def values(column: pa.Array) -> list[Any]:
-    """Get the values of a column: bytes, ints, bools, text or lists; None where there is nothing."""
+    """Get the values of a column: bytes, ints, bools, text, lists; None for null."""
     kind = column.type
     if column.null_count == len(column):
         return [None] * len(column)
@@ -23,7 +24,7 @@ def values(column: pa.Array) -> list[Any]:
             found = read(column)
             break
     else:
-        return column.to_pylist()  # type: ignore[no-any-return]
+        return column.to_pylist()
     if column.null_count:
         there = column.is_valid().to_numpy(zero_copy_only=False).tolist()
         return [value if is_there else None for value, is_there in zip(found, there, strict=True)]
@@ -49,7 +50,7 @@ def _variable(column: pa.Array) -> list[bytes]:
         return [b""] * len(column)
     ends = np.frombuffer(places, np.int32)[column.offset : column.offset + len(column) + 1].tolist()
     text = memoryview(data)
-    return [bytes(text[start:end]) for start, end in zip(ends, ends[1:], strict=False)]
+    return [bytes(text[start:end]) for start, end in pairwise(ends)]
 
 
 def _decimal(column: pa.Array) -> list[int]:
@@ -57,22 +58,22 @@ def _decimal(column: pa.Array) -> list[int]:
     halves = halves[column.offset : column.offset + len(column)]
     low = halves[:, 0].tolist()
     if not halves[:, 1].any():
-        return low  # type: ignore[no-any-return]
+        return low
     return [a | b << 64 for a, b in zip(low, halves[:, 1].tolist(), strict=True)]
 
 
 def _number(column: pa.Array) -> list[int]:
     filled = column.fill_null(0) if column.null_count else column
-    return filled.to_numpy(zero_copy_only=False).tolist()  # type: ignore[no-any-return]
+    return filled.to_numpy(zero_copy_only=False).tolist()
 
 
-def _seconds(column: pa.Array) -> list[int]:
+def _seconds(column: pa.Array) -> list[Any]:
     ticks = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
     per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[column.type.unit]
     if (ticks % per_second).any():
         # No block is made between two seconds: not a time that a header can hold.
-        return [tick / per_second for tick in ticks.tolist()]  # type: ignore[misc]
-    return (ticks // per_second).tolist()  # type: ignore[no-any-return]
+        return [tick / per_second for tick in ticks.tolist()]
+    return (ticks // per_second).tolist()
 
 
 _READERS: list[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], list[Any]]]] = [

@@ -68,7 +68,7 @@ class Table:
     """One table of a chain; rows stand in the order of blocks, then of what is in them.
 
     ``coded`` names the columns with few distinct values (a dictionary pays), ``sought`` those that
-    people look single rows up by (a Bloom filter pays), ``noise`` those that no codec makes smaller.
+    people look single rows up by (a Bloom filter pays).
     """
 
     name: str
@@ -76,7 +76,6 @@ class Table:
     columns: tuple[Column, ...]
     coded: frozenset[str] = frozenset()
     sought: frozenset[str] = frozenset()
-    noise: frozenset[str] = frozenset()
 
     def column(self, name: str) -> Column:
         """Find a column by its name.
@@ -157,16 +156,17 @@ def _manifest_type(kind: ColumnType) -> Any:
             return {"List": {"name": "item", "type": _manifest_type(item), "nullable": False}}
         case Record(columns):
             return {"Struct": [_manifest_field(column) for column in columns]}
-        case Kind.BYTES20:
-            return {"FixedSizeBinary": 20}
-        case Kind.BYTES32:
-            return {"FixedSizeBinary": 32}
-        case Kind.TIME:
-            return {"Timestamp": ["Nanosecond", NANOSECOND_UTC[1]]}
-        case Kind.DECIMAL:
-            return {"Decimal128": [DECIMAL_DIGITS, 0]}
         case Kind():
-            return kind.value
+            return _WITH_ARGUMENTS.get(kind, kind.value)
+
+
+_WITH_ARGUMENTS: dict[Kind, dict[str, Any]] = {
+    Kind.BYTES20: {"FixedSizeBinary": 20},
+    Kind.BYTES32: {"FixedSizeBinary": 32},
+    Kind.TIME: {"Timestamp": ["Nanosecond", NANOSECOND_UTC[1]]},
+    Kind.DECIMAL: {"Decimal128": [DECIMAL_DIGITS, 0]},
+}
+"""Types that a manifest writes with what they are made of."""
 
 
 def type_text(kind: ColumnType) -> str:

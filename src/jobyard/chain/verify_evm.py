@@ -150,7 +150,7 @@ class EvmVerifier:
         else:
             report.fail(Check.PARENT_LINK, number, _differs(last[1], header["parent_hash"][at]))
         if last is not None and last[0] + 1 == number and None not in {total, last[2]}:
-            if last[2] + header["difficulty"][at] == total:  # type: ignore[operator]
+            if last[2] + header["difficulty"][at] == total:
                 report.prove(Check.TOTAL_DIFFICULTY)
             else:
                 report.fail(Check.TOTAL_DIFFICULTY, number, f"{total} does not add up")
@@ -205,7 +205,9 @@ class _Block:
             ("timestamp", self._header["timestamp"][self._at]),
         ):
             column = table[name]
-            causes += [f"{name} of row {row - places.start}" for row in places if column[row] != own]
+            causes += [
+                f"{name} of row {row - places.start}" for row in places if column[row] != own
+            ]
         return causes
 
     def prove_order(self, has_logs: bool) -> None:
