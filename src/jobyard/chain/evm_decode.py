@@ -43,8 +43,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jobyard.chain.columns import Bytes, Mask, Numbers
-    from jobyard.chain.evm_json import Access, Authorization, Block, Log, ParsedBlock, Receipt
-    from jobyard.chain.evm_json import Transaction
+    from jobyard.chain.evm_json import (
+        Access,
+        Authorization,
+        Block,
+        Log,
+        ParsedBlock,
+        Receipt,
+        Transaction,
+    )
 
 Item = TypeVar("Item")
 

@@ -1,4 +1,4 @@
-"""Do all rows of a batch stand where they should: a whole batch at a time, without Python values."""
+"""Do all rows of a batch stand where they should: a batch at a time, without Python values."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def values(column: pa.Array) -> list[Any]:
             found = read(column)
             break
     else:
-        return column.to_pylist()
+        found = column.to_pylist()
     if column.null_count:
         there = column.is_valid().to_numpy(zero_copy_only=False).tolist()
         return [value if is_there else None for value, is_there in zip(found, there, strict=True)]
@@ -58,13 +58,13 @@ def _decimal(column: pa.Array) -> list[int]:
     halves = halves[column.offset : column.offset + len(column)]
     low = halves[:, 0].tolist()
     if not halves[:, 1].any():
-        return low
+        return list(low)
     return [a | b << 64 for a, b in zip(low, halves[:, 1].tolist(), strict=True)]
 
 
 def _number(column: pa.Array) -> list[int]:
     filled = column.fill_null(0) if column.null_count else column
-    return filled.to_numpy(zero_copy_only=False).tolist()
+    return list(filled.to_numpy(zero_copy_only=False).tolist())
 
 
 def _seconds(column: pa.Array) -> list[Any]:
@@ -73,7 +73,7 @@ def _seconds(column: pa.Array) -> list[Any]:
     if (ticks % per_second).any():
         # No block is made between two seconds: not a time that a header can hold.
         return [tick / per_second for tick in ticks.tolist()]
-    return (ticks // per_second).tolist()
+    return list((ticks // per_second).tolist())
 
 
 _READERS: list[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], list[Any]]]] = [
