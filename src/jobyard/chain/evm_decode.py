@@ -55,8 +55,6 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-BATCH = 4
-"""Blocks decoded together: measured best between 2 and 8, see bench/evm.py."""
 LEGACY, TYPED = 0, 4
 """The first and the last type of transaction whose hash can be recomputed."""
 TOPICS = 4

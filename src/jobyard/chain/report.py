@@ -49,13 +49,14 @@ class Report:
         if len(tally.failures) < MOST_TOLD:
             tally.failures.append(Failure(check, block, cause))
 
-    def leave_open(self, check: str, block: int, reason: str) -> None:
-        """Note that a check cannot be made of a block, and why."""
+    def leave_open(self, check: str, block: int, reason: str, last: int | None = None) -> None:
+        """Note that a check cannot be made of a block, or of all up to ``last``, and why."""
         ranges = self._tally(check).unprovable.setdefault(reason, [])
+        end = block if last is None else last
         if ranges and ranges[-1][1] + 1 == block:
-            ranges[-1] = (ranges[-1][0], block)
+            ranges[-1] = (ranges[-1][0], end)
         else:
-            ranges.append((block, block))
+            ranges.append((block, end))
 
     def failures(self) -> Iterator[Failure]:
         """Go through what failed, check by check."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ def test_merged_spans_are_apart_and_cover_the_same(spans: list[tuple[int, int]])
     merged = merge(spans)
 
     assert numbers(merged) == numbers(spans)
-    assert all(stop < later for (_, stop), (later, _) in zip(merged, merged[1:], strict=False))
+    assert all(stop < later for (_, stop), (later, _) in pairwise(merged))
 
 
 @given(SPANS, SPANS)
