@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import engine
+import evm
 import floors
 import history
 import idle
@@ -43,6 +44,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "history": history.CLAIMS,
     "fairness": history.FAIRNESS,
     "logs": logs.BENCHMARK,
+    "evm": evm.BENCHMARK,
 }
 HEADER = (
     "name",
