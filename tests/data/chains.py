@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 REAL = HERE.parents[2] / "shared" / "data" / "chain"
 MINTED = ("anvil-london", "anvil-prague")
 BLOBS = "anvil-blobs"
-"""Blocks whose root of transactions is wrong (see mint_evm.py)."""
+"""Blocks whose root of transactions is wrong (see scripts/mint_evm.py)."""
 WITH_RECEIPTS = (
     "eth-mainnet-17686110-17686132",
     "eth-mainnet-17686164+17686312",

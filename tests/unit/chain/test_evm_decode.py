@@ -90,7 +90,7 @@ def plain_log(log: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-HEADER = {
+HEADER: dict[str, tuple[str, Any]] = {
     "hash": ("hash", octets), "parent_hash": ("parentHash", octets), "miner": ("miner", octets),
     "ommers_hash": ("sha3Uncles", octets), "state_root": ("stateRoot", octets),
     "transactions_root": ("transactionsRoot", octets), "receipt_root": ("receiptsRoot", octets),
@@ -121,7 +121,8 @@ def test_every_column_says_what_a_plain_reader_reads(name: str) -> None:
     for line in whole:
         block = line["block"]
         own = number(block["number"])
-        place = {"_block_num": own, "block_num": own, "timestamp": number(block["timestamp"])}
+        seconds = number(block["timestamp"])
+        place: dict[str, Any] = {"_block_num": own, "block_num": own, "timestamp": seconds}
         blocks.append(
             place | {column: read(block.get(key)) for column, (key, read) in HEADER.items()}
         )
@@ -255,12 +256,14 @@ def test_the_largest_numbers_that_columns_hold_are_kept() -> None:
     assert row["r"] == bytes(31) + b"\1"
 
 
+ALPHA = "\N{GREEK SMALL LETTER ALPHA}"
+SHORT, LONG, BARE, LETTERS = "0x" + "ab" * 31, "0x" + "ab" * 33, "ab" * 33, "0x" + "zz" * 32
 DAMAGE = {
-    "a hash that is too short": {"tx__hash": (h := "0x" + "ab" * 31), "receipt__transactionHash": h},
-    "a hash that is too long": {"tx__hash": (h := "0x" + "ab" * 33), "receipt__transactionHash": h},
-    "a hash without its mark": {"tx__hash": (h := "ab" * 33), "receipt__transactionHash": h},
-    "a hash that is no number": {"tx__hash": (h := "0x" + "zz" * 32), "receipt__transactionHash": h},
-    "an address with a letter that is none": {"tx__from": "0x" + "ab" * 19 + "\N{GREEK SMALL LETTER ALPHA}b"},
+    "a hash that is too short": {"tx__hash": SHORT, "receipt__transactionHash": SHORT},
+    "a hash that is too long": {"tx__hash": LONG, "receipt__transactionHash": LONG},
+    "a hash without its mark": {"tx__hash": BARE, "receipt__transactionHash": BARE},
+    "a hash that is no number": {"tx__hash": LETTERS, "receipt__transactionHash": LETTERS},
+    "an address with a letter that is none": {"tx__from": "0x" + "ab" * 19 + f"{ALPHA}b"},
     "half a byte of input": {"tx__input": "0xabc"},
     "input without its mark": {"tx__input": "abcd"},
     "input of nothing at all": {"tx__input": ""},
@@ -306,7 +309,7 @@ def test_what_is_no_block_at_all_is_refused(text: bytes) -> None:
 def test_receipts_that_are_no_receipts_name_their_block() -> None:
     block = msgspec.json.encode(msgspec.json.decode(lines("anvil-prague")[CALLS])["block"])
 
-    with pytest.raises(BlockUnparsable, match="^block 3: "):
+    with pytest.raises(BlockUnparsable, match=r"^block 3: "):
         parse(block, b'[{"logs": 7}]')
 
 

@@ -32,8 +32,15 @@ def test_bytes_are_written_as_the_yellow_paper_has_them(value: bytes, written: s
 
 @pytest.mark.parametrize(
     ("value", "written"),
-    [(0, "80"), (15, "0f"), (127, "7f"), (128, "8180"), (1024, "820400"), (2**64, "89" + "01" + "00" * 8)],
-)  # fmt: skip
+    [
+        (0, "80"),
+        (15, "0f"),
+        (127, "7f"),
+        (128, "8180"),
+        (1024, "820400"),
+        (2**64, f"8901{'00' * 8}"),
+    ],
+)
 def test_numbers_are_written_without_leading_zeros(value: int, written: str) -> None:
     assert rlp.of_int(value).hex() == written
 

@@ -15,7 +15,7 @@ B32, B20, TIME, DEC = (
     "fixed_size_binary[20]",
     "timestamp[ns, tz=+00:00]",
     "decimal128(38, 0)",
-)  # noqa: E501 - names for a table
+)
 PROMISED = {
     "blocks": f"""_block_num uint64; block_num uint64; timestamp {TIME}; hash {B32};
         parent_hash {B32}; ommers_hash {B32}; miner {B20}; state_root {B32};

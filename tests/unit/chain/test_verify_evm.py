@@ -173,7 +173,9 @@ def replaced(batch: pa.RecordBatch, name: str, column: pa.Array) -> pa.RecordBat
     return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
 
-def other_value(value: Any, kind: pa.DataType, draw: st.DataObject) -> Any:
+def other_value(  # noqa: PLR0911 - one for each kind of value
+    value: Any, kind: pa.DataType, draw: st.DataObject
+) -> Any:
     """Change a value by one bit, or drop it where there may be nothing."""
     if isinstance(value, bool):
         return not value
@@ -251,9 +253,8 @@ def test_a_bit_that_changes_in_any_covered_column_is_found(
     tables[table] = replaced(rows, column, changed)
     verifier = EvmVerifier(full=True)
     verifier.check(tables["blocks"], tables["transactions"], tables["logs"])
-    known = tables["transactions"].column("type").to_pylist()
 
-    assert not verifier.report.sound or not set(known) <= set(range(5)), (before, values[row])
+    assert not verifier.report.sound, (before, values[row])
 
 
 @pytest.mark.parametrize("table", EVM_TABLES)

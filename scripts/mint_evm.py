@@ -1,10 +1,10 @@
-"""Mint the EVM blocks that the tests keep: `mint_evm.py ANVIL`, with eth-account and ckzg installed.
+"""Mint the EVM blocks that the tests keep: `mint_evm.py ANVIL`; needs eth-account and ckzg.
 
-Chains of a local node (npm `@foundry-rs/anvil`), written beside this file as lines of
-``{"block": …, "receipts": […]}``: `anvil-prague` has contracts, failures, authorizations and logs of
-all shapes, `anvil-london` is from before withdrawals and blobs (without its genesis, of which the
-node tells another hash than its header has). `anvil-blobs` has blob transactions; of these the node
-puts the blobs, too, under the root of transactions, so that root is wrong.
+Chains of a local node (npm `@foundry-rs/anvil`), written into tests/data as lines of
+``{"block": …, "receipts": […]}``: `anvil-prague` has contracts, failures, authorizations and logs
+of all shapes, `anvil-london` is from before withdrawals and blobs (without its genesis, of which
+the node tells another hash than its header has). `anvil-blobs` has blob transactions; of these the
+node puts the blobs, too, under the root of transactions, so that root is wrong.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from typing import Any
 from eth_account import Account
 from eth_utils import to_checksum_address
 
-HERE = Path(__file__).parent
+DATA = Path(__file__).parents[1] / "tests/data"
 BORN = 1_700_000_000
 GWEI = 10**9
 PORT = 18547
 CHAIN_ID = 31337
+HASHES_ONLY, WHOLE = (False,), (True,)
 ACCESS = [
     {"address": "0x" + "11" * 20, "storageKeys": ["0x" + "00" * 31 + "01", "0x" + "ab" * 32]},
     {"address": "0x" + "22" * 20, "storageKeys": []},
@@ -52,6 +53,7 @@ class Node:
 
     def __init__(self, anvil: str, hardfork: str) -> None:
         self._ids = itertools.count(1)
+        self._times = itertools.count(BORN + 12, 12)
         self._process = subprocess.Popen(
             [
                 anvil, "--port", str(PORT), "--hardfork", hardfork, "--no-mining",
@@ -64,41 +66,47 @@ class Node:
     def _greet(self) -> list[str]:
         for _ in range(100):
             try:
-                return self.call("eth_accounts")  # type: ignore[no-any-return]
+                return list(self.call("eth_accounts"))
             except OSError:
                 time.sleep(0.1)
         raise RuntimeError("the node does not answer")
 
     def call(self, method: str, *params: Any) -> Any:
+        """Ask the node."""
         said = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
-        request = urllib.request.Request(
+        request = urllib.request.Request(  # noqa: S310 - the scheme stands here
             f"http://127.0.0.1:{PORT}",
             json.dumps(said).encode(),
             {"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request) as answer:
+        with urllib.request.urlopen(request) as answer:  # noqa: S310 - as above
             body = json.load(answer)
         if "error" in body:
             raise RuntimeError(body["error"])
         return body["result"]
 
     def send(self, sender: str, **fields: Any) -> str:
-        return self.call("eth_sendTransaction", {"from": sender, "gas": "0x30d40", **fields})
+        """Send a transaction of an account that the node signs for."""
+        fields = {"from": sender, "gas": "0x30d40", **fields}
+        return str(self.call("eth_sendTransaction", fields))
 
     def mine(self) -> dict[str, Any]:
-        self.call("evm_mine")
-        return self.call("eth_getBlockByNumber", "latest", False)
+        """Mine a block of what was sent."""
+        self.call("evm_mine", next(self._times))
+        return dict(self.call("eth_getBlockByNumber", "latest", *HASHES_ONLY))
 
     def save(self, name: str, first: int) -> None:
+        """Record the chain."""
         lines = []
         for number in range(first, int(self.call("eth_blockNumber"), 16) + 1):
-            block = self.call("eth_getBlockByNumber", hex(number), True)
+            block = self.call("eth_getBlockByNumber", hex(number), *WHOLE)
             receipts = self.call("eth_getBlockReceipts", hex(number))
             lines.append(json.dumps({"block": block, "receipts": receipts}, separators=(",", ":")))
         text = "\n".join(lines) + "\n"
-        (HERE / f"{name}.ndjson.gz").write_bytes(gzip.compress(text.encode(), 9, mtime=0))
+        (DATA / f"{name}.ndjson.gz").write_bytes(gzip.compress(text.encode(), 9, mtime=0))
 
     def close(self) -> None:
+        """End the node."""
         self._process.terminate()
         self._process.wait()
 
@@ -109,7 +117,8 @@ def common(node: Node) -> str:
     node.mine()
     node.send(first, data=emitter(), gasPrice=hex(3 * GWEI))
     block = node.mine()
-    contract = node.call("eth_getTransactionReceipt", block["transactions"][0])["contractAddress"]
+    receipt = node.call("eth_getTransactionReceipt", block["transactions"][0])
+    contract = str(receipt["contractAddress"])
     for turn in range(4):
         node.send(first, to=second, value=hex(10**18 + turn), gasPrice=hex(3 * GWEI))
         node.send(second, to=contract, data="0x" + "07" * (31 * turn), gasPrice=hex(4 * GWEI))
@@ -133,8 +142,8 @@ def common(node: Node) -> str:
 
 def accounts(node: Node) -> tuple[Any, Any]:
     """Make two accounts that sign for themselves."""
-    owner = Account.create("owner of the jobs of the tests")
-    signer = Account.create("signer of the jobs of the tests")
+    owner = Account.from_key("0x" + "11" * 32)
+    signer = Account.from_key("0x" + "22" * 32)
     rich = node.names[0]
     for account in (owner, signer):
         node.send(rich, to=account.address, value=hex(10**20))
@@ -150,8 +159,8 @@ def send_blobs(node: Node) -> None:
     owner, signer = accounts(node)
     for nonce, blobs in enumerate((1, 2)):
         fields = {
-            "type": 3, "nonce": nonce, "to": signer.address, "gas": 200_000, "value": 0, "data": "0x",
-            "maxFeePerBlobGas": 10**10, **FEES,
+            "type": 3, "nonce": nonce, "to": signer.address, "gas": 200_000, "value": 0,
+            "data": "0x", "maxFeePerBlobGas": 10**10, **FEES,
         }  # fmt: skip
         signed = owner.sign_transaction(fields, blobs=[bytes(131072)] * blobs)
         node.call("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex())
@@ -181,6 +190,7 @@ def send_authorizations(node: Node, contract: str) -> None:
 
 
 def main() -> None:
+    """Mint all chains."""
     node = Node(sys.argv[1], "london")
     with closing(node):
         common(node)
