@@ -74,12 +74,12 @@ class Node:
     def call(self, method: str, *params: Any) -> Any:
         """Ask the node."""
         said = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
-        request = urllib.request.Request(  # noqa: S310 - the scheme stands here
+        request = urllib.request.Request(
             f"http://127.0.0.1:{PORT}",
             json.dumps(said).encode(),
             {"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request) as answer:  # noqa: S310 - as above
+        with urllib.request.urlopen(request) as answer:  # noqa: S310 - our own node
             body = json.load(answer)
         if "error" in body:
             raise RuntimeError(body["error"])
