@@ -24,6 +24,7 @@ import idle
 import latency
 import logs
 import processes
+import soak
 import startup
 import submission
 from ground import Ground
@@ -44,7 +45,11 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "history": history.CLAIMS,
     "fairness": history.FAIRNESS,
     "logs": logs.BENCHMARK,
+<<<<<<< HEAD
     "evm": evm.BENCHMARK,
+=======
+    "soak": soak.BENCHMARK,
+>>>>>>> main
 }
 HEADER = (
     "name",

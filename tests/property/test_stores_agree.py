@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import settings
@@ -29,8 +31,9 @@ from jobyard.core.job import (
     SuccessRule,
 )
 from jobyard.core.state import Request
-from jobyard.core.states import AttemptStatus
+from jobyard.core.states import TERMINAL, AttemptStatus, JobStatus
 from jobyard.errors import JobyardError
+from jobyard.spec.again import Which
 from jobyard.store.base import (
     CrashReport,
     EndReport,
@@ -38,6 +41,7 @@ from jobyard.store.base import (
     ProgressReport,
     Registration,
     Reports,
+    Retention,
     StartReport,
     Submission,
 )
@@ -47,8 +51,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from pathlib import Path
 
+    from jobyard.core.job import JobSpec
     from jobyard.core.records import Attempt, Job
     from jobyard.store.base import Claim
+    from jobyard.store.measures import Measures
     from jobyard.store.sql_store import SqlStore
 
 policies = st.fixed_dictionaries(
@@ -259,6 +265,41 @@ class Agreement(RuleBasedStateMachine):
         if job_id in {job.id for job in self.read() if job.state.policy.indexed}:
             self.both(lambda store: store.replace_spec(job_id, spec))
 
+    @precondition(lambda self: self.jobs)
+    @rule(which=jobs, label=st.sampled_from("xy"), priority=st.integers(0, 2))
+    def alter(self, which: int, label: str, priority: int) -> None:
+        job_id = self.jobs[which % len(self.jobs)]
+        # What is over takes on a label, and no priority.
+        self.over.pop(job_id, None)
+
+        def change(spec: JobSpec, claimed: bool) -> JobSpec:
+            labels = {"l": label, "claimed": str(claimed)}
+            return replace(spec, labels=labels, priority=priority)
+
+        self.both(lambda store: store.change(job_id, change))
+
+    @precondition(lambda self: 0 < len(self.jobs) < 12)
+    @rule(which=jobs, part=st.sampled_from(Which))
+    def retry(self, which: int, part: Which) -> None:
+        job_id = self.jobs[which % len(self.jobs)]
+        answer = self.both(lambda store: store.retry(job_id, part))
+        if not isinstance(answer, tuple):
+            self.jobs.append(answer.id)
+
+    @precondition(lambda self: len(self.jobs) < 12)
+    @rule(policy=policies, rerun=st.booleans(), priority=st.integers(0, 1))
+    def apply(self, policy: dict[str, Any], rerun: bool, priority: int) -> None:
+        specs = [
+            make_spec("a", policy=policy, priority=priority),
+            make_spec("c", depends_on=(Dependency("a"),)),
+        ]
+        answer = self.both(lambda store: store.apply(specs, rerun=rerun))
+        if isinstance(answer, list):
+            for applied in answer:
+                self.over.pop(applied.job.id, None)
+            self.jobs += [job.id for _, job in answer if job.id not in self.jobs]
+            self.changed.update(job.id for action, job in answer if action == "patched")
+
     @rule(seconds=st.sampled_from([0.5, 1.0, 4.0, 20.0]))
     def advance(self, seconds: float) -> None:
         for stage in self.stages:
@@ -286,8 +327,30 @@ class Agreement(RuleBasedStateMachine):
         self.both(lambda store: store.decide_due())
 
     @rule()
-    def delete(self) -> None:
+    def delete_expired(self) -> None:
         self.both(lambda store: store.delete_expired())
+        self.forget_deleted()
+
+    @precondition(lambda self: self.jobs)
+    @rule(which=jobs)
+    def delete(self, which: int) -> None:
+        job_id = self.jobs[which % len(self.jobs)]
+        self.both(lambda store: store.delete(job_id))
+        self.forget_deleted()
+
+    @rule(name=st.none() | st.just("a"), status=st.sampled_from(TERMINAL))
+    def prune(self, name: str | None, status: JobStatus) -> None:
+        query = JobQuery(name=name, statuses=[status])
+        matching = self.both(lambda store: store.count(query))
+        assert self.both(lambda store: store.prune(query, 2)) == min(2, matching)
+        self.forget_deleted()
+
+    @rule(age=st.none() | st.just(10.0), count=st.integers(1, 2))
+    def retain(self, age: float | None, count: int) -> None:
+        self.both(lambda store: store.retain(Retention(age, count)))
+        self.forget_deleted()
+
+    def forget_deleted(self) -> None:
         left = {job.id for job in self.read()}
         self.over = {job_id: job for job_id, job in self.over.items() if job_id in left}
 
@@ -300,13 +363,27 @@ class Agreement(RuleBasedStateMachine):
         if not self.sessions:
             return
         self.both(lambda store: store.workers())
-        for job in self.read():
-            self.agree_on(job)
+        read = self.read()
+        self.recount(read, [attempt for job in read for attempt in self.agree_on(job)])
 
-    def agree_on(self, job: Job) -> None:
-        attempts = self.both(lambda store: store.attempts(job.id))
+    def agree_on(self, job: Job) -> list[Attempt]:
+        attempts: list[Attempt] = self.both(lambda store: store.attempts(job.id))
         self.both(lambda store: store.events(job.id))
         self.check(job, attempts)
+        return attempts
+
+    def recount(self, read: list[Job], attempts: list[Attempt]) -> None:
+        """Sums are what a count of everything comes to."""
+        measures: Measures = self.both(lambda store: store.measure())
+        by_status = Counter(job.state.status for job in read)
+        assert {status: n for status, n in measures.jobs.items() if n} == by_status
+        statuses = Counter(attempt.status for attempt in attempts)
+        assert sum(measures.waiting.values()) == statuses[AttemptStatus.SCHEDULED]
+        held = statuses[AttemptStatus.QUEUED] + statuses[AttemptStatus.RUNNING]
+        assert measures.running == held
+        assert (measures.oldest_waiting is None) == (not statuses[AttemptStatus.SCHEDULED])
+        lost = measures.ended.get((AttemptStatus.LOST, "WorkerLost"), 0)
+        assert lost >= statuses[AttemptStatus.LOST]
 
     def check(self, job: Job, attempts: list[Attempt]) -> None:
         state = job.state

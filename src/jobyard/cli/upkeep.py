@@ -19,9 +19,11 @@ from jobyard.cli.printer import GREEN, RED, colours, paint, say, show_json, tabl
 from jobyard.errors import ExitCode, JobyardError, SchemaMismatch
 
 if TYPE_CHECKING:
-    from jobyard.config import Settings
+    from collections.abc import Mapping
 
-    Object = dict[str, Any]
+    from jobyard.config import Setting, Settings
+
+    Object = Mapping[str, Any]
 
 _PASSWORD = re.compile(r"(?<=://)([^:/@]*):[^@]*@")
 
@@ -41,13 +43,12 @@ def migrate(settings: Settings) -> None:
 @click.pass_context
 def doctor(ctx: click.Context, settings: Settings, as_json: bool) -> None:
     """Tell what works here, and every setting with where it comes from."""
-    given = {name for name in ("state_dir", "database", "url") if _is_flag(ctx, name)}
     checks, code = _checks(settings)
     found = {
         "version": __version__,
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
-        "settings": _settings(settings, given),
+        "settings": _settings(settings),
         "executors": [_executor(name, settings) for name in app.EXECUTORS],
         "checks": checks,
     }
@@ -58,28 +59,25 @@ def doctor(ctx: click.Context, settings: Settings, as_json: bool) -> None:
     ctx.exit(code)
 
 
-def _is_flag(ctx: click.Context, name: str) -> bool:
-    return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-
-
-def _settings(settings: Settings, flags: set[str]) -> list[Object]:
-    environ = config.environment()
+def _settings(settings: Settings) -> list[Object]:
     return [
         {
             "name": setting.name,
             "variable": setting.variable,
-            "value": _plain(getattr(settings, setting.name)),
-            "source": "flag"
-            if setting.name in flags
-            else "environment"
-            if environ.get(setting.variable)
-            else "default",
+            "value": _hidden(setting, getattr(settings, setting.name)),
+            "source": str(settings.origins[setting.name]),
         }
         for setting in config.SETTINGS
     ]
 
 
+def _hidden(setting: Setting, value: Any) -> Any:
+    return "***" if setting.secret and value is not None else _plain(value)
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return ",".join(value) or None
     if isinstance(value, Path):
         return str(value)
     return without_password(value) if isinstance(value, str) else value

@@ -12,6 +12,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from jobyard.core.indexes import IndexSet
 from jobyard.core.job import (
     Backoff,
     CompletionMode,
@@ -45,13 +46,17 @@ def encode(spec: JobSpec) -> dict[str, Any]:
     """Write a spec as a JSON-able dict in the application document's shape.
 
     Fields at their default are left out, except those whose default depends on others
-    (``restart_policy``, ``backoff_limit``, and both counts unless both are 1).
+    (``restart_policy``, ``backoff_limit``, ``executor`` beside an image, and both counts unless
+    both are 1).
     """
     policy = spec.policy
     written: dict[str, Any] = {"name": spec.name}
     _write(spec, _JOB_ROWS, written)
     _write(spec.program, _PROGRAM_ROWS, written)
     _write(policy, _POLICY_ROWS, written)
+    if spec.program.image is not None or spec.program.image_from_build is not None:
+        # An image alone asks for a container.
+        written["executor"] = spec.executor
     written["restart_policy"] = policy.restart_policy.value
     written["backoff_limit"] = policy.backoff_limit
     if policy.completions != 1 or policy.parallelism != 1 or policy.indexed:
@@ -228,11 +233,11 @@ def _write_moment(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _write_dependencies(dependencies: tuple[Dependency, ...]) -> list[dict[str, str]]:
+def _write_dependencies(dependencies: tuple[Dependency, ...]) -> list[dict[str, str | int]]:
     return [{"job": edge.job, "condition": edge.condition.value} for edge in dependencies]
 
 
-def _read_dependencies(written: list[dict[str, str]]) -> tuple[Dependency, ...]:
+def _read_dependencies(written: list[dict[str, Any]]) -> tuple[Dependency, ...]:
     return tuple(
         Dependency(edge["job"], DependencyCondition(edge["condition"])) for edge in written
     )
@@ -259,6 +264,7 @@ _POLICY_ROWS = _rows(
     "completions",
     "parallelism",
     ("completion_mode", "completion_mode", _word, CompletionMode),
+    ("indexes", "indexes", str, IndexSet.parse),
     "backoff_limit",
     "backoff_limit_per_index",
     "max_failed_indexes",

@@ -90,6 +90,10 @@ class PostgresDriver:
         """Run a transaction that only reads: a single query as it is, several on one snapshot."""
         return await self._with_connection(self._read, make)
 
+    async def reclaim(self) -> bool:
+        """Leave it to autovacuum, which has the room used again."""
+        return False
+
     def hint(self) -> None:
         """Wake whoever listens in this process, and by NOTIFY the others."""
         self._hints.send()
@@ -171,8 +175,12 @@ class PostgresDriver:
         statement = self._statements.get(query.name)
         if statement is None:
             raise Internal(f"no query is named {query.name}")
-        bulk = () if query.rows is None else (query.rows,)
-        rows: Rows = await connection.fetch(statement.sql, *query.args, *bulk)
+        args = query.args if query.rows is None else (*query.args, query.rows)
+        sql = statement.sql
+        if query.also is not None:
+            sql = statement.beside(self._statements[query.also.name], len(args))
+            args = (*args, query.also.rows)
+        rows: Rows = await connection.fetch(sql, *args)
         return rows
 
 

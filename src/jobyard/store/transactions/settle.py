@@ -13,6 +13,7 @@ from jobyard.core.states import StopReason
 from jobyard.errors import LeaseLost
 from jobyard.store.base import Claim, Settled, StopOrder
 from jobyard.store.query import Query, Rows, Transaction
+from jobyard.store.transactions.counting import RUNNING, WAITING
 from jobyard.store.transactions.deciding import (
     Book,
     Entry,
@@ -124,6 +125,7 @@ def _ends(
     rows = [_end_row(report, report.job_id in book, now) for report in reports.ended]
     rows.sort(key=itemgetter(0))
     accepted = {row[0]: row[1] for row in (yield Query("end_attempts", (speaker.session,), rows))}
+    book.tally[RUNNING, ""] -= len(accepted)
     deferred = set()
     for report in reports.ended:
         if report.attempt_id not in accepted:
@@ -244,7 +246,7 @@ def _claim(
         key=lambda entry: -entry.placement.priority,
     )
     waiting = yield from _waiting(speaker, basket, own_only=want.own_only)
-    taken: list[int] = []
+    taken: dict[int, int] = {}
     jobs: set[int] = set()
     at = 0
     direct: list[tuple[Entry, list[Creation]]] = []
@@ -253,12 +255,13 @@ def _claim(
             row = waiting[at]
             at += 1
             if basket.take(row[4], row[6], row[7]):
-                taken.append(row[0])
+                taken[row[0]] = row[8]
                 jobs.add(row[1])
         if entry is not None:
             direct.append((entry, _take_fresh(entry, basket)))
     yield from _take_waiting(book, speaker, taken, jobs, settled, now)
     yield from _insert_direct(speaker, direct, settled, now)
+    book.tally[RUNNING, ""] += sum(len(creations) for _, creations in direct)
 
 
 def _waiting(speaker: Speaker, basket: _Basket, *, own_only: bool) -> Transaction[Rows]:
@@ -294,16 +297,19 @@ def _take_fresh(entry: Entry, basket: _Basket) -> list[Creation]:
 def _take_waiting(
     book: Book,
     speaker: Speaker,
-    taken: list[int],
+    taken: dict[int, int],
     jobs: set[int],
     settled: Settled,
     now: int,
 ) -> Transaction[None]:
     if not taken:
         return
-    rows = yield Query("claim_attempts", (taken, speaker.session, speaker.worker_id, now))
+    rows = yield Query("claim_attempts", (list(taken), speaker.session, speaker.worker_id, now))
     order = {attempt_id: position for position, attempt_id in enumerate(taken)}
     rows = sorted(rows, key=lambda row: order[row[0]])
+    book.tally[RUNNING, ""] += len(rows)
+    for row in rows:
+        book.tally[WAITING, row[4]] -= 1
     not_started = {row[0]: row[1] for row in (yield Query("not_started_among", (sorted(jobs),)))}
     # Never wait for a job's row while holding attempts: a job that somebody holds learns of
     # its claim when its first program starts.
@@ -315,7 +321,8 @@ def _take_waiting(
     for attempt_id, job_id, index, number, executor in rows:
         known = book[job_id].job if job_id in book else None
         first = job_id in not_started if known is None else not is_running(known)
-        settled.claims.append(Claim(attempt_id, job_id, index, number, executor, first))
+        waited = max(0, now - taken[attempt_id]) / 1_000_000
+        settled.claims.append(Claim(attempt_id, job_id, index, number, executor, first, waited))
 
 
 def _insert_direct(
