@@ -45,11 +45,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "history": history.CLAIMS,
     "fairness": history.FAIRNESS,
     "logs": logs.BENCHMARK,
-<<<<<<< HEAD
     "evm": evm.BENCHMARK,
-=======
     "soak": soak.BENCHMARK,
->>>>>>> main
 }
 HEADER = (
     "name",
