@@ -129,7 +129,9 @@ def test_the_layout_serves_readers_that_seek(tmp_path: Path) -> None:
 
     assert columns["tx_hash"].compression == "ZSTD"
     assert columns["tx_hash"].has_offset_index
-    assert columns["tx_hash"].has_column_index
+    assert columns["nonce"].has_column_index
+    assert columns["nonce"].statistics.has_min_max
+    assert columns["input"].statistics is None
     assert "RLE_DICTIONARY" in columns["from"].encodings
     assert "RLE_DICTIONARY" not in columns["tx_hash"].encodings
     assert [column.column_index for column in group.sorting_columns] == [0]

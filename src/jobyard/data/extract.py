@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from jobyard.chain.evm_decode import decode
-from jobyard.chain.evm_json import ParsedBlock, parse
+from jobyard.chain.evm_decode import read
 from jobyard.chain.verify_evm import EvmVerifier
 from jobyard.data.footer import Extent
 from jobyard.data.parquet import DEFAULT_LAYOUT, Layout, TableWriter
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from jobyard.chain.evm_decode import EvmBatch
+    from jobyard.chain.evm_json import ParsedBlock
     from jobyard.chain.report import Report
     from jobyard.chain.tables import Table
     from jobyard.data.folder import DataFolder
@@ -117,8 +117,7 @@ class EvmExtraction:
         given = self._drop()
         if not given:
             return []
-        parsed = [parse(block.block, block.receipts) for block in given]
-        batch = decode(parsed)
+        parsed, batch = read((block.block, block.receipts) for block in given)
         self._check_shape(given, batch)
         self._prove(batch, parsed)
         extent = _extent(batch)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobyard import clock, ids
-from jobyard.chain.tables import arrow_schema
+from jobyard.chain.tables import Kind, arrow_schema
 from jobyard.core.segments import Segment
 from jobyard.data.footer import describe
 
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 BLOOM_FALSE_POSITIVES = 0.01
 MEBIBYTE = 1 << 20
+SMALL = 64 << 10
+"""Bytes below which a batch is small."""
 JOINED = 32
-"""Batches that wait one by one; more are joined."""
+"""Small batches that wait one by one; so many are joined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,20 @@ class Published:
     segment: Segment
     extent: Extent
     rows: int
+
+
+def _bounded(table: Table) -> list[str]:
+    """Name the columns whose least and greatest values tell a reader what it may pass over.
+
+    Those of hashes and byte strings tell nothing, unless a row group holds few different ones.
+    """
+    blind = (Kind.BYTES, Kind.BYTES20, Kind.BYTES32)
+    return [
+        column.name
+        for column in table.columns
+        if isinstance(column.kind, Kind)
+        and (column.kind not in blind or column.name in table.coded)
+    ]
 
 
 class TableWriter:
@@ -99,11 +115,7 @@ class TableWriter:
         else:
             self._extent = self._extent.joined(extent)
         if batch.num_rows:
-            self._small.append(batch)
-            self._waiting_bytes += batch.nbytes
-            self._rows += batch.num_rows
-            if len(self._small) >= JOINED:
-                self._join()
+            self._keep(batch)
         if self._waiting_bytes >= self._layout.row_group_bytes:
             self._flush()
         if self._is_full():
@@ -167,8 +179,20 @@ class TableWriter:
         writer = self._parquet or self._open_parquet(rows.num_rows)
         writer.write_table(rows, row_group_size=rows.num_rows)
 
+    def _keep(self, batch: pa.RecordBatch) -> None:
+        """Let rows wait; small batches are joined, as each has kilobytes of its own beside them."""
+        size = batch.nbytes
+        self._waiting_bytes += size
+        self._rows += batch.num_rows
+        if size < SMALL:
+            self._small.append(batch)
+            if len(self._small) >= JOINED:
+                self._join()
+        else:
+            self._join()
+            self._waiting.append(batch)
+
     def _join(self) -> None:
-        """Join small batches: beside its data each column of each has a kilobyte of its own."""
         if self._small:
             self._waiting.append(pa.concat_batches(self._small))
             self._small.clear()
@@ -190,6 +214,7 @@ class TableWriter:
             compression=layout.compression,
             compression_level=layout.compression_level,
             use_dictionary=sorted(table.coded),
+            write_statistics=_bounded(table),
             write_page_index=True,
             write_page_checksum=True,
             sorting_columns=[pq.SortingColumn(0)],
