@@ -143,6 +143,21 @@ def test_garbage_is_refused_and_what_was_written_before_it_is_kept(
     }
 
 
+def test_an_extraction_that_is_closed_early_leaves_whole_files_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extracting, "BATCH_BLOCKS", 1)
+    blocks = given(CHAIN)
+    extraction = EvmExtraction(EVM_TABLES.values(), DataFolder.at(tmp_path), "anvil")
+    published = extract([*blocks[:2], *blocks[4:]], extraction)
+    first = next(published)
+    published.close()  # type: ignore[attr-defined]
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+
+    assert tmp_path / first.table / first.segment.name in files
+    assert all(path.suffix == ".parquet" for path in files)
+
+
 def test_a_discarded_extraction_leaves_nothing(tmp_path: Path) -> None:
     extraction = EvmExtraction(EVM_TABLES.values(), DataFolder.at(tmp_path), "anvil")
     for block in given(CHAIN):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -176,6 +177,23 @@ def test_a_folder_that_cannot_be_written_is_an_error_at_once(tmp_path: Path) -> 
 
     with pytest.raises(OSError, match="blocks"):
         writer.write(decoded(CHAIN).blocks, WHOLE)
+
+
+def test_a_disk_that_takes_no_more_leaves_nothing_half_written(tmp_path: Path) -> None:
+    # A limit on the size of files fails a write as a full disk does.
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    writer = TableWriter(TRANSACTIONS, DataFolder.at(tmp_path), "anvil")
+    writer.write(decoded(CHAIN).transactions, WHOLE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            writer.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert list(tmp_path.iterdir()) == []
+    writer.write(decoded(CHAIN).transactions, WHOLE)
+    assert len(writer.close()) == 1
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def extract(blocks: Iterable[Given], extraction: EvmExtraction) -> Iterator[Publ
     """Run all blocks through an extraction; files are yielded as soon as they are there.
 
     When a block cannot be used, or its source fails, the blocks before it are published first:
-    what is complete is kept.
+    what is complete is kept. Who closes the iterator early gives up the files in hand.
     """
     try:
         for block in blocks:
@@ -177,3 +177,5 @@ def extract(blocks: Iterable[Given], extraction: EvmExtraction) -> Iterator[Publ
     except Exception:
         yield from extraction.publish()
         raise
+    finally:
+        extraction.discard()

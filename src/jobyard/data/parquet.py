@@ -123,20 +123,30 @@ class TableWriter:
         return done
 
     def close(self) -> list[Published]:
-        """Publish the file in hand, if there is one; a file without rows still covers blocks."""
+        """Publish the file in hand, if there is one; a file without rows still covers blocks.
+
+        Raises:
+            OSError: it cannot be written; nothing is left of it.
+
+        """
         if self._extent is None or self._file is None:
             return []
+        try:
+            return [self._publish(self._file, self._extent)]
+        except BaseException:
+            self.discard()
+            raise
+
+    def _publish(self, file: Unpublished, extent: Extent) -> Published:
         self._flush()
         writer = self._parquet or self._open_parquet(0)
-        about = describe(
-            self.table.name, self._file.name, self._network, self._extent, self._created_at
-        )
+        name = self.table.name
+        about = describe(name, file.name, self._network, extent, self._created_at)
         writer.add_key_value_metadata(about)
         writer.close()
-        size = self._file.publish()
-        extent = self._extent
+        size = file.publish()
         segment = Segment(
-            self._file.name,
+            file.name,
             self._network,
             extent.start,
             extent.stop,
@@ -145,9 +155,9 @@ class TableWriter:
             self._created_at,
             size,
         )
-        published = Published(self.table.name, segment, extent, self._rows)
+        published = Published(name, segment, extent, self._rows)
         self._forget()
-        return [published]
+        return published
 
     def discard(self) -> None:
         """Leave nothing of the file in hand."""
