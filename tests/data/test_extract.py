@@ -81,6 +81,24 @@ def test_how_blocks_are_batched_changes_nothing(
         assert rows(tmp_path / "together", table).equals(rows(tmp_path / "single", table))
 
 
+def test_only_the_blocks_that_a_table_lacks_are_written(tmp_path: Path) -> None:
+    run(given(CHAIN), tmp_path / "whole")
+    extraction = EvmExtraction(
+        EVM_TABLES.values(),
+        DataFolder.at(tmp_path / "part"),
+        "anvil",
+        wanted={"blocks": [(2, 5), (7, 9)], "logs": []},
+    )
+    done = list(extract(given(CHAIN), extraction))
+    ranges = sorted((one.table, one.segment.start, one.segment.stop) for one in done)
+    blocks = rows(tmp_path / "part", "blocks")
+
+    assert ranges == [("blocks", 2, 5), ("blocks", 7, 9), ("transactions", 0, len(given(CHAIN)))]
+    assert blocks.column("block_num").to_pylist() == [2, 3, 4, 7, 8]
+    assert blocks.equals(rows(tmp_path / "whole", "blocks").take([2, 3, 4, 7, 8]))
+    assert verify_folder(DataFolder.at(tmp_path / "part")).sound
+
+
 def test_a_gap_and_a_reorganisation_begin_new_files(tmp_path: Path) -> None:
     blocks = given(CHAIN)
     done = run([*blocks[:3], *blocks[5:8], *blocks[6:9]], tmp_path)
