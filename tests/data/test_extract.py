@@ -11,6 +11,7 @@ import pytest
 from tests.data.chains import MINTED, WITH_RECEIPTS, WITHOUT_RECEIPTS, decoded, given
 
 from jobyard.chain.evm_tables import BLOCKS, EVM_TABLES, TRANSACTIONS
+from jobyard.chain.tables import arrow_schema
 from jobyard.data import extract as extracting
 from jobyard.data.extract import EvmExtraction, extract
 from jobyard.data.folder import DataFolder
@@ -35,7 +36,8 @@ def run(blocks: Iterable[Given], folder: Path, *, full: bool = True) -> list[Pub
 
 def rows(folder: Path, table: str) -> pa.Table:
     files = sorted((folder / table).glob("*.parquet"))
-    return pa.concat_tables([pq.read_table(file) for file in files])
+    stored = pa.concat_tables([pq.read_table(file) for file in files])
+    return stored.cast(arrow_schema(EVM_TABLES[table]))
 
 
 @pytest.mark.parametrize("name", [*MINTED, *WITH_RECEIPTS])

@@ -17,7 +17,7 @@ from jobyard.chain.evm_tables import BLOCKS, EVM_TABLES, LOGS, TRANSACTIONS
 from jobyard.chain.tables import arrow_schema
 from jobyard.data.folder import DataFolder
 from jobyard.data.footer import Extent, understand
-from jobyard.data.parquet import JOINED, Layout, TableWriter
+from jobyard.data.parquet import JOINED, Layout, TableWriter, stored_schema
 from jobyard.errors import DataFileDamaged
 
 if TYPE_CHECKING:
@@ -41,12 +41,35 @@ def test_a_file_holds_the_rows_and_says_what_it_covers(name: str, tmp_path: Path
     (published,) = writer.close()
     path = tmp_path / name / published.segment.name
 
-    assert pq.read_table(path).equals(pa.Table.from_batches([rows]))
+    stored = pq.read_table(path)
+    assert stored.schema.equals(stored_schema(EVM_TABLES[name]))
+    assert stored.cast(arrow_schema(EVM_TABLES[name])).equals(pa.Table.from_batches([rows]))
     assert re.fullmatch(r"000000000-[0-9a-f]{16}\.parquet", path.name)
     about = understand(pq.read_metadata(path).metadata, path.name, path.stat().st_size)
     assert (about.table, about.segment, about.extent) == (name, published.segment, WHOLE)
     assert published.rows == rows.num_rows
     assert writer.close() == []
+
+
+@pytest.mark.parametrize("unit", ["us", "ns"])
+def test_files_keep_the_types_of_the_table_but_for_what_readers_cannot_read(unit: str) -> None:
+    stored = stored_schema(TRANSACTIONS, Layout(time_unit=unit))
+    other = {
+        name: str(field.type)
+        for name, field in zip(stored.names, stored, strict=True)
+        if field.type != arrow_schema(TRANSACTIONS).field(name).type
+    }
+    keys = "storage_keys: list<item: binary not null> not null"
+    address = "address: fixed_size_binary[20] not null"
+    expected = {
+        "timestamp": "timestamp[us, tz=+00:00]",
+        "access_list": f"list<item: struct<{address}, {keys}> not null>",
+        "blob_versioned_hashes": "list<item: binary not null>",
+    }
+    if unit == "ns":
+        del expected["timestamp"]
+
+    assert other == expected
 
 
 def test_a_file_without_rows_still_covers_its_blocks(tmp_path: Path) -> None:
@@ -55,7 +78,7 @@ def test_a_file_without_rows_still_covers_its_blocks(tmp_path: Path) -> None:
     writer.write(empty, WHOLE)
     (published,) = writer.close()
 
-    assert pq.read_table(tmp_path / published.segment.name).schema.equals(arrow_schema(LOGS))
+    assert pq.read_table(tmp_path / published.segment.name).schema.equals(stored_schema(LOGS))
     assert published.segment.stop == COUNT
 
 

@@ -37,6 +37,8 @@ class Layout:
     ``row_group_bytes`` are of Arrow memory, which is what a writer holds at most; ``file_bytes``
     are of the file and may be exceeded by one row group. Row groups of fewer rows than
     ``sought_from_rows`` get no Bloom filters: they would be larger than what they spare.
+    ``time_unit`` is that of timestamps in files: Spark reads no nanoseconds, and blocks are made
+    at whole seconds.
     """
 
     row_group_bytes: int = 16 * MEBIBYTE
@@ -45,6 +47,7 @@ class Layout:
     compression: str = "zstd"
     compression_level: int | None = 1
     sought_from_rows: int = 10_000
+    time_unit: str = "us"
 
 
 DEFAULT_LAYOUT = Layout()
@@ -74,6 +77,29 @@ def _bounded(table: Table) -> list[str]:
     ]
 
 
+def stored_schema(table: Table, layout: Layout = DEFAULT_LAYOUT) -> pa.Schema:
+    """Make the schema of a table's files: the table's own, where readers in use can read it.
+
+    pandas reads no lists of fixed-size bytes; they are kept as byte strings.
+    """
+    return pa.schema(
+        [field.with_type(_stored_type(field.type, layout)) for field in arrow_schema(table)]
+    )
+
+
+def _stored_type(kind: pa.DataType, layout: Layout) -> pa.DataType:
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp(layout.time_unit, kind.tz)
+    if pa.types.is_list(kind):
+        item = kind.value_field
+        if pa.types.is_fixed_size_binary(item.type):
+            return pa.list_(item.with_type(pa.binary()))
+        return pa.list_(item.with_type(_stored_type(item.type, layout)))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_stored_type(field.type, layout)) for field in kind])
+    return kind
+
+
 class TableWriter:
     """Writes the rows of one table, in the order of the chain, into files of a folder."""
 
@@ -85,7 +111,7 @@ class TableWriter:
         self._folder = folder
         self._network = network
         self._layout = layout
-        self._schema = arrow_schema(table)
+        self._schema = stored_schema(table, layout)
         self._small: list[pa.RecordBatch] = []
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_bytes = 0
@@ -183,7 +209,7 @@ class TableWriter:
         self._join()
         if not self._waiting:
             return
-        rows = pa.Table.from_batches(self._waiting, self._schema)
+        rows = pa.Table.from_batches(self._waiting).cast(self._schema)
         self._waiting.clear()
         self._waiting_bytes = 0
         writer = self._parquet or self._open_parquet(rows.num_rows)
