@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING
 import engine
 import evm
 import floors
+import following
 import history
 import idle
 import latency
 import logs
 import processes
+import size
 import soak
 import startup
 import submission
@@ -44,8 +46,10 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "idle": idle.BENCHMARK,
     "history": history.CLAIMS,
     "fairness": history.FAIRNESS,
+    "size": size.BENCHMARK,
     "logs": logs.BENCHMARK,
     "evm": evm.BENCHMARK,
+    "following": following.BENCHMARK,
     "soak": soak.BENCHMARK,
 }
 HEADER = (

@@ -29,6 +29,7 @@
     ├── MethodNotAllowed         405
     ├── RequestTimeout           408
     ├── TooLarge                 413
+    ├── RangeNotSatisfiable      416
     ├── HeadersTooLarge          431
     ├── ChainFailed              502  a chain cannot be read; says which blocks
     │   ├── BlockUnparsable
@@ -572,6 +573,15 @@ class DataFileDamaged(ChainFailed):
             file=name,
             cause=cause,
         )
+
+
+class RangeNotSatisfiable(JobyardError):
+    """A range of bytes that begins behind the end of an attempt's output."""
+
+    slug = "range-not-satisfiable"
+    title = "No bytes there"
+    status = 416
+    code = "RANGE_NOT_SATISFIABLE"
 
 
 class StoreUnavailable(JobyardError):
