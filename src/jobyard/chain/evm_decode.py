@@ -379,9 +379,7 @@ def _owned(
 
     Nodes differ in what they write there. What an unknown type has is left alone.
     """
-    if all(
-        (items is None) is (kind not in owners) for items, kind in zip(lists, kinds, strict=True)
-    ):
+    if [items is None for items in lists] == [kind not in owners for kind in kinds]:
         return lists
     return [
         (items or []) if kind in owners else None if LEGACY <= kind <= TYPED else items
