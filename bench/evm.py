@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = ROOT.parent / "shared/data/chain/eth-mainnet-17686110-17686132.ndjson.gz"
-MINTED = ROOT / "tests/data/anvil.ndjson.gz"
+MINTED = ROOT / "tests/data/anvil-prague.ndjson.gz"
 
 
 class _Recorded(msgspec.Struct):
@@ -60,6 +60,10 @@ class Given:
 def recorded() -> list[Given]:
     """Read the recorded blocks."""
     path = REAL if REAL.exists() else MINTED
+    if path is MINTED:
+        sys.stderr.write(
+            "evm: measured with small blocks, as no real ones lie beside the project\n"
+        )
     blocks = []
     for line in gzip.decompress(path.read_bytes()).splitlines():
         one = msgspec.json.decode(line, type=_Recorded)
