@@ -61,9 +61,7 @@ def recorded() -> list[Given]:
     """Read the recorded blocks."""
     path = REAL if REAL.exists() else MINTED
     if path is MINTED:
-        sys.stderr.write(
-            "evm: measured with small blocks, as no real ones lie beside the project\n"
-        )
+        sys.stderr.write("evm: small blocks, as no real ones lie beside the project\n")
     blocks = []
     for line in gzip.decompress(path.read_bytes()).splitlines():
         one = msgspec.json.decode(line, type=_Recorded)
@@ -77,7 +75,7 @@ def renumbered(blocks: Sequence[Given], count: int) -> Iterator[Given]:
     first = blocks[0].number
     for at in range(count):
         one = blocks[at % len(blocks)]
-        old, new = f'"{one.number:#x}"'.encode(), f'"{first + at:#x}"'.encode()
+        old, new = (f'umber":"{number:#x}"'.encode() for number in (one.number, first + at))
         yield Given(first + at, one.block.replace(old, new), one.receipts.replace(old, new))
 
 
@@ -207,7 +205,7 @@ BENCHMARK = Benchmark(
     (
         Line(
             "write", "EVM: JSON to Arrow to Parquet, all columns of three tables, a block", "ms",
-            FLOOR, "≤ 2.5 times the floor; aim: 2.0", (Goal(at_most=2.0, of_ratio=True),),
+            FLOOR, "≤ 2.5 times the floor; aim: 2.0", (Goal(at_most=2.5, of_ratio=True),),
         ),
         Line(
             "proved", "the same, with header hash, links, order and gas proved, a block", "ms",
