@@ -133,12 +133,13 @@ JOIN job_specs AS s ON s.job_id = j.id
 WHERE j.id = ANY ($1::bigint[])
 ORDER BY j.id;
 
--- name: not_started_among :rows
--- Those of these jobs of which no program started yet, and whether one was claimed.
+-- name: unplaced_among :rows
+-- Those of these jobs of which no program started yet, or which no worker has; and whether one
+-- was claimed and has not started.
 SELECT id, status = 'QUEUED'
 FROM jobs
 WHERE id = ANY ($1::bigint[])
-    AND status IN ('SCHEDULED', 'QUEUED');
+    AND (status IN ('SCHEDULED', 'QUEUED') OR worker_id IS NULL);
 
 -- name: due_jobs :rows
 -- Jobs whose time has come, and jobs with news that nobody counted or applied.

@@ -121,12 +121,13 @@ JOIN job_specs AS s ON s.job_id = j.id
 WHERE j.id IN (SELECT value FROM json_each(?1))
 ORDER BY j.id;
 
--- name: not_started_among :rows
--- Those of these jobs of which no program started yet, and whether one was claimed.
+-- name: unplaced_among :rows
+-- Those of these jobs of which no program started yet, or which no worker has; and whether one
+-- was claimed and has not started.
 SELECT id, status = 'QUEUED'
 FROM jobs
 WHERE id IN (SELECT value FROM json_each(?1))
-    AND status IN ('SCHEDULED', 'QUEUED');
+    AND (status IN ('SCHEDULED', 'QUEUED') OR worker_id IS NULL);
 
 -- name: due_jobs :rows
 -- Jobs whose time has come, and jobs with news that nobody counted or applied.
