@@ -1,0 +1,1 @@
+"""Reading chains: providers, sources of blocks, table schemas, decoding to Arrow, verification."""
