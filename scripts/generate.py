@@ -1,4 +1,4 @@
-"""Write the files that are made from the code: reference pages, schemas, the drawing of statuses.
+"""Write the files that are made from the code: pages, schemas, a drawing, the blocking client.
 
 With ``--check`` nothing is written; files that are not current are named, and the exit code is 1.
 """
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 import draw_statuses
+import twins
+import validation.page
 from jobyard import config, errors
 from jobyard.cli import COMMANDS, jobyard
 from jobyard.spec.schema import schemas
@@ -26,6 +28,27 @@ ROOT = Path(__file__).parent.parent
 REFERENCE = Path("docs/reference")
 NOTE = "<!-- made by scripts/generate.py -->\n"
 
+_SETTINGS_PROSE = """\
+A flag wins over the environment, which wins over the settings file, which wins over the default.
+`jobyard doctor` shows each setting and where it comes from.
+
+The settings file is the one that `JOBYARD_CONFIG` names, else `settings.toml` in the state folder,
+if it is there. It is TOML, one line for each setting:
+
+```toml
+slots = 4
+lease = "30s"
+attempt_log_limit = "16Mi"
+```
+
+A name that is no setting is an error. The file must belong to you or to root, and nobody else may
+write it; with a password in `database`, nobody else may read it. Relative paths in it start from
+its folder. `state_dir` may stand only in a file that `JOBYARD_CONFIG` names.
+
+Times are seconds, or text with a unit (`500ms`, `15s`, `2m`, `1h`). Sizes are bytes, or text with
+a unit (`64Mi`, `1G`).
+"""
+
 
 def generated() -> dict[Path, str]:
     """Make every file, by its path below the repository's root."""
@@ -33,10 +56,12 @@ def generated() -> dict[Path, str]:
         REFERENCE / "cli.md": cli_page(),
         REFERENCE / "settings.md": settings_page(),
         REFERENCE / "errors.md": errors_page(),
+        REFERENCE / "validation.md": validation.page.page(),
         REFERENCE / "openapi.json": _json(openapi()),
     }
     for name, schema in schemas().items():
         files[REFERENCE / f"{name}.schema.json"] = _json(schema)
+    files |= twins.twins()
     statuses = draw_statuses.PAGE
     files[statuses.relative_to(ROOT)] = draw_statuses.page(statuses.read_text(encoding="utf-8"))
     return files
@@ -62,8 +87,10 @@ def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
     yield from (_prose(command), "", "```", _usage(command, context), "```")
     yield from _options(command, context)
     if isinstance(command, click.Group):
-        for name, below in command.commands.items():
-            yield from _sections(below, click.Context(below, info_name=name, parent=context))
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            if below is not None:
+                yield from _sections(below, click.Context(below, info_name=name, parent=context))
 
 
 def _usage(command: click.Command, context: click.Context) -> str:
@@ -88,13 +115,13 @@ def _options(command: click.Command, context: click.Context) -> Iterator[str]:
 
 
 def settings_page() -> str:
-    """Write the table of settings."""
-    lines = ["# Settings", "", NOTE, "A flag wins over the environment, which wins over the"]
-    lines += ["default; `jobyard doctor` shows each setting and where it comes from.", ""]
-    lines += ["| variable | default | meaning |", "| --- | --- | --- |"]
+    """Write how settings are found, and the table of them."""
+    lines = ["# Settings", "", NOTE, _SETTINGS_PROSE]
+    lines += ["| variable | in the file | default | meaning |", "| --- | --- | --- | --- |"]
     for setting in config.SETTINGS:
-        default = "" if setting.default is None else f"`{setting.default}`"
-        lines.append(f"| `{setting.variable}` | {default} | {_cell(setting.meaning)} |")
+        default = "" if setting.default in (None, ()) else f"`{setting.default}`"
+        name = f"`{setting.name}`" if setting.in_file else ""
+        lines.append(f"| `{setting.variable}` | {name} | {default} | {_cell(setting.meaning)} |")
     return "\n".join(lines) + "\n"
 
 

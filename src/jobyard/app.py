@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jobyard import config
+from jobyard import config, log
 from jobyard.engine.controller import Controller
 from jobyard.engine.worker import Listener, Worker, WorkerSettings
+from jobyard.errors import InvalidSetting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
@@ -49,6 +52,8 @@ class Yard:
         listener: Listener | None = None,
     ) -> Worker:
         """Make a worker with every executor that it has slots for."""
+        # Its scratch folders lie there, wherever the jobs are kept.
+        prepare_state_dir(self.settings.state_dir)
         executors = {
             name: make_executor(name, self.settings, working_dir) for name in worker_settings.slots
         }
@@ -141,8 +146,31 @@ def new_store(settings: Settings) -> Store:
 
 
 def prepare_state_dir(folder: Path) -> None:
-    """Make the state folder, for its owner's eyes only."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make the state folder, for its owner's eyes only; close one that was left open.
+
+    A folder that holds anything but our database is somebody's for more than this: it is warned of
+    and left as it is. The files in it are their owner's alone in any case.
+
+    Raises:
+        InvalidSetting: there is none and it cannot be made.
+    """
+    try:
+        for missing in (parent for parent in reversed(folder.parents) if not parent.exists()):
+            missing.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.stat()
+        if not status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            return
+        ours = status.st_uid == os.geteuid()
+        if ours and ((folder / "jobs.db").exists() or not any(folder.iterdir())):
+            folder.chmod(0o700)
+        elif status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            log.warning("others can write the state folder", folder=str(folder))
+    except OSError as error:
+        raise InvalidSetting(
+            f"the state folder {folder} cannot be made: {error.strerror}",
+            hint="--state-dir or JOBYARD_STATE_DIR names another one",
+        ) from error
 
 
 def run_async(main: Coroutine[Any, Any, T]) -> T:

@@ -1,13 +1,16 @@
 """The settings: what they are called, where they come from, what they are if nobody sets them.
 
-Flag > environment > default, everywhere. The reference page is generated from ``SETTINGS``.
+Flag > environment > settings file > default, everywhere. The reference page is generated from
+``SETTINGS``.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+import stat
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,24 +19,53 @@ from jobyard.errors import InvalidSetting
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+STATE_DIR = Path(".jobyard")
+CONFIG_VARIABLE = "JOBYARD_CONFIG"
+FILE_NAME = "settings.toml"
+"""The settings file of a state folder."""
+NEVER = "never"
+MOST_FILE_BYTES = 1024 * 1024
+"""A settings file has some dozen lines; whatever is larger is another file."""
+
+
+class Origin(StrEnum):
+    """Where the value of a setting comes from, the strongest first."""
+
+    FLAG = "flag"
+    ENVIRONMENT = "environment"
+    FILE = "file"
+    DEFAULT = "default"
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: its variable, how its text is read, its default, what it is for."""
+    """One setting: its variable, how its text is read, its default, what it is for.
+
+    ``read`` raises ValueError with what would be legal. ``in_file`` tells whether it may stand in a
+    settings file.
+    """
 
     name: str
     variable: str
     read: Callable[[str], Any]
     default: Any
     meaning: str
+    in_file: bool = True
+    secret: bool = False
+    """Whether it is never shown."""
 
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|)", re.ASCII)
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|d|)", re.ASCII)
 _SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SIZE = re.compile(r"(\d+)(Ki|Mi|Gi|K|M|G|)", re.ASCII)
+_SIZE = re.compile(r"(\d{1,15})(Ki|Mi|Gi|K|M|G|)", re.ASCII)
 _BYTES = {
     "": 1, "K": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30,
 }  # fmt: skip
+_COUNT = re.compile(r"[1-9]\d{0,8}", re.ASCII)
+_PORT = re.compile(r"\d{1,5}", re.ASCII)
+_MOST_PORT = 65535
+_PASSWORD = re.compile(r"://[^:/@]*:[^@]+@")
+_LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 def duration(text: str) -> float:
@@ -54,9 +86,42 @@ def size(text: str) -> int:
 
 def count(text: str) -> int:
     """Read a number of things, one at least."""
-    if not text.strip().isdigit() or int(text) < 1:
+    if not _COUNT.fullmatch(text.strip()):
         raise ValueError("a whole number from 1")
     return int(text)
+
+
+def bound(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Make a reader that takes ``never`` too, as None."""
+
+    def read_bound(text: str) -> Any:
+        if text.strip().lower() == NEVER:
+            return None
+        try:
+            return read(text)
+        except ValueError as error:
+            raise ValueError(f"{error}, or `{NEVER}`") from error
+
+    return read_bound
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Read names with commas between."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def port(text: str) -> int:
+    """Read the number of a port; 0 means any that is free."""
+    if not _PORT.fullmatch(text.strip()) or int(text) > _MOST_PORT:
+        raise ValueError(f"a whole number from 0 to {_MOST_PORT}")
+    return int(text)
+
+
+def log_level(text: str) -> str:
+    """Read the word for how much is logged."""
+    if text.strip().lower() not in _LOG_LEVELS:
+        raise ValueError(f"one of {', '.join(_LOG_LEVELS)}")
+    return text.strip().lower()
 
 
 def cores() -> int:
@@ -66,7 +131,12 @@ def cores() -> int:
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
-        "state_dir", "JOBYARD_STATE_DIR", Path, Path(".jobyard"),
+        "config", CONFIG_VARIABLE, Path, None,
+        "the settings file; `settings.toml` in the state folder otherwise, if it is there",
+        in_file=False,
+    ),
+    Setting(
+        "state_dir", "JOBYARD_STATE_DIR", Path, STATE_DIR,
         "the folder of the SQLite database, the logs and the scratch folders",
     ),
     Setting(
@@ -75,7 +145,20 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("url", "JOBYARD_URL", str, None, "the server that the commands talk to"),
     Setting("host", "JOBYARD_HOST", str, "127.0.0.1", "the address that the server listens on"),
-    Setting("port", "JOBYARD_PORT", int, 1610, "the port that the server listens on"),
+    Setting(
+        "hosts", "JOBYARD_HOSTS", names, (),
+        "names, with commas between, that the server answers to besides the loopback ones",
+    ),
+    Setting(
+        "token_file", "JOBYARD_TOKEN_FILE", Path, None,
+        "a file of `role:token` lines; whoever asks the server needs one of them",
+    ),
+    Setting(
+        "token", "JOBYARD_TOKEN", str, None,
+        "one token: the server takes it as an admin's, the commands send it",
+        in_file=False, secret=True,
+    ),
+    Setting("port", "JOBYARD_PORT", port, 1610, "the port that the server listens on"),
     Setting(
         "slots", "JOBYARD_SLOTS", count, None,
         "programs that a worker runs at a time; two for each processor otherwise",
@@ -100,18 +183,45 @@ SETTINGS: tuple[Setting, ...] = (
         "job_log_limit", "JOBYARD_JOB_LOG_LIMIT", size, 2**30,
         "bytes of output kept of one job, about",
     ),
-    Setting("log_level", "JOBYARD_LOG_LEVEL", str, "info", "`debug`, `info`, `warning`, `error`"),
+    Setting(
+        "retention_age", "JOBYARD_RETENTION_AGE", bound(duration), 30 * 86400.0,
+        "how long finished jobs without a ttl are kept; `never`: their age is no reason to go",
+    ),
+    Setting(
+        "retention_count", "JOBYARD_RETENTION_COUNT", bound(count), 1_000_000,
+        "finished jobs without a ttl that are kept of each terminal status; `never`: no bound",
+    ),
+    Setting(
+        "document_limit", "JOBYARD_DOCUMENT_LIMIT", size, 64 * 2**20,
+        "bytes of one document, in a file or in the body of a request",
+    ),
+    Setting(
+        "node_limit", "JOBYARD_NODE_LIMIT", count, 100_000,
+        "values in one document, each alias counted as what it stands for",
+    ),
+    Setting(
+        "errors_shown", "JOBYARD_ERRORS_SHOWN", count, 100,
+        "problems of one document that are listed; the others are counted",
+    ),
+    Setting(
+        "log_level", "JOBYARD_LOG_LEVEL", log_level, "info",
+        "`debug`, `info`, `warning`, `error`",
+    ),
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of this process."""
+    """The settings of this process, and in ``origins``, by name, where each one comes from."""
 
+    config: Path | None
     state_dir: Path
     database: str | None
     url: str | None
     host: str
+    hosts: tuple[str, ...]
+    token_file: Path | None
+    token: str | None = field(repr=False)
     port: int
     slots: int
     lease: float
@@ -119,32 +229,164 @@ class Settings:
     outage_grace: float
     attempt_log_limit: int
     job_log_limit: int
+    retention_age: float | None
+    retention_count: int | None
+    document_limit: int
+    node_limit: int
+    errors_shown: int
     log_level: str
+    origins: Mapping[str, Origin] = field(default_factory=dict, compare=False)
 
 
 def load(flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
-    """Gather the settings: a flag that is not None wins over the environment and the default.
+    """Gather the settings: a flag that is not None wins over all others, a default over none.
+
+    The settings file is the one that ``JOBYARD_CONFIG`` names, else ``settings.toml`` in the state
+    folder, if it is there.
 
     Raises:
-        InvalidSetting: a variable's text cannot be read.
+        InvalidSetting: a variable's text, the settings file or a value in it cannot be used.
     """
-    environ = os.environ if environ is None else environ
-    values: dict[str, Any] = {}
+    found = _Found(flags, os.environ if environ is None else environ)
+    named = found.values.get("config")
+    found.take_file(Path(named) if named else None)
+    values, origins = found.values, found.origins
     for setting in SETTINGS:
-        value = flags.get(setting.name)
-        text = environ.get(setting.variable)
-        if value is None and text:
-            try:
-                value = setting.read(text)
-            except ValueError as error:
-                raise InvalidSetting(
-                    f"{setting.variable} is `{text}`", hint=f"it must be {error}"
-                ) from error
-        values[setting.name] = setting.default if value is None else value
+        if setting.name not in values:
+            values[setting.name] = setting.default
+            origins[setting.name] = Origin.DEFAULT
     if values["slots"] is None:
         values["slots"] = 2 * cores()
     values["state_dir"] = Path(values["state_dir"]).absolute()
-    return Settings(**values)
+    return Settings(**values, origins=origins)
+
+
+class _Found:
+    """What somebody has set, by name, and where; whoever comes first wins."""
+
+    def __init__(self, flags: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+        self.values: dict[str, Any] = {}
+        self.origins: dict[str, Origin] = {}
+        for setting in SETTINGS:
+            value, text = flags.get(setting.name), environ.get(setting.variable)
+            if value is not None:
+                self._set(setting, value, Origin.FLAG)
+            elif text:
+                self._set(setting, _read(setting, text, setting.variable), Origin.ENVIRONMENT)
+
+    def _set(self, setting: Setting, value: Any, origin: Origin) -> None:
+        self.values[setting.name] = value
+        self.origins[setting.name] = origin
+
+    def take_file(self, named: Path | None) -> None:
+        """Fill in what the settings file says; without ``named`` there may be none."""
+        path = named or Path(self.values.get("state_dir", STATE_DIR)) / FILE_NAME
+        if named is None and not path.is_file():
+            return
+        known = {setting.name: setting for setting in SETTINGS if setting.in_file}
+        if named is None:
+            # It was found through the state folder, so it cannot say where that is.
+            del known["state_dir"]
+        for name, value in _file(path).items():
+            if name not in known:
+                raise InvalidSetting(
+                    f"{path}: no setting is called `{name}`", hint=_suggestion(name, known)
+                )
+            setting, where = known[name], f"{path}: {name}"
+            read = _read(setting, _text(setting, value, where), where)
+            if isinstance(read, Path):
+                read = path.parent / read
+            if name not in self.values:
+                self._set(setting, read, Origin.FILE)
+        self.values["config"] = path
+        self.origins.setdefault("config", Origin.DEFAULT)
+
+
+def _read(setting: Setting, text: str, where: str) -> Any:
+    try:
+        return setting.read(text)
+    except ValueError as error:
+        raise InvalidSetting(f"{where} is `{text}`", hint=f"it must be {error}") from error
+
+
+def _text(setting: Setting, value: Any, where: str) -> str:
+    """Write a value of the file as its variable would hold it."""
+    if isinstance(value, str):
+        return value
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or setting.read in (str, Path, log_level):
+        legal = "text in quotes" if setting.read in (str, Path, log_level) else "a number, or text"
+        raise InvalidSetting(f"{where} is `{value}`", hint=f"it must be {legal}")
+    return str(value)
+
+
+def _suggestion(name: str, known: Mapping[str, Setting]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name.lower().removeprefix("jobyard_"), known, n=1)
+    return f"did you mean `{close[0]}`?" if close else f"there are {', '.join(known)}"
+
+
+def _file(path: Path) -> dict[str, Any]:
+    """Read a settings file that nobody but its owner could have written.
+
+    Raises:
+        InvalidSetting: it cannot be read, is no TOML, or others may do with it what they must not.
+    """
+    import tomllib
+
+    content, status = _content(path)
+    try:
+        found = tomllib.loads(content.decode())
+    except (ValueError, RecursionError) as error:
+        raise InvalidSetting(
+            f"the settings file {path} is not TOML: {error}",
+            hint='it has lines such as `slots = 4` or `lease = "15s"`',
+        ) from error
+    _refuse_strangers(path, status, secret=_PASSWORD.search(str(found.get("database"))) is not None)
+    return found
+
+
+def _content(path: Path) -> tuple[bytes, os.stat_result]:
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            content = file.read(MOST_FILE_BYTES + 1)
+    except OSError as error:
+        raise InvalidSetting(
+            f"the settings file {path} cannot be read: {error.strerror}",
+            hint=f"{CONFIG_VARIABLE} names it, or it lies in the state folder",
+        ) from error
+    if len(content) > MOST_FILE_BYTES:
+        raise InvalidSetting(
+            f"{path} has more than {MOST_FILE_BYTES:,} bytes", hint="is it a settings file?"
+        )
+    return content, status
+
+
+def _refuse_strangers(path: Path, status: os.stat_result, *, secret: bool) -> None:
+    """Refuse a file that another user may have written, or whose password others may read.
+
+    The file says where jobs come from, so whoever writes it can run programs here.
+    """
+    if status.st_uid not in (0, os.geteuid()):
+        raise InvalidSetting(
+            f"the settings file {path} belongs to another user",
+            hint="make a copy that belongs to you",
+        )
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise InvalidSetting(
+            f"others can write the settings file {path}", hint=f"chmod go-w {path}"
+        )
+    if secret and status.st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        raise InvalidSetting(
+            f"others can read the password in the settings file {path}", hint=f"chmod 600 {path}"
+        )
+
+
+def default(name: str) -> Any:
+    """Tell what a setting is when nobody says."""
+    return next(setting.default for setting in SETTINGS if setting.name == name)
 
 
 def environment() -> dict[str, str]:

@@ -4,21 +4,30 @@
     ├── InvalidDocument          400  the document as a whole cannot be read or is wrong in places
     ├── InvalidRequest           400  a parameter, header or body of a request
     │   ├── InvalidQueryParam
-    │   └── InvalidJobId
-    ├── Unauthorized             401  a token that is not the one of a running attempt
-    ├── Forbidden                403  a request that a strange web page may have sent
+    │   │   ├── InvalidQueryParameters
+    │   │   ├── LimitInvalid
+    │   │   └── LimitTooLarge
+    │   ├── InvalidJobId
+    │   └── InvalidWorkerId
+    ├── Unauthorized             401  no token, or one that is not known here
+    ├── Forbidden                403  a token that may not do this, or a strange web page
     ├── NotFound                 404
     │   ├── JobNotFound
     │   ├── AttemptNotFound
+    │   ├── EventNotFound
     │   └── WorkerNotFound
     ├── Conflict                 409
     │   ├── StateConflict             the thing is not in a status that allows this
+    │   ├── JobConflict               the job is not over
     │   ├── LeaseLost                 the speaker no longer speaks for this attempt
     │   ├── IdempotencyConflict       same key, other request
+    │   ├── ApplyConflict             active jobs differ in what cannot change
+    │   ├── NothingToRetry            nothing of a finished job is left to run again
     │   └── WorkerIdTaken
     ├── Unusable                 422  understood, but not to be had here
     │   └── ExecutorUnavailable
     ├── MethodNotAllowed         405
+    ├── RequestTimeout           408
     ├── TooLarge                 413
     ├── HeadersTooLarge          431
     ├── ChainFailed              502  a chain cannot be read, at some blocks
@@ -98,10 +107,21 @@ class Problem:
     legal: str | None = None
 
     def __str__(self) -> str:
-        """Read as one line: where, what, what would be legal."""
+        """Read as one line: where, what, what stands there, what would be legal."""
         line = f"line {self.line}" if self.line else ""
-        legal = f" (legal: {self.legal})" if self.legal else ""
-        return ": ".join(part for part in (line, self.path, self.message + legal) if part)
+        value = '""' if self.value == "" else self.value
+        found = "" if value is None else f"found: {value}"
+        legal = f"legal: {self.legal}" if self.legal else ""
+        facts = "; ".join(fact for fact in (found, legal) if fact)
+        what = f"{self.message} ({facts})" if facts else self.message
+        return printable(": ".join(part for part in (line, self.path, what) if part))
+
+
+def printable(text: str) -> str:
+    """Write control characters as escapes, so that a text cannot play with a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class InvalidDocument(JobyardError):
@@ -112,14 +132,17 @@ class InvalidDocument(JobyardError):
     status = 400
     code = "INVALID_DOCUMENT"
 
-    def __init__(self, problems: list[Problem], *, source: str | None = None) -> None:
-        """Carry every problem found, in the order of the document."""
-        count = len(problems)
+    def __init__(
+        self, problems: list[Problem], *, source: str | None = None, more: int = 0
+    ) -> None:
+        """Carry the problems in the order of the document; ``more`` were found and not kept."""
+        count = len(problems) + more
         noun = "problem" if count == 1 else "problems"
         where = f" in {source}" if source else ""
-        super().__init__(f"{count} {noun}{where}", source=source)
+        super().__init__(f"{count:,} {noun}{where}", source=source)
         self.problems = problems
         self.source = source
+        self.more = more
 
 
 class InvalidRequest(JobyardError):
@@ -141,24 +164,75 @@ class InvalidQueryParam(InvalidRequest):
 
 
 class InvalidJobId(InvalidRequest):
-    """What stands in the place of a job's id is none."""
+    """What stands in the place of a job's id, or of one of its events' ids, is none."""
 
     slug = "invalid-job-id"
     title = "Not the id of a job"
     code = "INVALID_JOB_ID"
 
+    def __init__(self, text: str, noun: str = "a job") -> None:
+        """Show what was given."""
+        super().__init__(
+            f"`{text}` is not the id of {noun}", hint="ids are whole numbers from 1", value=text
+        )
+
+
+class InvalidQueryParameters(InvalidQueryParam):
+    """A parameter of the list of jobs with a value it cannot have."""
+
+    slug = "invalid-query-parameters"
+    code = "INVALID_QUERY_PARAMETERS"
+
+
+class LimitInvalid(InvalidQueryParam):
+    """A page of the list of jobs with fewer than one job."""
+
+    slug = "limit-invalid"
+    title = "The limit is too small"
+    code = "LIMIT_INVALID"
+
+    def __init__(self, limit: int, most: int) -> None:
+        """Tell the limit and its bounds."""
+        super().__init__(
+            f"limit is {limit}", hint=f"it goes from 1 to {most}", parameter="limit", limit=limit
+        )
+
+
+class LimitTooLarge(InvalidQueryParam):
+    """A page of the list of jobs with more jobs than one answer may have."""
+
+    slug = "limit-too-large"
+    title = "The limit is too large"
+    code = "LIMIT_TOO_LARGE"
+
+    def __init__(self, limit: int, most: int) -> None:
+        """Tell the limit and its bounds."""
+        super().__init__(
+            f"limit is {limit}", hint=f"it goes from 1 to {most}", parameter="limit", limit=limit
+        )
+
+
+class InvalidWorkerId(InvalidRequest):
+    """What stands in the place of a worker's id cannot be one."""
+
+    slug = "invalid-worker-id"
+    title = "Not the id of a worker"
+    code = "INVALID_WORKER_ID"
+
     def __init__(self, text: str) -> None:
         """Show what was given."""
         super().__init__(
-            f"`{text}` is not the id of a job", hint="ids are whole numbers from 1", value=text
+            f"`{text}` is not the id of a worker",
+            hint="letters, digits, `-`, `_` and `.`, a letter or digit at both ends, at most 253",
+            value=text,
         )
 
 
 class Unauthorized(JobyardError):
-    """A token that is not the one of a running attempt."""
+    """No token, or one that this server, or this attempt, does not know."""
 
     slug = "unauthorized"
-    title = "Not your attempt"
+    title = "Who are you"
     status = 401
     code = "UNAUTHORIZED"
 
@@ -173,10 +247,10 @@ class HeadersTooLarge(JobyardError):
 
 
 class Forbidden(JobyardError):
-    """A request for another host, or sent by a page of another site."""
+    """A token whose role may not do this, another host, or a page of another site."""
 
     slug = "forbidden"
-    title = "Not from here"
+    title = "Not allowed"
     status = 403
     code = "FORBIDDEN"
 
@@ -188,6 +262,15 @@ class MethodNotAllowed(JobyardError):
     title = "The path does not have this method"
     status = 405
     code = "METHOD_NOT_ALLOWED"
+
+
+class RequestTimeout(JobyardError):
+    """A request that did not arrive whole in time."""
+
+    slug = "request-timeout"
+    title = "The request took too long to arrive"
+    status = 408
+    code = "REQUEST_TIMEOUT"
 
 
 class NotFound(JobyardError):
@@ -226,6 +309,23 @@ class AttemptNotFound(NotFound):
     def __init__(self, attempt_id: int | None = None, detail: str | None = None) -> None:
         """Name the id, or say in ``detail`` which attempt was looked for otherwise."""
         super().__init__(detail or f"no attempt has the id {attempt_id}", attempt_id=attempt_id)
+
+
+class EventNotFound(NotFound):
+    """The job has no event of this id."""
+
+    slug = "event-not-found"
+    title = "No such event"
+    code = "EVENT_NOT_FOUND"
+
+    def __init__(self, job_id: int, event_id: int) -> None:
+        """Name both ids."""
+        super().__init__(
+            f"job {job_id} has no event with the id {event_id}",
+            hint=f"`jobyard job events {job_id}` shows all of them",
+            job_id=job_id,
+            event_id=event_id,
+        )
 
 
 class WorkerNotFound(NotFound):
@@ -271,6 +371,23 @@ class StateConflict(Conflict):
         )
 
 
+class JobConflict(Conflict):
+    """Only a job that is over can be deleted."""
+
+    slug = "job-conflict"
+    title = "The job is not over"
+    code = "JOB_CONFLICT"
+
+    def __init__(self, job_id: int, actual: str) -> None:
+        """Name the job and its status."""
+        super().__init__(
+            f"job {job_id} is {actual}, and only a job that is over can be deleted",
+            hint=f"`jobyard job cancel {job_id}` ends it; then delete it",
+            job_id=job_id,
+            actual=actual,
+        )
+
+
 class LeaseLost(Conflict):
     """The speaker no longer speaks for this attempt: its lease ran out or its job moved on."""
 
@@ -293,6 +410,49 @@ class IdempotencyConflict(Conflict):
             hint="use a new key for a new request",
             key=key,
             job_id=job_id,
+        )
+
+
+class ApplyConflict(Conflict):
+    """Documents that differ from active jobs of their names in fields that cannot change."""
+
+    slug = "apply-conflict"
+    title = "An active job differs in what cannot change"
+    code = "APPLY_CONFLICT"
+
+    def __init__(self, conflicts: list[dict[str, Any]]) -> None:
+        """Name each job: ``job_id``, ``name``, ``namespace``, ``job_status`` and ``fields``."""
+        told = "; ".join(
+            f"job {one['job_id']} `{one['name']}` is {one['job_status']} and differs in "
+            f"{', '.join(one['fields'])}"
+            for one in conflicts
+        )
+        first = conflicts[0]["job_id"]
+        super().__init__(
+            f"{told}, which cannot change",
+            hint=f"wait until it is over or `jobyard job cancel {first}` it, then apply again; "
+            "`jobyard submit` makes another job beside it",
+            conflicts=conflicts,
+        )
+
+
+class NothingToRetry(Conflict):
+    """Nothing of a finished job is left to run again, or nobody can tell what."""
+
+    slug = "nothing-to-retry"
+    title = "Nothing to run again"
+    code = "NOTHING_TO_RETRY"
+
+    def __init__(
+        self, job_id: int, which: str, detail: str | None = None, *, hint: str | None = None
+    ) -> None:
+        """Name the job and what of it was asked for; ``detail`` tells more about why not."""
+        of_it = "failed and is not complete" if which == "failed" else "is left to complete"
+        super().__init__(
+            detail or f"nothing of job {job_id} {of_it}",
+            hint=hint or "`--indexes all` runs all of it again",
+            job_id=job_id,
+            indexes=str(which),
         )
 
 

@@ -207,19 +207,26 @@ def test_an_unknown_status_word_is_refused_with_the_legal_ones(http: httpx.Clien
     answer = http.get("/jobs?status=running,runing")
 
     assert answer.status_code == 400
-    assert answer.json()["error_code"] == "INVALID_QUERY_PARAM"
+    assert answer.json()["error_code"] == "INVALID_QUERY_PARAMETERS"
     assert "runing" in answer.json()["detail"]
     assert "stop_requested" in answer.json()["legal"]
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=1001", "limit=x", "limit=", "last_job_id=0", "last_job_id=-1"]
-)
-def test_a_parameter_out_of_bounds_is_refused(http: httpx.Client, query: str) -> None:
+    ("query", "code"),
+    [
+        ("limit=0", "LIMIT_INVALID"), ("limit=-1", "LIMIT_INVALID"),
+        ("limit=1001", "LIMIT_TOO_LARGE"), ("limit=99999999999999999999", "LIMIT_TOO_LARGE"),
+        ("limit=x", "INVALID_QUERY_PARAMETERS"), ("limit=", "INVALID_QUERY_PARAMETERS"),
+        ("last_job_id=0", "INVALID_QUERY_PARAMETERS"),
+        ("last_job_id=-1", "INVALID_QUERY_PARAMETERS"),
+    ],
+)  # fmt: skip
+def test_a_parameter_out_of_bounds_is_refused(http: httpx.Client, query: str, code: str) -> None:
     answer = http.get(f"/jobs?{query}")
 
     assert answer.status_code == 400
-    assert answer.json()["error_code"] == "INVALID_QUERY_PARAM"
+    assert answer.json()["error_code"] == code
     assert query.partition("=")[0] in answer.json()["detail"]
 
 
@@ -275,7 +282,14 @@ def test_progress_counts_completions_and_has_no_tables(http: httpx.Client) -> No
         "job_id": job_id,
         "job_status": "SCHEDULED",
         "tables": {},
-        "completions": {"total": 4, "succeeded": 0, "active": 1, "failed": 0},
+        "completions": {
+            "total": 4,
+            "succeeded": 0,
+            "active": 1,
+            "failed": 0,
+            "rate": None,
+            "eta": None,
+        },
     }
 
 
@@ -296,7 +310,7 @@ def test_the_ledger_is_told_from_its_first_line_and_in_pages(http: httpx.Client)
     [
         ("GET", ""), ("GET", "/progress"), ("GET", "/events"), ("GET", "/attempts"),
         ("GET", "/logs"), ("PUT", "/stop"), ("PUT", "/cancel"), ("PUT", "/suspend"),
-        ("PUT", "/resume"),
+        ("PUT", "/resume"), ("GET", "/explain"), ("GET", "/events/1"),
     ],
 )  # fmt: skip
 def test_a_job_that_is_not_there_is_not_found(http: httpx.Client, method: str, rest: str) -> None:

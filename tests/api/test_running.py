@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobyard.errors import AttemptNotFound, InvalidQueryParam, WorkerNotFound
+from jobyard.errors import AttemptNotFound, InvalidQueryParam, InvalidWorkerId, WorkerNotFound
 
 if TYPE_CHECKING:
     import httpx
@@ -154,8 +154,8 @@ def test_workers_are_listed_drained_and_resumed(client: Client) -> None:
     assert client.drain("w1")["draining"] is True
     assert client.worker("w1")["draining"] is True
     assert client.drain("w1", draining=False)["draining"] is False
-    for strange in ("nobody", "a b?"):
-        with pytest.raises(WorkerNotFound):
+    for strange, error in (("nobody", WorkerNotFound), ("a b?", InvalidWorkerId)):
+        with pytest.raises(error):
             client.drain(strange)
     with pytest.raises(WorkerNotFound):
         client.worker("nobody")

@@ -8,6 +8,7 @@ that a transaction read. A scan of any of the tables is a hundred times the boun
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -162,10 +163,13 @@ def old(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 def calls(old: Old) -> dict[str, Coroutine[Any, Any, Any]]:
     store, worker, large = old.stage.store, old.worker, old.large
     small = [make_spec(f"s{n}", executor="http") for n in range(10)]
+    older = make_spec("old", executor="http")
     page: dict[str, Any] = {"limit": 10}
     return {
         "submit": store.submit(Submission(small)),
         "submit with a key": store.submit(Submission([make_spec(idempotency_key="k")])),
+        "apply": store.apply([replace(spec, namespace="rare") for spec in (*small, older)]),
+        "change": store.change(large, lambda spec, _: replace(spec, labels={"a": "b"})),
         "claim": worker.speak(want=wanted(10, "http")),
         "settle": worker.speak(Reports(ended=[ended(c) for c in old.claims[:10]]), wanted(10)),
         "decide": store.decide([large]),
@@ -180,7 +184,11 @@ def calls(old: Old) -> dict[str, Coroutine[Any, Any, Any]]:
         "list by namespace": store.jobs(JobQuery(namespace="rare", **page)),
         "attempts": store.attempts(large, after=50_000, limit=10),
         "attempts of an index": store.attempts(large, index=70_000),
+        "latest attempts": store.latest_attempts(large, limit=10),
+        "latest attempts of an index": store.latest_attempts(large, index=70_000),
         "events": store.events(large),
+        "events of all": store.events_since(old.stage.do(store.last_place())),
+        "the last place": store.last_place(),
         "renew": store.renew(worker.session),
         "workers": store.workers(),
         "expire": store.expire_leases(unbroken=99.0),

@@ -10,7 +10,7 @@ import pytest
 
 from jobyard.clock import from_us
 from jobyard.core.job import Dependency, DependencyCondition
-from jobyard.errors import IdempotencyConflict, InvalidRequest, JobNotFound
+from jobyard.errors import IdempotencyConflict, InvalidDocument, InvalidRequest, JobNotFound
 from jobyard.store.base import Submission
 from jobyard.store.transactions.submit import KEY_LIFETIME, KEYS_TO_FORGET
 from jobyard.testing.stage import SECOND, make_spec
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jobyard.testing.stage import Stage
 
 
-def depends(name: str, condition: str = "completed") -> tuple[Dependency, ...]:
+def depends(name: str | int, condition: str = "completed") -> tuple[Dependency, ...]:
     return (Dependency(name, DependencyCondition(condition)),)
 
 
@@ -271,3 +271,66 @@ def test_a_dependency_that_is_over_as_it_is_submitted_holds_nobody_up(stage: Sta
     stage.decide_due()
 
     assert (stage.status(first.id), stage.status(second.id)) == ("COMPLETED", "SCHEDULED")
+
+
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [("completed", "SCHEDULED"), ("finished", "SCHEDULED"), ("failed", "CANCELED")],
+)
+def test_a_job_may_depend_on_one_that_is_there_by_its_id(
+    stage: Stage, condition: str, status: str
+) -> None:
+    first = stage.submit_one(make_spec("first"))
+    second = stage.submit_one(make_spec("second", depends_on=depends(first, condition)))
+    assert stage.status(second) == "PENDING"
+    worker = stage.worker()
+    worker.end(worker.claim_one())
+    stage.decide_due()
+    third = stage.submit_one(make_spec("third", depends_on=depends(first, condition)))
+    stage.decide_due()
+
+    assert (stage.status(second), stage.status(third)) == (status, status)
+
+
+def test_what_depended_on_a_job_that_is_gone_by_now_keeps_its_result(stage: Stage) -> None:
+    first = stage.submit_one(make_spec("first", policy={"completions": 0, "ttl": 1.0}))
+    waits = make_spec("second", depends_on=depends(first), policy={"suspend": True})
+    second = stage.submit_one(waits)
+    stage.clock.advance(2)
+    assert stage.do(stage.store.delete_expired()) == 1
+    stage.do(stage.store.suspend(second, suspend=False))
+
+    assert stage.status(second) == "SCHEDULED"
+
+
+def test_nothing_depends_on_a_job_that_is_not_there(stage: Stage) -> None:
+    with pytest.raises(InvalidDocument) as caught:
+        stage.submit(make_spec("fine"), make_spec("after", depends_on=depends(99)))
+
+    [problem] = caught.value.problems
+    assert (problem.path, problem.code, problem.value) == ("depends_on[0]", "NotFound", 99)
+    assert "`after`" in problem.message
+    assert stage.sql("SELECT id FROM jobs", count=True) == []
+
+
+def test_names_and_ids_may_stand_beside_each_other(stage: Stage) -> None:
+    there = stage.submit_one(make_spec("there"))
+    _, last = stage.submit(
+        make_spec("first", policy={"completions": 0}),
+        make_spec("last", depends_on=depends("first") + depends(there)),
+    )
+    stage.decide_due()
+    assert stage.status(last.id) == "PENDING"
+    worker = stage.worker()
+    worker.end(worker.claim_one())
+    stage.decide_due()
+
+    assert stage.status(last.id) == "SCHEDULED"
+
+
+def test_one_job_under_two_words_is_refused(stage: Stage) -> None:
+    keyed = make_spec("first", idempotency_key="k")
+    first = stage.submit_one(keyed)
+
+    with pytest.raises(InvalidRequest, match="twice"):
+        stage.submit(keyed, make_spec("last", depends_on=depends("first") + depends(first)))

@@ -56,7 +56,7 @@ class Reader:
         }
 
     def write(self, name: str, text: str) -> None:
-        (self._folder / name).write_text(text)
+        (self._folder / name).write_text(self._translated(text))
 
     def type(self, command: Command) -> None:
         line = command.line

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-READY = {"worker": "worker ready", "controller": "controller ready", "server": "listening on"}
+READY = {
+    "worker": "worker ready",
+    "controller": "controller ready",
+    "server": "listening on",
+    "solo": "listening on",
+}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "NO_COLOR": "1"}
 
 
 class Service:
@@ -24,6 +30,8 @@ class Service:
         self.process = process
         self.kind = kind
         self.drainer: subprocess.Popen[bytes] | None = None
+        self.last_line = ""
+        """What it said when it was ready; of a server, with its address at the end."""
 
     @property
     def pid(self) -> int:
@@ -35,6 +43,7 @@ class Service:
         for line in self.process.stderr:
             said.append(line)
             if READY[self.kind].encode() in line:
+                self.last_line = line.decode()
                 return
         raise AssertionError(f"{self.kind} ended: {b''.join(said).decode()}")
 
@@ -82,7 +91,20 @@ class Services:
         where = ["--state-dir", str(self.folder)]
         if self.database is not None:
             where += ["--database", self.database]
-        return [sys.executable, "-m", "jobyard", *words, *where]
+        end = words.index("--") if "--" in words else len(words)
+        return [sys.executable, "-m", "jobyard", *words[:end], *where, *words[end:]]
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            self.command(*words),
+            cwd=ROOT,
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     def start(self, kind: str, *flags: str) -> Service:
         return self.launch(self.command(kind, *flags), kind)
@@ -94,7 +116,7 @@ class Services:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "NO_COLOR": "1"},
+            env=ENVIRONMENT,
         )
         service = Service(process, kind)
         self._started.append(service)

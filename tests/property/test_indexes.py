@@ -46,6 +46,22 @@ def test_one_set_is_taken_from_another(left: set[int], right: set[int]) -> None:
     assert (rest, well_formed(rest)) == (IndexSet.of(left - right), True)
 
 
+@given(SMALL_MEMBERS, SMALL_MEMBERS)
+def test_two_sets_share_members(left: set[int], right: set[int]) -> None:
+    shared = IndexSet.of(left) & IndexSet.of(right)
+    assert (shared, well_formed(shared)) == (IndexSet.of(left & right), True)
+
+
+@given(MEMBERS, st.integers(0, 10))
+def test_the_lowest_members_are_named(members: set[int], count: int) -> None:
+    assert IndexSet.of(members).first(count) == sorted(members)[:count]
+
+
+@given(st.integers(0, 40))
+def test_a_number_of_indexes_begins_at_0(limit: int) -> None:
+    assert IndexSet.upto(limit) == IndexSet.of(range(limit))
+
+
 @given(SMALL_MEMBERS, st.integers(0, 42))
 def test_a_limit_cuts_a_set(members: set[int], limit: int) -> None:
     below = IndexSet.of(members).below(limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import settings
@@ -31,6 +32,7 @@ from jobyard.core.job import (
 from jobyard.core.state import Request
 from jobyard.core.states import AttemptStatus
 from jobyard.errors import JobyardError
+from jobyard.spec.again import Which
 from jobyard.store.base import (
     CrashReport,
     EndReport,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from pathlib import Path
 
+    from jobyard.core.job import JobSpec
     from jobyard.core.records import Attempt, Job
     from jobyard.store.base import Claim
     from jobyard.store.sql_store import SqlStore
@@ -258,6 +261,41 @@ class Agreement(RuleBasedStateMachine):
         )
         if job_id in {job.id for job in self.read() if job.state.policy.indexed}:
             self.both(lambda store: store.replace_spec(job_id, spec))
+
+    @precondition(lambda self: self.jobs)
+    @rule(which=jobs, label=st.sampled_from("xy"), priority=st.integers(0, 2))
+    def alter(self, which: int, label: str, priority: int) -> None:
+        job_id = self.jobs[which % len(self.jobs)]
+        # What is over takes on a label, and no priority.
+        self.over.pop(job_id, None)
+
+        def change(spec: JobSpec, claimed: bool) -> JobSpec:
+            labels = {"l": label, "claimed": str(claimed)}
+            return replace(spec, labels=labels, priority=priority)
+
+        self.both(lambda store: store.change(job_id, change))
+
+    @precondition(lambda self: 0 < len(self.jobs) < 12)
+    @rule(which=jobs, part=st.sampled_from(Which))
+    def retry(self, which: int, part: Which) -> None:
+        job_id = self.jobs[which % len(self.jobs)]
+        answer = self.both(lambda store: store.retry(job_id, part))
+        if not isinstance(answer, tuple):
+            self.jobs.append(answer.id)
+
+    @precondition(lambda self: len(self.jobs) < 12)
+    @rule(policy=policies, rerun=st.booleans(), priority=st.integers(0, 1))
+    def apply(self, policy: dict[str, Any], rerun: bool, priority: int) -> None:
+        specs = [
+            make_spec("a", policy=policy, priority=priority),
+            make_spec("c", depends_on=(Dependency("a"),)),
+        ]
+        answer = self.both(lambda store: store.apply(specs, rerun=rerun))
+        if isinstance(answer, list):
+            for applied in answer:
+                self.over.pop(applied.job.id, None)
+            self.jobs += [job.id for _, job in answer if job.id not in self.jobs]
+            self.changed.update(job.id for action, job in answer if action == "patched")
 
     @rule(seconds=st.sampled_from([0.5, 1.0, 4.0, 20.0]))
     def advance(self, seconds: float) -> None:

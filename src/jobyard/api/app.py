@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from jobyard import __version__
 from jobyard.api import attempts, health, jobs, problems, workers
+from jobyard.api.access import OPEN, Tokens, allow
 from jobyard.api.desk import Desk
 from jobyard.api.guard import Guard
 from jobyard.api.shapes import SCHEMAS
+from jobyard.spec.document import DEFAULT_LIMITS, Limits
 from jobyard.spec.executors import HERE
 from jobyard.store.base import LogStore, Store
 
@@ -22,14 +24,17 @@ def make_app(
     logs: LogStore,
     *,
     executors: Collection[str] = HERE,
+    limits: Limits = DEFAULT_LIMITS,
     hosts: Collection[str] = (),
+    tokens: Tokens | None = None,
 ) -> FastAPI:
     """Make the app that serves an open store.
 
-    ``executors`` are those that a job may ask for, ``hosts`` names of this server besides the
-    loopback ones.
+    ``executors`` are those that a job may ask for, ``limits`` bound the documents of submissions,
+    ``hosts`` are names of this server besides the loopback ones, ``tokens`` those that may ask;
+    without any, everybody who reaches it.
     """
-    desk = Desk(store, logs, executors=executors)
+    desk = Desk(store, logs, executors=executors, limits=limits)
     app = FastAPI(
         title="Jobyard",
         version=__version__,
@@ -37,13 +42,24 @@ def make_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(allow)],
     )
     for noun in (jobs, attempts, workers, health):
         app.include_router(noun.routes(desk))
     problems.install(app)
-    app.add_middleware(Guard, hosts=hosts)
+    app.add_middleware(Guard, hosts=hosts, tokens=tokens)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
+
+
+_SCHEMES = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token of the server's file, or JOBYARD_TOKEN. A server that has none "
+        "listens on loopback only and asks for none.",
+    }
+}
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
@@ -55,10 +71,14 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             description=app.description,
             routes=app.routes,
         )
-        described.setdefault("components", {})["schemas"] = SCHEMAS
-        for methods in described["paths"].values():
+        described["components"] = {"schemas": SCHEMAS, "securitySchemes": _SCHEMES}
+        described["security"] = [{}, {"token": []}]
+        for path, methods in described["paths"].items():
             for operation in methods.values():
                 # FastAPI's own validation answer: ours is a problem with status 400.
                 operation["responses"].pop("422", None)
+                if path in OPEN:
+                    operation["security"] = []
+                    operation["responses"].pop("401", None)
         app.openapi_schema = described
     return app.openapi_schema

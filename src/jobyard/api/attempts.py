@@ -8,9 +8,10 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from jobyard.api.answers import answer
-from jobyard.api.desk import MOST_ROWS, Desk
+from jobyard.api.desk import Desk
+from jobyard.api.desks.counter import MOST_ROWS
 from jobyard.api.output import MOST_STRETCH
-from jobyard.api.parameters import LARGEST_ID, After, Index, JobId, Rows
+from jobyard.api.parameters import LARGEST_ID, After, EventId, Index, JobId, Rows
 from jobyard.api.shapes import answers
 from jobyard.errors import InvalidQueryParam
 
@@ -34,6 +35,16 @@ def routes(desk: Desk) -> APIRouter:
     async def list_events(job_id: JobId, after: After = 0, limit: Rows = MOST_ROWS) -> Response:
         """List a job's ledger, oldest first."""
         return answer(await desk.events(job_id, after=after, limit=limit))
+
+    @router.get("/jobs/{job_id}/events/{event_id}", responses=answers("WholeEvent", 400, 404))
+    async def read_event(job_id: JobId, event_id: EventId) -> Response:
+        """Read one line of a job's ledger, with its detail."""
+        return answer(await desk.event(job_id, event_id))
+
+    @router.get("/jobs/{job_id}/explain", responses=answers("Explanation", 400, 404))
+    async def explain_job(job_id: JobId) -> Response:
+        """Say why a job waits, goes on or ended, and which commands help."""
+        return answer(await desk.explain(job_id))
 
     _add_logs(router, desk)
     return router

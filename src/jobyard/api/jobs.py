@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from jobyard.api.answers import answer
-from jobyard.api.desk import PAGE, Desk, Syntax
-from jobyard.api.parameters import LARGEST_ID, JobId, Limit
-from jobyard.api.shapes import answers, either
-from jobyard.errors import InvalidRequest, TooLarge
+from jobyard.api.desk import Desk
+from jobyard.api.desks.jobs import PAGE
+from jobyard.api.documents import ANY_DOCUMENT, CHANGES, body_of, one_mapping, syntax_of
+from jobyard.api.parameters import LARGEST_ID, Executor, JobId, Labels, Limit, Name, Namespace
+from jobyard.api.shapes import answers, either, nothing
 
-MOST_BODY = 64 * 1024 * 1024
-"""Bytes of the largest document."""
-
-_SYNTAX: dict[str, Syntax] = {
-    "application/json": "json",
-    "application/yaml": "yaml",
-    "application/x-yaml": "yaml",
-    "text/yaml": "yaml",
-    "text/x-yaml": "yaml",
-}
-_ANY_DOCUMENT: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "description": "A job object, a document with `jobs:`, or a Kubernetes Job or List.",
-        "content": {
-            "application/json": {"schema": {"type": "object"}},
-            "application/yaml": {"schema": {"type": "string"}},
-        },
-    }
-}
+DELETED_COUNT = "Jobyard-Deleted-Count"
+"""The header that says how many jobs were deleted, or would be."""
+_COUNT_HEADER = {"schema": {"type": "integer", "minimum": 0}, "description": "How many jobs."}
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -41,8 +25,8 @@ def routes(desk: Desk) -> APIRouter:
     @router.post(
         "/jobs",
         status_code=201,
-        responses=answers(either("Job", "Jobs"), 400, 409, 413, status=201),
-        openapi_extra=_ANY_DOCUMENT,
+        responses=answers(either("Job", "Jobs"), 400, 408, 409, 413, status=201),
+        openapi_extra=ANY_DOCUMENT,
     )
     async def submit_jobs(
         request: Request,
@@ -50,15 +34,12 @@ def routes(desk: Desk) -> APIRouter:
             str | None,
             Header(description="The same key with the same job answers with the job it made."),
         ] = None,
-        executor: Annotated[
-            str | None,
-            Query(description="Runs every job in place of what it asks for: `process`, `fake`."),
-        ] = None,
+        executor: Executor = None,
     ) -> Response:
         """Submit one job, or all jobs of a document."""
         submitted = await desk.submit(
-            await _body(request),
-            syntax=_syntax(request),
+            await body_of(request, desk.limits.size),
+            syntax=syntax_of(request),
             idempotency_key=idempotency_key,
             executor=executor,
         )
@@ -77,10 +58,31 @@ def routes(desk: Desk) -> APIRouter:
         last_job_id: Annotated[
             int | None, Query(ge=1, le=LARGEST_ID, description="The last page's `next_cursor`.")
         ] = None,
-        name: Annotated[str | None, Query(description="Only jobs called so.")] = None,
-        namespace: Annotated[str | None, Query(description="Only jobs of this namespace.")] = None,
+        name: Name = None,
+        namespace: Namespace = None,
+        label: Labels = (),
+        trigger: Annotated[
+            str | None, Query(description="Only jobs that this made: api, cli, run, workflow.")
+        ] = None,
+        worker_id: Annotated[
+            str | None,
+            Query(description="Only jobs of this worker; `abc*` is a beginning."),
+        ] = None,
+        workflow_id: Annotated[
+            int | None, Query(ge=1, le=LARGEST_ID, description="Only jobs of this workflow.")
+        ] = None,
+        dataset: Annotated[
+            str | None, Query(description="Only jobs of this dataset, `namespace/name`.")
+        ] = None,
+        created_after: Annotated[
+            str | None,
+            Query(
+                description="Only jobs made after this time, RFC 3339 with a zone.",
+                json_schema_extra={"format": "date-time"},
+            ),
+        ] = None,
     ) -> Response:
-        """List jobs, newest first."""
+        """List jobs, newest first; all filters hold at once."""
         return answer(
             await desk.jobs_page(
                 status=status,
@@ -88,6 +90,12 @@ def routes(desk: Desk) -> APIRouter:
                 limit=limit,
                 name=name,
                 namespace=namespace,
+                labels=label,
+                trigger=trigger,
+                worker_id=worker_id,
+                workflow_id=workflow_id,
+                dataset=dataset,
+                created_after=created_after,
             )
         )
 
@@ -101,8 +109,93 @@ def routes(desk: Desk) -> APIRouter:
         """Tell how far a job is."""
         return answer(await desk.progress(job_id))
 
+    _add_changes(router, desk)
+    _add_deletions(router, desk)
     _add_verbs(router, desk)
     return router
+
+
+def _add_changes(router: APIRouter, desk: Desk) -> None:
+    @router.post(
+        "/apply",
+        responses=answers("AppliedJobs", 400, 408, 409, 413),
+        openapi_extra=ANY_DOCUMENT,
+    )
+    async def apply_jobs(
+        request: Request,
+        rerun: Annotated[
+            bool, Query(description="Make a new job where the newest one is the same and over.")
+        ] = False,
+        executor: Executor = None,
+    ) -> Response:
+        """Make the newest job of each name in a document be what it says there."""
+        document = await body_of(request, desk.limits.size)
+        applied = await desk.apply(
+            document, syntax=syntax_of(request), rerun=rerun, executor=executor
+        )
+        return answer({"jobs": applied})
+
+    @router.patch(
+        "/jobs/{job_id}",
+        responses=answers("Job", 400, 404, 408, 409, 413),
+        openapi_extra=CHANGES,
+    )
+    async def patch_job(job_id: JobId, request: Request) -> Response:
+        """Change fields of a job that may change; null removes a deadline, a ttl or a limit."""
+        body = await body_of(request, desk.limits.size)
+        changes = one_mapping(body, syntax_of(request), desk.limits)
+        return answer(await desk.patch(job_id, changes))
+
+    @router.put(
+        "/jobs/{job_id}/retry", status_code=201, responses=answers("Job", 400, 404, 409, status=201)
+    )
+    async def retry_job(
+        job_id: JobId,
+        indexes: Annotated[
+            Literal["all", "failed", "remaining"], Query(description="What of it runs again.")
+        ] = "all",
+    ) -> Response:
+        """Make a new job that runs one that is over again."""
+        job = await desk.retry(job_id, indexes)
+        return answer(job, 201, {"Location": f"/jobs/{job['id']}"})
+
+
+def _add_deletions(router: APIRouter, desk: Desk) -> None:
+    @router.delete("/jobs/{job_id}", status_code=204, responses=nothing(400, 409))
+    async def delete_job(job_id: JobId) -> Response:
+        """Delete a job that is over; one that is not there is deleted already."""
+        await desk.delete(job_id)
+        return Response(status_code=204)
+
+    @router.delete(
+        "/jobs", status_code=204, responses=nothing(400, headers={DELETED_COUNT: _COUNT_HEADER})
+    )
+    async def prune_jobs(
+        status: Annotated[
+            str, Query(description="Which jobs: terminal, completed, failed, stopped, canceled.")
+        ],
+        older_than: Annotated[
+            str | None,
+            Query(
+                description="Only jobs that ended longer ago than this.",
+                examples=["7d", "1h30m", "90s"],
+            ),
+        ] = None,
+        name: Name = None,
+        namespace: Namespace = None,
+        label: Labels = (),
+        dry_run: Annotated[bool, Query(description="Only count them.")] = False,
+    ) -> Response:
+        """Delete all jobs that are over and match; a header says how many there were."""
+        count = await desk.prune(
+            status=status,
+            older_than=older_than,
+            labels=label,
+            name=name,
+            namespace=namespace,
+            dry_run=dry_run,
+        )
+        return Response(status_code=204, headers={DELETED_COUNT: str(count)})
 
 
 def _add_verbs(router: APIRouter, desk: Desk) -> None:
@@ -125,35 +218,3 @@ def _add_verbs(router: APIRouter, desk: Desk) -> None:
     async def resume_job(job_id: JobId) -> Response:
         """Let a suspended job go on; idempotent."""
         return answer(await desk.resume(job_id))
-
-
-def _syntax(request: Request) -> Syntax:
-    """Tell from its content type how a body is written; whatever else it says, we look."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return _SYNTAX.get(media_type, "auto")
-
-
-async def _body(request: Request) -> bytes:
-    """Read a body, no further than the limit.
-
-    Raises:
-        InvalidRequest: it is compressed.
-        TooLarge: it has more bytes than the limit.
-    """
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise InvalidRequest("the body is compressed", hint="send it as it is")
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > MOST_BODY:
-        raise _too_large()
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_BODY:
-            raise _too_large()
-    return bytes(body)
-
-
-def _too_large() -> TooLarge:
-    return TooLarge(
-        f"the body has more than {MOST_BODY:,} bytes", hint="submit it in parts", limit=MOST_BODY
-    )

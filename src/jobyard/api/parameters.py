@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Path, Query
 
-from jobyard.api.desk import MOST_JOBS, MOST_ROWS, PAGE
+from jobyard.api.desks.counter import MOST_ROWS
+from jobyard.api.desks.jobs import MOST_JOBS, PAGE
 
 LARGEST_ID = 2**63 - 1
 
 JobId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id of a job.")]
-WorkerId = Annotated[str, Path(min_length=1, max_length=253, description="The id of a worker.")]
+EventId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id of an event.")]
+WorkerId = Annotated[
+    str,
+    Path(
+        max_length=253,
+        pattern=r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
+        description="The id of a worker.",
+    ),
+]
 Limit = Annotated[int, Query(ge=1, le=MOST_JOBS, description=f"Jobs on a page, {PAGE} by default.")]
 Rows = Annotated[int, Query(ge=1, le=MOST_ROWS, description="Entries on a page.")]
 After = Annotated[int, Query(ge=0, le=LARGEST_ID, description="Only ids above this one.")]
 Index = Annotated[int | None, Query(ge=0, le=2**31 - 1, description="Only attempts of this index.")]
+Name = Annotated[str | None, Query(description="Only jobs called so.")]
+Namespace = Annotated[str | None, Query(description="Only jobs of this namespace.")]
+Labels = Annotated[
+    Sequence[str],
+    Query(description="Only jobs with this label, `key=value`, or without it, `key!=value`."),
+]
+Executor = Annotated[
+    str | None,
+    Query(description="Runs every job in place of what it asks for: `process`, `fake`."),
+]

@@ -9,12 +9,17 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from jobyard.api.desks.jobs import MOST_JOBS
 from jobyard.errors import (
     Internal,
     InvalidJobId,
     InvalidQueryParam,
+    InvalidQueryParameters,
     InvalidRequest,
+    InvalidWorkerId,
     JobyardError,
+    LimitInvalid,
+    LimitTooLarge,
     MethodNotAllowed,
     NotFound,
 )
@@ -46,7 +51,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def of_parameters(request: Request, error: RequestValidationError) -> Response:
-        return problem(_of_parameters(error.errors()), request.url.path)
+        return problem(_of_parameters(error.errors(), request), request.url.path)
 
 
 def _translated(error: HTTPException, request: Request) -> JobyardError:
@@ -61,14 +66,32 @@ def _translated(error: HTTPException, request: Request) -> JobyardError:
     return Internal("the server failed", hint="its log says how")
 
 
-def _of_parameters(errors: Sequence[Any]) -> JobyardError:
-    """Name every parameter that is wrong; a job's id goes first, for nothing else matters then."""
+def _of_parameters(errors: Sequence[Any], request: Request) -> JobyardError:
+    """Name every parameter that is wrong; the list of jobs has codes of its own."""
     for found in errors:
-        if found["loc"][-1] == "job_id":
-            return InvalidJobId(str(found["input"]))
-    told = [
-        f"{found['loc'][-1]} is `{found['input']}`: {found['msg'].removeprefix('Input ')}"
-        for found in errors
-    ]
-    names = [str(found["loc"][-1]) for found in errors]
-    return InvalidQueryParam("; ".join(told), parameter=", ".join(names))
+        if found["loc"][0] == "path":
+            return _of_path(found["loc"][-1], str(found["input"]))
+    listing = (request.method, request.url.path) == ("GET", "/jobs")
+    if listing and len(errors) == 1 and errors[0]["loc"][-1] == "limit":
+        text = str(errors[0]["input"]).strip()
+        if text.removeprefix("-").isdecimal():
+            limit = int(text)
+            kind = LimitTooLarge if limit > MOST_JOBS else LimitInvalid
+            return kind(limit, MOST_JOBS)
+    told = [_told(found) for found in errors]
+    names = ", ".join(str(found["loc"][-1]) for found in errors)
+    kind_of_all = InvalidQueryParameters if listing else InvalidQueryParam
+    return kind_of_all("; ".join(told), parameter=names)
+
+
+def _of_path(name: str, text: str) -> JobyardError:
+    if name == "worker_id":
+        return InvalidWorkerId(text)
+    return InvalidJobId(text, "an event" if name == "event_id" else "a job")
+
+
+def _told(found: Any) -> str:
+    name = found["loc"][-1]
+    if found["type"] == "missing":
+        return f"{name} is missing"
+    return f"{name} is `{found['input']}`: {found['msg'].removeprefix('Input ')}"

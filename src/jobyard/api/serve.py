@@ -9,6 +9,7 @@ from typing import Any
 
 import uvicorn
 
+from jobyard.api.connection import MOST_HEADERS, Connection
 from jobyard.api.guard import is_loopback
 from jobyard.errors import InvalidSetting
 
@@ -36,12 +37,20 @@ class _Uvicorn(uvicorn.Server):
 class Server:
     """An HTTP server on an address of this machine."""
 
-    def __init__(self, app: Any, host: str, port: int) -> None:
+    def __init__(self, app: Any, host: str, port: int, *, asks_for_tokens: bool = False) -> None:
         """Take the address; port 0 takes any that is free.
+
+        Only an ``app`` that ``asks_for_tokens`` may be reached from other machines.
 
         Raises:
             InvalidSetting: the address is not a loopback one, or cannot be had.
         """
+        if not (asks_for_tokens or is_loopback(host)):
+            raise InvalidSetting(
+                f"the server will not listen on {host}: whoever reaches it could run programs here",
+                hint="ask for tokens with --token-file, or use 127.0.0.1 and forward the port "
+                "(ssh -L)",
+            )
         self._socket = _listen(host, port)
         number = self._socket.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
@@ -49,7 +58,9 @@ class Server:
         config = uvicorn.Config(
             app,
             lifespan="off",
+            http=Connection,
             ws="none",
+            h11_max_incomplete_event_size=MOST_HEADERS,
             log_config=None,
             log_level="critical",
             access_log=False,
@@ -64,6 +75,10 @@ class Server:
         self._heard = ready
         await self._uvicorn.serve([self._socket])
 
+    def close(self) -> None:
+        """Give the address back without having served."""
+        self._socket.close()
+
     def _is_ready(self) -> None:
         if self._heard is not None:
             self._heard()
@@ -75,11 +90,6 @@ class Server:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    if not is_loopback(host):
-        raise InvalidSetting(
-            f"the server will not listen on {host}: whoever reaches it could run programs here",
-            hint="use 127.0.0.1; to reach it from elsewhere, forward the port (ssh -L)",
-        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from jobyard.core.job import DependencyCondition
 from jobyard.core.states import AttemptStatus, Event, JobStatus
+from jobyard.store.base import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Schema = dict[str, Any]
 
@@ -31,12 +36,30 @@ def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+def _list(of: Schema) -> Schema:
+    return {"type": "array", "items": of}
+
+
 _ID: Schema = {"type": "integer", "minimum": 1}
 _TEXT: Schema = {"type": "string"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _MAP: Schema = {"type": "object"}
 _TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
 _JOB_STATUS: Schema = {"enum": [status.value for status in JobStatus]}
+
+_EVENT: dict[str, Schema] = {
+    "id": _ID, "job_id": _ID, "event": {"enum": [event.value for event in Event]},
+    "event_type": _JOB_STATUS, "status": _JOB_STATUS, "at": _TIME, "created_at": _TIME,
+    "node_id": _maybe("string"), "worker_id": _maybe("string"), "reason": _maybe("string"),
+    "message": _maybe("string"),
+}  # fmt: skip
+_WORKER: dict[str, Schema] = {
+    "id": _TEXT, "node_id": _TEXT, "host": _TEXT, "pid": {"type": "integer"}, "version": _TEXT,
+    "info": _object(version=_TEXT), "slots": _MAP, "cpu": {"type": "number"},
+    "memory": {"type": "integer"}, "labels": _MAP, "lease": {"type": "number"},
+    "draining": {"type": "boolean"}, "running": _COUNT, "heartbeat_age": {"type": "number"},
+    "started_at": _TIME, "registered_at": _TIME, "created_at": _TIME, "heartbeat_at": _TIME,
+}  # fmt: skip
 
 SCHEMAS: dict[str, Schema] = {
     "Job": _object(
@@ -47,6 +70,7 @@ SCHEMAS: dict[str, Schema] = {
         dataset=_maybe("object"), manifest_hash=_maybe("string"), worker_id=_maybe("string"),
         node_id=_maybe("string"), end_block=_maybe("integer"), parallelism=_COUNT,
         completions=_maybe("integer"), completion_mode={"enum": ["NonIndexed", "Indexed"]},
+        indexes=_maybe("string"),
         suspend={"type": "boolean"}, active=_COUNT, terminating=_COUNT, succeeded=_COUNT,
         failed=_COUNT, completed_indexes=_maybe("string"), failed_indexes=_maybe("string"),
         retry_at=_TIME, retried_from=_maybe("integer"), scheduled_at=_TIME, admitted_at=_TIME,
@@ -61,27 +85,40 @@ SCHEMAS: dict[str, Schema] = {
         peak_memory_bytes=_maybe("integer"), progress=_maybe("object"), result={},
         queued_at=_TIME, started_at=_TIME, finished_at=_TIME,
     ),
-    "Event": _object(
-        id=_ID, job_id=_ID, event={"enum": [event.value for event in Event]}, status=_JOB_STATUS,
-        at=_TIME, reason=_maybe("string"), message=_maybe("string"),
-    ),
-    "Worker": _object(
-        id=_TEXT, host=_TEXT, pid={"type": "integer"}, version=_TEXT, slots=_MAP,
-        cpu={"type": "number"}, memory={"type": "integer"}, labels=_MAP, lease={"type": "number"},
-        draining={"type": "boolean"}, running=_COUNT, heartbeat_age={"type": "number"},
-        started_at=_TIME, heartbeat_at=_TIME,
-    ),
+    "Event": _object(**_EVENT),
+    "WholeEvent": _object(**_EVENT, detail=_maybe("object")),
+    "Worker": _object(**_WORKER),
+    "WholeWorker": _object(**_WORKER, attempts={"type": "array", "items": _ref("Attempt")}),
     "Progress": _object(
         job_id=_ID, job_status=_JOB_STATUS, tables=_MAP,
         completions=_object(
-            total=_maybe("integer"), succeeded=_COUNT, active=_COUNT, failed=_COUNT
+            total=_maybe("integer"), succeeded=_COUNT, active=_COUNT, failed=_COUNT,
+            rate=_maybe("number"), eta=_TIME,
         ),
+    ),
+    "Explanation": _object(
+        job_id=_ID, job_status=_JOB_STATUS, summary=_TEXT, waiting_reason=_maybe("string"),
+        reasons=_list(_TEXT),
+        workers=_list(_object(id=_TEXT, fits={"type": "boolean"}, why=_TEXT)),
+        dependencies=_list(_object(
+            job_id=_ID, condition={"enum": [word.value for word in DependencyCondition]},
+            job_status={"enum": [*_JOB_STATUS["enum"], None]}, satisfied=_maybe("boolean"),
+        )),
+        retry_at=_TIME,
+        last_failures=_list(_object(
+            attempt_id=_ID, index=_maybe("integer"), number=_COUNT, reason=_maybe("string"),
+            exit_code=_maybe("integer"), signal=_maybe("integer"), message=_TEXT,
+        )),
+        hints=_list(_TEXT),
     ),
     "Problem": _object(
         type=_TEXT, title=_TEXT, status={"type": "integer"}, detail=_TEXT, error_code=_TEXT,
         error_message=_TEXT,
     ),
     "Jobs": _listed("jobs", "Job"),
+    "AppliedJobs": _object(jobs=_list(_object(
+        action={"enum": [action.value for action in Action]}, job=_ref("Job")
+    ))),
     "Attempts": _listed("attempts", "Attempt"),
     "Events": _listed("events", "Event", job_id=_ID),
     "Workers": _listed("workers", "Worker", paged=False),
@@ -91,8 +128,11 @@ SCHEMAS: dict[str, Schema] = {
 
 _MEANING = {
     400: "What was asked is not valid.",
-    403: "The request is for another host, or comes from a page of another site.",
+    401: "No token came with the request, or one that is not known.",
+    403: "The token's role may not do this, or the request is for another host or from a page of "
+    "another site.",
     404: "There is none such.",
+    408: "The request did not arrive whole in time.",
     409: "At odds with what is.",
     413: "The body is too large.",
     503: "The store is not available; nothing that was accepted is lost.",
@@ -102,15 +142,24 @@ _MEANING = {
 def answers(shape: str | Schema, *problems: int, status: int = 200) -> dict[int | str, Any]:
     """Describe a route's answers: its own, and the problems it may end in."""
     schema = _ref(shape) if isinstance(shape, str) else shape
-    described: dict[int | str, Any] = {
-        status: {"description": "Done.", "content": {"application/json": {"schema": schema}}}
-    }
-    for code in sorted({403, 503, *problems}):
-        described[code] = {
+    own = {"description": "Done.", "content": {"application/json": {"schema": schema}}}
+    return {status: own, **_problems(problems)}
+
+
+def nothing(*problems: int, headers: Schema | None = None) -> dict[int | str, Any]:
+    """Describe a route that answers without a body, and the problems it may end in."""
+    own: Schema = {"description": "Done.", **({"headers": headers} if headers else {})}
+    return {204: own, **_problems(problems)}
+
+
+def _problems(codes: Iterable[int]) -> dict[int | str, Any]:
+    return {
+        code: {
             "description": _MEANING[code],
             "content": {"application/problem+json": {"schema": _ref("Problem")}},
         }
-    return described
+        for code in sorted({401, 403, 503, *codes})
+    }
 
 
 def either(*names: str) -> Schema:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack
 
-from jobyard import clock
+from jobyard import app, clock
 from jobyard.api.desk import Desk as StoreDesk
 from jobyard.app import EXECUTORS, open_yard
 from jobyard.cli.whereabouts import find
 from jobyard.errors import ServerUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
+    from jobyard.api.desks.jobs import Syntax
+    from jobyard.client.calls import Document, Filters
     from jobyard.config import Settings
 
     Object = dict[str, Any]
+
+T = TypeVar("T")
 
 TERMINAL = ("COMPLETED", "FAILED", "STOPPED", "CANCELED")
 FIRST_LOOK, SLOWEST_LOOK = 0.02, 0.5
@@ -38,8 +43,13 @@ class Stretch(Protocol):
 class Desk(Protocol):
     """What commands ask; objects are those of the HTTP API."""
 
-    async def submit_all(self, document: Mapping[str, Any]) -> list[Object]:
+    async def submit_all(self, document: Document, *, executor: str | None = None) -> list[Object]:
         """Submit the jobs of a document."""
+
+    async def apply(
+        self, document: Document, *, rerun: bool = False, executor: str | None = None
+    ) -> list[Object]:
+        """Make the jobs of a document be what it says."""
 
     async def job(self, job_id: int) -> Object:
         """Read a job."""
@@ -47,11 +57,10 @@ class Desk(Protocol):
     async def jobs_page(
         self,
         *,
-        status: str,
-        last_job_id: int | None,
-        limit: int,
-        name: str | None,
-        namespace: str | None,
+        status: str = "active",
+        last_job_id: int | None = None,
+        limit: int = 50,
+        **filters: Unpack[Filters],
     ) -> Object:
         """Read a page of jobs."""
 
@@ -67,6 +76,30 @@ class Desk(Protocol):
     async def resume(self, job_id: int) -> Object:
         """Resume a job."""
 
+    async def retry(self, job_id: int, *, indexes: str = "all") -> Object:
+        """Make a new job of one that is over."""
+
+    async def patch(self, job_id: int, changes: Mapping[str, Any]) -> Object:
+        """Change fields of a job."""
+
+    async def delete(self, job_id: int) -> None:
+        """Delete a job that is over."""
+
+    async def prune(
+        self,
+        *,
+        status: str = "terminal",
+        older_than: str | None = None,
+        labels: Sequence[str] = (),
+        name: str | None = None,
+        namespace: str | None = None,
+        dry_run: bool = False,
+    ) -> int:
+        """Delete the jobs that are over and match; tell how many."""
+
+    async def explain(self, job_id: int) -> Object:
+        """Read why a job is where it is."""
+
     async def attempts_page(
         self, job_id: int, *, after: int = 0, limit: int = 1000, index: int | None = None
     ) -> Object:
@@ -74,6 +107,9 @@ class Desk(Protocol):
 
     async def events(self, job_id: int, *, after: int = 0, limit: int = 1000) -> Object:
         """Read a page of a job's ledger."""
+
+    async def event(self, job_id: int, event_id: int) -> Object:
+        """Read one line of a job's ledger."""
 
     async def progress(self, job_id: int) -> Object:
         """Read how far a job is."""
@@ -104,11 +140,23 @@ class Desk(Protocol):
         """Have a worker claim nothing new, or claim again."""
 
 
-class _Embedded(StoreDesk):
+class Embedded(StoreDesk):
     """The desk of a store in this process, with the client's ways of submitting and reading."""
 
-    async def submit_all(self, document: Mapping[str, Any]) -> list[Object]:
-        return (await self.submit(json.dumps(document).encode(), syntax="json")).jobs
+    async def submit_all(self, document: Document, *, executor: str | None = None) -> list[Object]:
+        """Submit the jobs of a document."""
+        return (await self.submit(_bytes(document), executor=executor)).jobs
+
+    async def apply(
+        self,
+        document: Document,
+        *,
+        syntax: Syntax = "auto",
+        rerun: bool = False,
+        executor: str | None = None,
+    ) -> list[Object]:
+        """Make the jobs of a document be what it says."""
+        return await super().apply(_bytes(document), syntax=syntax, rerun=rerun, executor=executor)
 
     async def logs(
         self,
@@ -119,11 +167,20 @@ class _Embedded(StoreDesk):
         index: int | None = None,
         stream: str | None = None,
     ) -> AsyncIterator[bytes]:
+        """Read what a job's programs printed."""
         pieces = await self.open_logs(
             job_id, attempt=attempt, attempt_id=attempt_id, index=index, stream=stream
         )
         async for piece in pieces:
             yield piece
+
+
+def _bytes(document: Document) -> bytes:
+    if isinstance(document, bytes):
+        return document
+    if isinstance(document, Path):
+        return document.read_bytes()
+    return (document if isinstance(document, str) else json.dumps(document)).encode()
 
 
 def server_of(settings: Settings) -> str | None:
@@ -147,7 +204,7 @@ async def open_desk(settings: Settings, *, make: bool = False) -> AsyncIterator[
         # The HTTP library is imported only for commands that speak HTTP.
         from jobyard.client import AsyncClient
 
-        async with AsyncClient(url) as client:
+        async with AsyncClient(url, token=settings.token) as client:
             yield client
         return
     if not make and not settings.database and not (settings.state_dir / "jobs.db").exists():
@@ -156,7 +213,21 @@ async def open_desk(settings: Settings, *, make: bool = False) -> AsyncIterator[
             hint="`jobyard solo` starts both here; --url or --state-dir say where they are",
         )
     async with open_yard(settings) as yard:
-        yield _Embedded(yard.store, yard.logs, executors=EXECUTORS, trigger="cli")
+        yield Embedded(yard.store, yard.logs, executors=EXECUTORS, trigger="cli")
+
+
+def ask(settings: Settings, question: Callable[[Desk], Awaitable[T]]) -> T:
+    """Ask one question in an event loop of its own.
+
+    Raises:
+        JobyardError: as ``open_desk``, and whatever the answer is otherwise.
+    """
+
+    async def work() -> T:
+        async with open_desk(settings) as desk:
+            return await question(desk)
+
+    return app.run_async(work())
 
 
 async def until_over(desk: Desk, job_id: int) -> Object:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobyard import clock
+from jobyard import clock, config
 from jobyard.cli.options import as_json
-from jobyard.cli.printer import say, show_error, show_json
+from jobyard.cli.printer import say, show_error, show_indented, show_json
 from jobyard.errors import ExitCode, InvalidDocument, JobyardError
 
 if TYPE_CHECKING:
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from jobyard.errors import Problem
 
     Object = dict[str, Any]
-
-STDIN = "-"
 
 
 @click.command()
@@ -47,13 +43,15 @@ def validate(
 
 def _check(file: str, executor: str | None, *, quiet: bool) -> Object:
     # Reading documents takes the YAML reader, which only commands that read them import.
+    from jobyard.cli.sources import name_of, read_source
+    from jobyard.spec.document import Limits
     from jobyard.spec.load import load
 
-    name = "standard input" if file == STDIN else file
-    text = sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
+    name, limits = name_of(file), Limits.of(config.load({}))
     found: Object = {"file": file, "valid": True, "jobs": [], "problems": [], "warnings": []}
     try:
-        loaded = load(text, now=clock.now(), executor=executor, source=name)
+        text = read_source(file, limits.size)
+        loaded = load(text, now=clock.now(), executor=executor, limits=limits, source=name)
     except JobyardError as error:
         found["valid"] = False
         problems = error.problems if isinstance(error, InvalidDocument) else []
@@ -97,4 +95,4 @@ def schema(shape: str) -> None:
     """Print the JSON Schema of a document: the application document, or a Kubernetes Job."""
     from jobyard.spec.schema import schemas
 
-    show_json(schemas()[shape])
+    show_indented(schemas()[shape])

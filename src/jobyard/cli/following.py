@@ -36,19 +36,20 @@ class Follower:
         while True:
             # The order matters: what a job printed before it was over is there afterwards.
             job = await self._desk.job(self._job_id)
-            async for piece in self._news():
+            async for _, piece in self.news():
                 yield piece
             if job["status"] in TERMINAL:
                 return
             await clock.sleep(LOOK)
 
-    async def _news(self) -> AsyncIterator[bytes]:
+    async def news(self) -> AsyncIterator[tuple[dict[str, Any], bytes]]:
+        """Give what was printed since the last time, each piece with its attempt."""
         after: int | None = min(self._offsets, default=self._listed + 1) - 1
         while after is not None:
             page = await self._desk.attempts_page(self._job_id, after=after, index=self._index)
             for attempt in page["attempts"]:
                 async for piece in self._of(attempt):
-                    yield piece
+                    yield attempt, piece
             after = page.get("next_cursor")
 
     async def _of(self, attempt: dict[str, Any]) -> AsyncIterator[bytes]:

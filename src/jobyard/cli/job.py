@@ -7,52 +7,68 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobyard.cli import options
-from jobyard.cli.desk import open_desk
+from jobyard.cli import completion, options
+from jobyard.cli.desk import ask, open_desk
 from jobyard.cli.following import Follower
-from jobyard.cli.options import as_json, job_id, server_options
+from jobyard.cli.groups import Entry, LazyGroup
+from jobyard.cli.options import (
+    JOB_ID,
+    LARGEST_ID,
+    as_json,
+    filtered,
+    job_id,
+    job_ids,
+    server_options,
+)
 from jobyard.cli.printer import say, show_json
-from jobyard.cli.shown import attempts_table, events_table, jobs_table, page
+from jobyard.cli.shown import (
+    attempts_table,
+    events_table,
+    jobs_table,
+    page,
+    progress_page,
+    show_object,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable
 
     from jobyard.cli.desk import Desk
+    from jobyard.client.calls import Filters
     from jobyard.config import Settings
 
     Object = dict[str, Any]
 
-_LARGEST_ID = 2**63 - 1
-_after = click.option("--after", type=click.IntRange(0, _LARGEST_ID), default=0, help="An id.")
+_after = click.option("--after", type=click.IntRange(0, LARGEST_ID), default=0, help="An id.")
+
+ENTRIES: dict[str, Entry] = {
+    "wait": Entry("jobyard.cli.waiting", "wait", "Wait until jobs are over, or until they run."),
+    "retry": Entry("jobyard.cli.retry", "retry", "Make a new job of one that is over."),
+    "rm": Entry("jobyard.cli.removal", "remove", "Delete jobs that are over (alias: remove)."),
+    "prune": Entry("jobyard.cli.removal", "prune", "Delete all jobs that are over and match."),
+    "explain": Entry("jobyard.cli.explain", "explain", "Tell why a job is where it is."),
+}
+ALIASES = {"ls": "list", "get": "inspect", "remove": "rm"}
 
 
-class _WithAliases(click.Group):
-    """A group whose commands answer to other names too, without listing them."""
-
-    ALIASES = {"ls": "list", "get": "inspect"}  # noqa: RUF012 - a table, never written
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Find a command by its name or by another one."""
-        return super().get_command(ctx, self.ALIASES.get(cmd_name, cmd_name))
-
-
-@click.group(cls=_WithAliases)
+@click.group(cls=LazyGroup, entries=ENTRIES, aliases=ALIASES)
 def job() -> None:
-    """List, inspect, stop jobs; read their logs."""
+    """List, inspect, stop, retry, prune jobs; read logs."""
 
 
 @job.command("list")
 @click.option("--limit", "-l", type=click.IntRange(1, 1000), default=50, show_default=True)
-@click.option("--after", "-a", type=click.IntRange(1, _LARGEST_ID), help="Only ids below this one.")
+@click.option("--after", "-a", type=JOB_ID, help="Only ids below this one.")
 @click.option(
     "--status",
     "-s",
     default="active",
     show_default=True,
     help="active, all, terminal, error, or statuses with commas between.",
+    shell_complete=completion.statuses,
 )
-@click.option("--name", help="Only jobs called so.")
-@click.option("--namespace", help="Only jobs of this namespace.")
+@click.option("--watch", "-w", is_flag=True, help="Go on, and show what changes.")
+@filtered()
 @as_json
 @server_options
 def list_jobs(
@@ -60,17 +76,21 @@ def list_jobs(
     limit: int,
     after: int | None,
     status: str,
-    name: str | None,
-    namespace: str | None,
+    watch: bool,
+    filters: Filters,
     as_json: bool,
 ) -> None:
     """List jobs, newest first (alias: ls)."""
-    found = _ask(
-        settings,
-        lambda desk: desk.jobs_page(
-            status=status, last_job_id=after, limit=limit, name=name, namespace=namespace
-        ),
-    )
+
+    def read(desk: Desk) -> Awaitable[Object]:
+        return desk.jobs_page(status=status, last_job_id=after, limit=limit, **filters)
+
+    if watch:
+        from jobyard.cli.watch import watch_jobs
+
+        watch_jobs(settings, read, as_json=as_json)
+        return
+    found = ask(settings, read)
     if as_json:
         show_json(found)
         return
@@ -84,7 +104,7 @@ def list_jobs(
 @server_options
 def inspect(settings: Settings, job_id: int, as_json: bool) -> None:
     """Show all that is known of a job (alias: get)."""
-    _show(_ask(settings, lambda desk: desk.job(job_id)), as_json=as_json)
+    show_object(ask(settings, lambda desk: desk.job(job_id)), page, as_json=as_json)
 
 
 @job.command()
@@ -93,28 +113,33 @@ def inspect(settings: Settings, job_id: int, as_json: bool) -> None:
 @server_options
 def progress(settings: Settings, job_id: int, as_json: bool) -> None:
     """Tell how far a job is."""
-    _show(_ask(settings, lambda desk: desk.progress(job_id)), as_json=as_json)
+    found = ask(settings, lambda desk: desk.progress(job_id))
+    show_object(found, progress_page, as_json=as_json)
 
 
 def _verb(name: str, about: str) -> None:
-    """Add a command that changes one job."""
+    """Add a command that changes jobs, one after the other."""
 
     @job.command(name, help=about)
-    @job_id
+    @job_ids
     @as_json
     @server_options
-    def change(settings: Settings, job_id: int, as_json: bool) -> None:
-        changed = _ask(settings, lambda desk: getattr(desk, name)(job_id))
-        if as_json:
-            show_json(changed)
-        else:
-            say(f"job {job_id} is {changed['status']}")
+    def change(settings: Settings, job_ids: tuple[int, ...], as_json: bool) -> None:
+        async def work(desk: Desk) -> None:
+            for each in job_ids:
+                changed = await getattr(desk, name)(each)
+                if as_json:
+                    show_json(changed)
+                else:
+                    say(f"job {each} is {changed['status']}")
+
+        ask(settings, work)
 
 
-_verb("stop", "Have a job stop; its programs may finish what they have in hand.")
-_verb("cancel", "Withdraw a job.")
-_verb("suspend", "Stop a job's attempts, uncounted, until it is resumed.")
-_verb("resume", "Let a suspended job go on.")
+_verb("stop", "Have jobs stop; their programs may finish what they have in hand.")
+_verb("cancel", "Withdraw jobs.")
+_verb("suspend", "Stop jobs' attempts, uncounted, until they are resumed.")
+_verb("resume", "Let suspended jobs go on.")
 
 
 @job.command()
@@ -128,7 +153,7 @@ def attempts(
     settings: Settings, job_id: int, limit: int, after: int, index: int | None, as_json: bool
 ) -> None:
     """List a job's attempts, oldest first, lost ones included."""
-    found = _ask(
+    found = ask(
         settings,
         lambda desk: desk.attempts_page(job_id, after=after, limit=limit, index=index),
     )
@@ -141,13 +166,20 @@ def attempts(
 
 @job.command()
 @job_id
+@click.option("--event-id", type=JOB_ID, metavar="N", help="Only this one, with its detail.")
 @click.option("--limit", "-l", type=click.IntRange(1, 1000), default=1000, show_default=True)
 @_after
 @as_json
 @server_options
-def events(settings: Settings, job_id: int, limit: int, after: int, as_json: bool) -> None:
+def events(
+    settings: Settings, job_id: int, event_id: int | None, limit: int, after: int, as_json: bool
+) -> None:
     """Tell a job's story, oldest first."""
-    found = _ask(settings, lambda desk: desk.events(job_id, after=after, limit=limit))
+    if event_id is not None:
+        one = ask(settings, lambda desk: desk.event(job_id, event_id))
+        show_object(one, page, as_json=as_json)
+        return
+    found = ask(settings, lambda desk: desk.events(job_id, after=after, limit=limit))
     if as_json:
         show_json(found)
         return
@@ -189,22 +221,6 @@ async def copy(pieces: AsyncIterator[bytes]) -> None:
     async for piece in pieces:
         out.write(piece)
         out.flush()
-
-
-def _ask(settings: Settings, question: Callable[[Desk], Awaitable[Object]]) -> Object:
-    async def work() -> Object:
-        async with open_desk(settings) as desk:
-            return await question(desk)
-
-    return options.run(work())
-
-
-def _show(value: Object, *, as_json: bool) -> None:
-    """Show one object to a person; to a program, or where JSON was asked for, as JSON."""
-    if as_json or not sys.stdout.isatty():
-        show_json(value)
-    else:
-        click.echo(page(value))
 
 
 def _mention_more(found: Object) -> None:

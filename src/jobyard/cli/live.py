@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sys
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobyard import clock
 from jobyard.cli.printer import DIM, PREFIX_COLOURS, colours, paint, seconds
+from jobyard.cli.shown import total_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable
 
-    from jobyard.core.records import Job
     from jobyard.store.base import Claim
+
+    Object = dict[str, Any]
+    Key = tuple[int, int]
 
 REDRAW = 0.1
 """Seconds between two drawings of the progress line on a terminal."""
@@ -21,6 +24,14 @@ REPORT = 2.0
 """Seconds between two lines of progress where there is no terminal."""
 LONGEST_PART = 1 << 16
 """Bytes of an unfinished line that are held back; a longer one is shown in parts."""
+
+
+class _Part(NamedTuple):
+    """A line that has not ended yet, and whose it is."""
+
+    job_id: int
+    member: int | None
+    text: bytes
 
 
 class Live:
@@ -40,45 +51,56 @@ class Live:
         self._terminal = colours(sys.stderr)
         self._names: dict[int, str] = {}
         self._width = 0
-        self._parts: dict[tuple[int, int], bytes] = {}
+        self._parts: dict[Key, _Part] = {}
         self._began = clock.monotonic()
         self._shown_at = self._began
         self._shown = ""
         self._done_at_start: int | None = None
 
-    def name(self, jobs: Iterable[Job]) -> None:
+    def name(self, jobs: Iterable[Object]) -> None:
         """Learn what the jobs are called."""
         for job in jobs:
-            digits = len(str(job.state.policy.completions or 0)) + 2
-            self._names[job.id] = job.name
-            indexed = job.state.policy.indexed
-            self._width = max(self._width, len(job.name) + (digits if indexed else 0))
+            indexed = job["completion_mode"] == "Indexed"
+            digits = len(str(job["completions"] or 0)) + 2
+            self._names[job["id"]] = job["name"]
+            self._width = max(self._width, len(job["name"]) + (digits if indexed else 0))
 
     def printed(self, claim: Claim, stream: int, data: bytes) -> None:
-        """Show the complete lines of what a program printed; keep the rest."""
-        key = (claim.attempt_id, stream)
-        whole, newline, part = (self._parts.pop(key, b"") + data).rpartition(b"\n")
-        if len(part) > LONGEST_PART:
-            whole, newline, part = whole + newline + part, b"\n", b""
-        if part:
-            self._parts[key] = part
-        if newline:
-            self._show(claim, whole)
+        """Show what a program of this process's worker printed."""
+        self.output((claim.attempt_id, stream), claim.job_id, claim.index, data)
 
     def ended(self, claim: Claim) -> None:
         """Show the last line of an attempt that has no newline."""
         for stream in (1, 2):
             part = self._parts.pop((claim.attempt_id, stream), None)
-            if part:
-                self._show(claim, part)
+            if part is not None:
+                self._show(part.job_id, part.member, part.text)
+
+    def output(self, key: Key, job_id: int, index: int | None, data: bytes) -> None:
+        """Show the complete lines of a stream; keep the rest until more of it comes."""
+        part = self._parts.pop(key, None)
+        text = data if part is None else part.text + data
+        whole, newline, last = text.rpartition(b"\n")
+        if len(last) > LONGEST_PART:
+            whole, newline, last = whole + newline + last, b"\n", b""
+        if last:
+            self._parts[key] = _Part(job_id, index, last)
+        if newline:
+            self._show(job_id, index, whole)
+
+    def end_lines(self, job_id: int) -> None:
+        """Show the last lines of a job's streams that have no newline."""
+        for key in [key for key, part in self._parts.items() if part.job_id == job_id]:
+            part = self._parts.pop(key)
+            self._show(part.job_id, part.member, part.text)
 
     def conversed(self) -> None:
         """Have the jobs looked at again."""
         self._woken()
 
-    def _show(self, claim: Claim, text: bytes) -> None:
-        name = self._names.get(claim.job_id, str(claim.job_id))
-        label = name if claim.index is None else f"{name}[{claim.index}]"
+    def _show(self, job_id: int, index: int | None, text: bytes) -> None:
+        name = self._names.get(job_id, str(job_id))
+        label = name if index is None else f"{name}[{index}]"
         colour = PREFIX_COLOURS[zlib.crc32(name.encode()) % len(PREFIX_COLOURS)]
         prefix = paint(f"{label.ljust(self._width)} |", colour, on=self._paint) + " "
         lines = text.decode("utf-8", "replace").split("\n")
@@ -87,13 +109,12 @@ class Live:
         self._out.flush()
         self._draw()
 
-    def progress(self, jobs: Mapping[int, Job]) -> None:
+    def progress(self, jobs: Collection[Object]) -> None:
         """Show how far the jobs are: done of total, rate, time left."""
-        states = [job.state for job in jobs.values()]
-        total = sum(_total(job) for job in jobs.values())
-        done = sum(state.succeeded for state in states)
-        failed = sum(state.failed for state in states)
-        active = sum(state.active for state in states)
+        total = sum(_total(job) for job in jobs)
+        done, failed, active = (
+            sum(job[count] for job in jobs) for count in ("succeeded", "failed", "active")
+        )
         now = clock.monotonic()
         elapsed = now - self._began
         rate = done / elapsed if elapsed > 0 else 0.0
@@ -130,9 +151,8 @@ class Live:
         self._shown = ""
 
 
-def _total(job: Job) -> int:
-    policy = job.state.policy
+def _total(job: Object) -> int:
+    total = total_of(job)
     # A work queue does not know its size: it is as large as what succeeded and what is active.
-    if policy.completions is None:
-        return job.state.succeeded + job.state.active
-    return policy.completions
+    known: int = job["succeeded"] + job["active"] if total is None else total
+    return known

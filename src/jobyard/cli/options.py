@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from jobyard import app, config
+from jobyard import app, clock, config
+from jobyard.cli import completion
 from jobyard.errors import InvalidSetting
 
 if TYPE_CHECKING:
@@ -24,6 +25,18 @@ else:
 T = TypeVar("T")
 
 
+def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Read a time: one that is a duration ago is told to the server as what it is."""
+    del ctx, param
+    if value is None:
+        return None
+    try:
+        ago = config.duration(value)
+    except ValueError:
+        return value
+    return clock.rfc3339(clock.now_us() - int(ago * 1_000_000))
+
+
 def store_options(command: Command) -> Command:
     """Let a command choose its store; it gets ``settings`` for the options it declares."""
     return _gathered(_state_dir(_database(command)))
@@ -31,7 +44,7 @@ def store_options(command: Command) -> Command:
 
 def server_options(command: Command) -> Command:
     """Let a command choose the server it talks to, or a store to work on without one."""
-    return _gathered(_url(_state_dir(_database(command))))
+    return _gathered(_url(_token(_state_dir(_database(command)))))
 
 
 def _gathered(command: Command) -> Command:
@@ -53,8 +66,62 @@ _state_dir = click.option(
 )
 _database = click.option("--database", metavar="URL", help="PostgreSQL in place of SQLite.")
 _url = click.option("--url", metavar="URL", help="The server to talk to.")
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-job_id = click.argument("job_id", type=click.IntRange(1, 2**63 - 1), metavar="ID")
+_token = click.option(
+    "--auth-token", "token", metavar="TOKEN", help="Who speaks, if the server asks for it."
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, one line of it.")
+LARGEST_ID = 2**63 - 1
+JOB_ID = click.IntRange(1, LARGEST_ID)
+job_id = click.argument("job_id", type=JOB_ID, metavar="ID", shell_complete=completion.job_ids)
+job_ids = click.argument(
+    "job_ids",
+    type=JOB_ID,
+    metavar="ID...",
+    nargs=-1,
+    required=True,
+    shell_complete=completion.job_ids,
+)
+_FILTERS = {
+    "name": click.option("--name", help="Only jobs called so."),
+    "namespace": click.option("--namespace", "-n", help="Only jobs of this namespace."),
+    "labels": click.option(
+        "--label", "labels", multiple=True, metavar="KEY=VALUE",
+        help="Only jobs with this label; KEY!=VALUE: only without it.",
+    ),
+    "trigger": click.option("--trigger", help="Only jobs made so: api, cli, run, retry, …"),
+    "worker_id": click.option(
+        "--worker", "worker_id", metavar="ID", help="Only jobs of this worker.",
+        shell_complete=completion.worker_ids,
+    ),
+    "workflow_id": click.option(
+        "--workflow", "workflow_id", type=JOB_ID, metavar="ID", help="Only jobs of this workflow."
+    ),
+    "dataset": click.option(
+        "--dataset", metavar="NAMESPACE/NAME", help="Only jobs of this dataset."
+    ),
+    "created_after": click.option(
+        "--created-after", metavar="TIME", callback=_moment,
+        help="Only jobs made after this: RFC 3339, or a time ago such as 2h.",
+    ),
+}  # fmt: skip
+
+
+def filtered(*names: str) -> Callable[[Command], Command]:
+    """Let a command choose jobs by these filters, all if none is named; it gets ``filters``."""
+    chosen = names or tuple(_FILTERS)
+
+    def declared(command: Command) -> Command:
+        @wraps(command)
+        def gathering(*args: Any, **options: Any) -> Any:
+            given = {name: options.pop(name) for name in chosen}
+            filters = {name: value for name, value in given.items() if value not in (None, ())}
+            return command(*args, filters=filters, **options)
+
+        for name in reversed(chosen):
+            gathering = _FILTERS[name](gathering)
+        return gathering
+
+    return declared
 
 
 class Read(_ParamType):
@@ -78,6 +145,7 @@ class Read(_ParamType):
 DURATION = Read("duration", config.duration)
 SIZE = Read("size", config.size)
 COUNT = Read("count", config.count)
+NAMES = Read("names", config.names)
 
 
 def pairs(texts: Sequence[str], flag: str) -> dict[str, str]:

@@ -22,8 +22,6 @@ COLOUR_OF_STATUS = {
     "CANCELED": YELLOW, "RUNNING": "36",
 }  # fmt: skip
 
-MOST_PROBLEMS = 100
-
 
 def colours(stream: Any) -> bool:
     """Tell whether a stream is a terminal that wants colour."""
@@ -36,7 +34,13 @@ def paint(text: str, colour: str | None, *, on: bool) -> str:
 
 
 def show_json(value: Any) -> None:
-    """Print data for machines."""
+    """Print data for machines: one document, one line."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+    sys.stdout.flush()
+
+
+def show_indented(value: Any) -> None:
+    """Print data that machines and people may read."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -50,10 +54,10 @@ def show_error(error: JobyardError) -> None:
     on = colours(sys.stderr)
     say(f"{paint('error', RED, on=on)}: {error.detail}")
     if isinstance(error, InvalidDocument):
-        for problem in error.problems[:MOST_PROBLEMS]:
+        for problem in error.problems:
             say(f"  {problem}")
-        if len(error.problems) > MOST_PROBLEMS:
-            say(f"  … and {len(error.problems) - MOST_PROBLEMS} more")
+        if error.more:
+            say(f"  … and {error.more:,} more")
     if error.hint:
         say(f"{paint('hint', YELLOW, on=on)}: {error.hint}")
 

@@ -1,138 +1,148 @@
-"""`jobyard run`: an engine for the length of one command, on the state folder."""
+"""`jobyard run`: run the jobs of files to their end, in this process or on a server."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
+import json
 import sys
-from pathlib import Path
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobyard import app, clock, config, ids, log
+from jobyard import app, clock, log
 from jobyard.cli.live import Live
+from jobyard.cli.options import COUNT, server_options
 from jobyard.cli.printer import colours, say, seconds, show_json, table
-from jobyard.core.state import Request
-from jobyard.core.states import JobStatus
-from jobyard.errors import ExitCode, InvalidSetting, JobNotFound, JobyardError, Unusable
-from jobyard.store.base import JobQuery, Submission
+from jobyard.cli.session import Session, is_suspended
+from jobyard.cli.shown import done
+from jobyard.errors import ExitCode, JobyardError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from jobyard.app import Yard
+    from jobyard.cli.session import Place
     from jobyard.config import Settings
     from jobyard.core.job import JobSpec
-    from jobyard.core.records import Job
-    from jobyard.engine.controller import Controller
-    from jobyard.engine.worker import Worker
 
-LOOK = 0.25
-"""Seconds between looks at the jobs when nothing was heard."""
+    Object = dict[str, Any]
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option("--executor", help="Run every job with this executor: process or fake.")
-@click.option("--state-dir", type=click.Path(path_type=Path), help="Where the state is kept.")
-@click.option("--slots", type=click.IntRange(min=1), help="Programs at a time.")
+@click.option("--slots", type=COUNT, help="Programs at a time.")
 @click.option(
     "--set", "sets", multiple=True, metavar="FIELD=VALUE", help="Set a field of each job."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the job objects and nothing else.")
 @click.option("--exit-code-from", metavar="NAME", help="End with that job's program's exit code.")
+@server_options
+@click.pass_context
 def run(
+    ctx: click.Context,
+    /,
+    settings: Settings,
     files: tuple[str, ...],
     executor: str | None,
-    state_dir: Path | None,
-    slots: int | None,
     sets: tuple[str, ...],
     as_json: bool,
     exit_code_from: str | None,
-) -> int:
-    """Run the jobs of FILE… to their end, here and now.
+) -> None:
+    """Run the jobs of FILE… to their end, here and now; on a server if one is named.
 
     Shows their output with a prefix and a line of progress, prints a summary, and exits 0 only
-    if all jobs completed.
+    if all jobs completed. An interrupt stops them, a second one at once.
     """
-    settings = config.load({"state_dir": state_dir, "slots": slots})
     log.configure("warning")
     try:
-        specs = load_specs(files, executor, sets)
+        specs = load_files(settings, files, executor, sets)
     except JobyardError:
         if as_json:
             show_json({"jobs": []})
         raise
-    refuse_what_cannot_fit(specs)
-    if exit_code_from is not None and exit_code_from not in {spec.name for spec in specs}:
-        names = ", ".join(sorted({spec.name for spec in specs}))
-        raise click.UsageError(f"--exit-code-from: no job is named `{exit_code_from}` ({names})")
-    session = _Run(settings, specs, as_json=as_json)
-    jobs = app.run_async(session.run())
+    _check_name(exit_code_from, specs)
+    session = app.run_async(_run(settings, specs, executor, exit_code_from, quiet=as_json))
+    jobs = list(session.jobs.values())
     if as_json:
-        show_json({"jobs": session.objects})
+        show_json({"jobs": jobs})
     else:
-        show_summary(jobs, session.now)
+        show_summary(jobs)
+    ctx.exit(_exit_code(session))
+
+
+def _exit_code(session: Session) -> int:
     if session.interrupted:
         return ExitCode.INTERRUPTED
-    if exit_code_from is not None:
-        return session.exit_codes.get(exit_code_from, ExitCode.FAILED)
-    done = all(job.state.status is JobStatus.COMPLETED or is_suspended(job) for job in jobs)
-    return ExitCode.DONE if done else ExitCode.FAILED
+    if session.exit_code is not None:
+        return session.exit_code
+    good = (job["status"] == "COMPLETED" or is_suspended(job) for job in session.jobs.values())
+    return ExitCode.DONE if all(good) else ExitCode.FAILED
 
 
-def refuse_what_cannot_fit(specs: Iterable[JobSpec]) -> None:
-    """Refuse jobs that would wait for ever, since no worker but this one will look at them.
-
-    Raises:
-        Unusable: an attempt asks for more than this machine has.
-    """
-    cpu, memory = config.cores(), config.total_memory()
-    for spec in specs:
-        wanted = spec.program.resources
-        if wanted.request_cpu > cpu:
-            what = f"{wanted.request_cpu:g} CPUs, this machine has {cpu}"
-        elif wanted.request_memory > memory:
-            what = f"{wanted.request_memory} bytes of memory, this machine has {memory}"
-        else:
-            continue
-        raise Unusable(
-            f"an attempt of `{spec.name}` asks for {what}",
-            hint="lower its resources, or submit it where a larger worker runs",
-        )
+def _check_name(name: str | None, files: Iterable[Iterable[JobSpec]]) -> None:
+    names = sorted({spec.name for specs in files for spec in specs})
+    if name is not None and name not in names:
+        raise click.UsageError(f"--exit-code-from: no job is named `{name}` ({', '.join(names)})")
 
 
-def load_specs(
-    files: Iterable[str], executor: str | None, sets: Iterable[str]
-) -> tuple[JobSpec, ...]:
-    """Read the jobs of files; `-` is standard input.
+async def _run(
+    settings: Settings,
+    files: Sequence[Sequence[JobSpec]],
+    executor: str | None,
+    exit_code_from: str | None,
+    *,
+    quiet: bool,
+) -> Session:
+    woken = asyncio.Event()
+    live = Live(sys.stderr if quiet else sys.stdout, woken.set)
+    place: Place
+    # Each way imports what only it needs: an engine, or the HTTP library.
+    if settings.url is not None:
+        from jobyard.cli.run_there import There
+
+        place = There(settings, files, live, executor)
+    else:
+        from jobyard.cli.run_here import Here
+
+        place = Here(settings, [spec for specs in files for spec in specs], live)
+    session = Session(place, live, woken, exit_code_from)
+    await session.run()
+    return session
+
+
+def load_files(
+    settings: Settings, files: Iterable[str], executor: str | None, sets: Iterable[str]
+) -> list[tuple[JobSpec, ...]]:
+    """Read the jobs of each file; `-` is standard input.
 
     Raises:
         InvalidDocument: a file has problems; all of them are in it.
     """
+    from jobyard.cli.sources import name_of, read_source
+    from jobyard.spec.document import Limits
     from jobyard.spec.load import load
 
+    limits = Limits.of(settings)
     overrides = dict(_assignment(text) for text in sets)
-    specs: list[JobSpec] = []
+    found = []
     for name in files:
         loaded = load(
-            _read(name),
+            read_source(name, limits.size),
             now=clock.now(),
             executor=executor,
             overrides=overrides,
-            source="standard input" if name == "-" else name,
+            limits=limits,
+            source=name_of(name),
         )
-        specs += loaded.specs
+        found.append(loaded.specs)
         for warning in loaded.warnings:
             if warning.code != "Note":
                 say(f"warning: {warning}")
-    return tuple(specs)
+    return found
 
 
 def _assignment(text: str) -> tuple[str, Any]:
-    import json
-
     name, equals, value = text.partition("=")
     if not equals:
         raise click.UsageError(f"--set takes FIELD=VALUE, not `{text}`")
@@ -142,168 +152,31 @@ def _assignment(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def _read(name: str) -> bytes:
-    if name == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        raise InvalidSetting(
-            f"{name} cannot be read: {error.strerror}", hint="is the path right?"
-        ) from error
-
-
-class _Run:
-    """One run of some jobs: submit, work, show, until all that can end has ended."""
-
-    def __init__(self, settings: Settings, specs: Sequence[JobSpec], *, as_json: bool) -> None:
-        """Prepare to run ``specs``."""
-        self._settings = settings
-        self._specs = specs
-        self._woken = asyncio.Event()
-        self._live = Live(sys.stderr if as_json else sys.stdout, self._woken.set)
-        self._jobs: dict[int, Job] = {}
-        self._asked: Request | None = None
-        self.interrupted = 0
-        self.now = 0
-        self.objects: list[dict[str, Any]] = []
-        self.exit_codes: dict[str, int] = {}
-
-    async def run(self) -> list[Job]:
-        """Run the jobs; they are kept from the janitor until this returns."""
-        async with app.open_yard(self._settings) as yard:
-            owner = f"run-{ids.session()[:8]}"
-            jobs = await yard.store.submit(Submission(self._specs, trigger="run", owner=owner))
-            self._jobs = {job.id: job for job in jobs}
-            self._live.name(jobs)
-            worker = self._worker(yard, owner)
-            controller = yard.controller(cleans=False)
-            self._catch_signals(worker)
-            async with asyncio.TaskGroup() as services:
-                services.create_task(worker.run(), name="worker")
-                services.create_task(controller.run(), name="controller")
-                await self._follow(yard, controller)
-                worker.end_fetching()
-                if self._unfinished():
-                    worker.end_working()
-                await self._conclude(yard)
-                controller.end()
-            self._live.close()
-            return list(self._jobs.values())
-
-    def _worker(self, yard: Yard, owner: str) -> Worker:
-        wanted = {spec.executor for spec in self._specs}
-        settings = app.worker_settings(
-            self._settings, worker_id=owner, own_only=True, executors=wanted
-        )
-        return yard.worker(settings, listener=self._live)
-
-    def _catch_signals(self, worker: Worker) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._interrupt, worker)
-
-    def _interrupt(self, worker: Worker) -> None:
-        self.interrupted += 1
-        self._live.close()
-        if self.interrupted == 1:
-            say("stopping; once more to stop at once")
-            self._asked = Request.STOP
-        else:
-            worker.end_working(0.0)
-        self._woken.set()
-
-    async def _follow(self, yard: Yard, controller: Controller) -> None:
-        """Look at the jobs until all have ended that can."""
-        del controller
-        while True:
-            self._woken.clear()
-            if self._asked is not None:
-                request, self._asked = self._asked, None
-                for job in self._unfinished():
-                    await yard.store.ask(job.id, request)
-            began = clock.monotonic()
-            await self._refresh(yard)
-            self._live.progress(self._jobs)
-            waiting = self._unfinished()
-            if all(is_suspended(job) or self._waits_for_suspended(job) for job in waiting):
-                return
-            # A run of many jobs must not spend its time on looking at them.
-            await clock.sleep(min(max(0.01, 4 * (clock.monotonic() - began)), 1.0))
-            try:
-                await asyncio.wait_for(self._woken.wait(), LOOK)
-            except TimeoutError:
-                continue
-
-    async def _refresh(self, yard: Yard) -> None:
-        ids_left = [job.id for job in self._unfinished()]
-        for at in range(0, len(ids_left), 1000):
-            part = ids_left[at : at + 1000]
-            for job in await yard.store.jobs(JobQuery(ids=part, limit=len(part))):
-                self._jobs[job.id] = job
-
-    def _unfinished(self) -> list[Job]:
-        return [job for job in self._jobs.values() if not job.state.terminal]
-
-    def _waits_for_suspended(self, job: Job) -> bool:
-        """Tell whether a job waits for one that does not go on."""
-        if not job.state.waiting_on:
-            return False
-        names = {edge["job"] for edge in job.spec.get("depends_on", ())}
-        return any(
-            is_suspended(other) or self._waits_for_suspended(other)
-            for other in self._jobs.values()
-            if other.name in names and not other.state.terminal
-        )
-
-    async def _conclude(self, yard: Yard) -> None:
-        """Read what the summary, the data and the exit code need."""
-        from jobyard.wire.jobs import job_object
-
-        self.now = await yard.store.now()
-        for job_id in self._jobs:
-            try:
-                self._jobs[job_id] = await yard.store.job(job_id)
-            except JobNotFound:
-                # Somebody deleted it meanwhile; the last picture of it stands.
-                continue
-        self.objects = [job_object(job, self.now) for job in self._jobs.values()]
-        for job in self._jobs.values():
-            attempts = await yard.store.attempts(job.id, limit=1000)
-            codes = [a.exit_code for a in attempts if a.exit_code is not None]
-            if codes:
-                self.exit_codes[job.name] = codes[-1]
-
-
-def is_suspended(job: Job) -> bool:
-    """Tell whether a job waits for somebody to resume it."""
-    state = job.state
-    return state.policy.suspend and not state.active and not state.terminating
-
-
-def show_summary(jobs: Sequence[Job], now: int) -> None:
+def show_summary(jobs: Sequence[Object]) -> None:
     """Print a line for each job, and why it ended as it did."""
-    rows = []
-    for job in jobs:
-        state = job.state
-        total = state.policy.completions
-        since = state.started_at
-        took = None if since is None else ((state.finished_at or now) - since) / 1_000_000
-        why = state.message or ""
-        if state.reason and state.status is not JobStatus.COMPLETED:
-            why = f"{state.reason}: {why}" if why else state.reason
-        if is_suspended(job) and not state.terminal:
-            why = f"suspended; `jobyard job resume {job.id}` lets it go on"
-        rows.append(
-            (
-                str(job.id),
-                job.name,
-                str(state.status),
-                f"{state.succeeded}/{'-' if total is None else total}",
-                str(state.failed),
-                seconds(took),
-                why,
-            )
+    rows = [
+        (
+            str(job["id"]), job["name"], job["status"], done(job), str(job["failed"]),
+            seconds(_took(job)), _why(job),
         )
+        for job in jobs
+    ]  # fmt: skip
     header = ("ID", "NAME", "STATUS", "DONE", "FAILED", "TOOK", "WHY")
     sys.stdout.write(table(header, rows, on=colours(sys.stdout)) + "\n")
+
+
+def _took(job: Object) -> float | None:
+    if job["started_at"] is None:
+        return None
+    since = datetime.fromisoformat(job["started_at"])
+    until = job["finished_at"]
+    return (
+        (clock.now() if until is None else datetime.fromisoformat(until)) - since
+    ).total_seconds()
+
+
+def _why(job: Object) -> str:
+    if is_suspended(job):
+        return f"suspended; `jobyard job resume {job['id']}` lets it go on"
+    reason = job["reason"] if job["status"] != "COMPLETED" else None
+    return ": ".join(part for part in (reason, job["message"]) if part)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from jobyard import app, log
 from jobyard.app import open_yard
-from jobyard.cli.options import COUNT, DURATION, store_options
+from jobyard.cli.options import COUNT, DURATION, NAMES, store_options
 from jobyard.cli.printer import say
 from jobyard.cli.whereabouts import announced
 
@@ -27,9 +28,19 @@ if TYPE_CHECKING:
 
 
 def _host_and_port(command: Command) -> Command:
-    host = click.option("--host", help="The address to listen on; loopback only.")
+    host = click.option(
+        "--host", help="The address to listen on; others than loopback need tokens."
+    )
     port = click.option("--port", type=click.IntRange(0, 65535), help="0 takes any free one.")
-    return host(port(command))
+    token_file = click.option(
+        "--token-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="A file of `role:token` lines; whoever asks needs one of them.",
+    )
+    hosts = click.option(
+        "--hosts", type=NAMES, metavar="NAME,…", help="Names of this server besides loopback ones."
+    )
+    return host(port(token_file(hosts(command))))
 
 
 @click.command()
@@ -93,14 +104,26 @@ def make_server(yard: Yard) -> Server:
     """Take the address that the settings name, for the API of a store.
 
     Raises:
-        InvalidSetting: the address is not a loopback one, or cannot be had.
+        InvalidSetting: the address is not a loopback one and there is no token, it cannot be
+            had, or the token file is not sound.
     """
     # The web framework is imported only by processes that serve.
+    from jobyard.api.access import read_tokens
     from jobyard.api.app import make_app
     from jobyard.api.serve import Server
+    from jobyard.spec.document import Limits
 
-    application = make_app(yard.store, yard.logs, executors=app.EXECUTORS)
-    return Server(application, yard.settings.host, yard.settings.port)
+    settings = yard.settings
+    tokens = read_tokens(settings.token_file, settings.token)
+    application = make_app(
+        yard.store,
+        yard.logs,
+        executors=app.EXECUTORS,
+        limits=Limits.of(settings),
+        hosts=(*settings.hosts, settings.host),
+        tokens=tokens,
+    )
+    return Server(application, settings.host, settings.port, asks_for_tokens=bool(tokens))
 
 
 class _Parts:

@@ -6,10 +6,19 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from jobyard.cli.printer import BOLD, COLOUR_OF_STATUS, colours, paint, table
+from jobyard.cli.printer import (
+    BOLD,
+    COLOUR_OF_STATUS,
+    colours,
+    paint,
+    show_indented,
+    show_json,
+    table,
+)
+from jobyard.core.indexes import IndexSet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     Object = dict[str, Any]
 
@@ -20,7 +29,7 @@ def jobs_table(jobs: Sequence[Object]) -> str:
     """Lay out a page of jobs."""
     rows = [
         (
-            str(job["id"]), job["name"], job["status"], _done(job), _moment(job["created_at"]),
+            str(job["id"]), job["name"], job["status"], done(job), _moment(job["created_at"]),
             _short(_why(job)),
         )
         for job in jobs
@@ -86,6 +95,60 @@ def page(value: Object) -> str:
     return "\n".join(lines)
 
 
+def show_object(value: Object, lay_out: Callable[[Object], str], *, as_json: bool) -> None:
+    """Show one object to a person as a page, to anybody else as JSON."""
+    if as_json:
+        show_json(value)
+    elif sys.stdout.isatty():
+        sys.stdout.write(lay_out(value) + "\n")
+    else:
+        show_indented(value)
+
+
+def progress_page(found: Object) -> str:
+    """Lay out how far a job is: its completions on one line, each table on its own."""
+    on = colours(sys.stdout)
+    status = found["job_status"]
+    lines = [
+        f"job     {found['job_id']}",
+        f"status  {paint(status, COLOUR_OF_STATUS.get(status), on=on)}",
+        f"done    {_counts(found['completions'])}",
+    ]
+    if found.get("detail"):
+        lines.append(f"detail  {json.dumps(found['detail'], ensure_ascii=False)}")
+    if found["tables"]:
+        rows = [(name, *_extent(found["tables"][name])) for name in sorted(found["tables"])]
+        lines += ["", _table(("TABLE", "BLOCKS", "FILES", "SIZE"), rows)]
+    return "\n".join(lines)
+
+
+def _counts(counted: Object) -> str:
+    total = counted["total"]
+    parts = [f"{counted['succeeded']}/{'?' if total is None else total}"]
+    parts += [f"{counted[word]} {word}" for word in ("active", "failed") if counted[word]]
+    if counted.get("rate"):
+        parts.append(f"{counted['rate']:.3g}/s")
+    if counted.get("eta"):
+        parts.append(f"done at {_moment(counted['eta'])}")
+    return " · ".join(parts)
+
+
+def _extent(written: Object) -> tuple[str, str, str]:
+    first, last = written["start_block"], written["current_block"]
+    blocks = "(no data)" if last is None else f"{first} - {last}"
+    return blocks, str(written["files_count"]), in_bytes(written["total_size_bytes"])
+
+
+def in_bytes(count: int) -> str:
+    """Write a number of bytes as people read it, in steps of 1024."""
+    value, unit = float(count), "B"
+    for larger in ("KB", "MB", "GB", "TB"):
+        if value < 1024:  # noqa: PLR2004 - the step
+            break
+        value, unit = value / 1024, larger
+    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
 def _painted(member: Any, *, on: bool) -> str:
     if isinstance(member, (dict, list)):
         return json.dumps(member, ensure_ascii=False)
@@ -105,8 +168,16 @@ def _why(job: Object) -> str | None:
     return why
 
 
-def _done(job: Object) -> str:
-    total = job["completions"]
+def total_of(job: Object) -> int | None:
+    """Tell how many successes make a job complete; None for a work queue."""
+    chosen = job["indexes"]
+    total: int | None = job["completions"] if chosen is None else len(IndexSet.parse(chosen))
+    return total
+
+
+def done(job: Object) -> str:
+    """Write how many successes there are, of how many."""
+    total = total_of(job)
     return f"{job['succeeded']}/{'?' if total is None else total}"
 
 

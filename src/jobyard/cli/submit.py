@@ -9,33 +9,70 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jobyard.cli import options
-from jobyard.cli.desk import open_desk, server_of, until_over
-from jobyard.cli.following import Follower
-from jobyard.cli.job import copy
-from jobyard.cli.options import as_json, server_options
+from jobyard.cli.attending import attend, mention_missing_worker
+from jobyard.cli.desk import open_desk
+from jobyard.cli.options import DURATION, as_json, server_options
 from jobyard.cli.printer import say, show_json
 from jobyard.errors import ExitCode
 
 if TYPE_CHECKING:
-    from jobyard.cli.desk import Desk
     from jobyard.config import Settings
 
     Object = dict[str, Any]
 
 LONGEST_NAME = 63
+_NUMBER = click.IntRange(0)
+
+FIELDS = (
+    click.option("--name", help="The job's name; the command's own name otherwise."),
+    click.option("--namespace", "-n", help="The job's namespace."),
+    click.option("--completions", type=_NUMBER, help="How often it must succeed."),
+    click.option("--parallelism", type=_NUMBER, help="How many may run at a time."),
+    click.option(
+        "--completion-mode",
+        type=click.Choice(["NonIndexed", "Indexed"]),
+        help="Whether each success has an index of its own.",
+    ),
+    click.option("--image", help="A container image, for executors that run containers."),
+    click.option("--working-dir", metavar="DIR", help="Where the program starts."),
+    click.option(
+        "--restart-policy",
+        type=click.Choice(["Never", "OnFailure"]),
+        help="Whether a failed program starts anew inside its attempt.",
+    ),
+    click.option("--backoff-limit", type=_NUMBER, help="Failures before it has failed."),
+    click.option("--active-deadline", type=DURATION, help="How long it may take in all."),
+    click.option("--attempt-timeout", type=DURATION, help="How long one try may take."),
+    click.option("--ttl", type=DURATION, help="How long it is kept once it is over."),
+    click.option("--priority", type=int, help="Higher goes first."),
+    click.option("--scheduled-at", metavar="TIME", help="Not before this: RFC 3339 with a zone."),
+    click.option(
+        "--worker-id", metavar="ID", help="Only this worker; `abc*` for all that begin so."
+    ),
+    click.option("--executor", help="What runs it: process, fake."),
+    click.option("--idempotency-key", metavar="KEY", help="The same key makes one job."),
+)
+"""The options that are fields of a job, each under the field's own name."""
 
 
-@click.command(context_settings={"ignore_unknown_options": False})
-@click.option("--name", help="The job's name; the command's own name otherwise.")
-@click.option("--namespace", help="The job's namespace.")
-@click.option("--completions", type=click.IntRange(0), help="How often it must succeed.")
-@click.option("--parallelism", type=click.IntRange(0), help="How many may run at a time.")
-@click.option("--indexed", is_flag=True, help="Each success has an index of its own.")
+def _fields(command: options.Command) -> options.Command:
+    for option in reversed(FIELDS):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_fields
+@click.option("--indexed", is_flag=True, help="The same as --completion-mode Indexed.")
+@click.option("--suspend", is_flag=True, help="Let it wait until it is resumed.")
 @click.option("--env", "-e", multiple=True, metavar="KEY=VALUE", help="For the program.")
-@click.option("--backoff-limit", type=click.IntRange(0), help="Failures before it has failed.")
-@click.option("--priority", type=int, help="Higher goes first.")
-@click.option("--executor", help="What runs it: process, fake.")
-@click.option("--idempotency-key", metavar="KEY", help="The same key makes one job.")
+@click.option("--label", multiple=True, metavar="KEY=VALUE", help="To find it by.")
+@click.option(
+    "--depends-on",
+    multiple=True,
+    metavar="ID[:CONDITION]",
+    help="Start when this job has completed, or else failed or finished.",
+)
 @click.option("--wait", is_flag=True, help="Wait until it is over; exit with 1 unless completed.")
 @click.option("--logs", is_flag=True, help="Print what it prints, and wait.")
 @as_json
@@ -46,27 +83,47 @@ def submit(
     ctx: click.Context,
     /,
     settings: Settings,
-    command: tuple[str, ...],
     wait: bool,
     logs: bool,
     as_json: bool,
-    indexed: bool,
-    env: tuple[str, ...],
-    **fields: Any,
+    **given: Any,
 ) -> None:
     """Submit COMMAND as a job: `jobyard submit --completions 3 -- sh -c 'echo hello'`."""
-    spec = {name: value for name, value in fields.items() if value is not None}
-    spec["command"] = list(command)
-    spec.setdefault("name", name_of(command[0]))
-    if indexed:
-        spec["completion_mode"] = "Indexed"
-    if env:
-        spec["env"] = options.pairs(env, "--env")
-    job = options.run(_submit(settings, spec, wait=wait, logs=logs, as_json=as_json))
+    job = options.run(_submit(settings, spec_of(given), wait=wait, logs=logs, as_json=as_json))
     if as_json:
         show_json(job)
     if (wait or logs) and job["status"] != "COMPLETED":
         ctx.exit(ExitCode.FAILED)
+
+
+def spec_of(given: Object) -> Object:
+    """Make a job's document of what the options say.
+
+    Raises:
+        InvalidSetting: a pair has no ``=`` or no key.
+    """
+    lists = {name: given.pop(name) for name in ("env", "label", "depends_on")}
+    flags = {name: given.pop(name) for name in ("indexed", "suspend")}
+    spec = {name: value for name, value in given.items() if value is not None}
+    spec["command"] = list(spec["command"])
+    spec.setdefault("name", name_of(spec["command"][0]))
+    if flags["indexed"]:
+        spec["completion_mode"] = "Indexed"
+    if flags["suspend"]:
+        spec["suspend"] = True
+    if lists["env"]:
+        spec["env"] = options.pairs(lists["env"], "--env")
+    if lists["label"]:
+        spec["labels"] = options.pairs(lists["label"], "--label")
+    if lists["depends_on"]:
+        spec["depends_on"] = [_edge(text) for text in lists["depends_on"]]
+    return spec
+
+
+def _edge(text: str) -> Object:
+    job, colon, condition = text.partition(":")
+    edge: Object = {"job": int(job) if job.isdecimal() else job}
+    return edge | {"condition": condition} if colon else edge
 
 
 async def _submit(
@@ -76,29 +133,8 @@ async def _submit(
         job = (await desk.submit_all(spec))[0]
         if not as_json:
             say(f"job {job['id']} `{job['name']}` is {job['status']}")
-        await _mention_missing_worker(desk, settings, job)
-        if logs and not as_json:
-            await copy(Follower(desk, job["id"]).pieces())
-        if not (wait or logs):
-            return job
-        job = await until_over(desk, job["id"])
-        if not as_json:
-            say(f"job {job['id']} is {job['status']}{_why(job)}")
-        return job
-
-
-async def _mention_missing_worker(desk: Desk, settings: Settings, job: Object) -> None:
-    """Say what else must run: a job that nobody can claim looks like a job that hangs."""
-    if (await desk.workers())["workers"]:
-        return
-    say(f"no worker is there: job {job['id']} waits until one runs")
-    if server_of(settings) is None:
-        say("hint: `jobyard solo` in this folder runs it")
-
-
-def _why(job: Object) -> str:
-    why = job["message"] or job["reason"]
-    return f": {why}" if why and job["status"] != "COMPLETED" else ""
+        await mention_missing_worker(desk, settings, job)
+        return await attend(desk, job, logs=logs, quiet=as_json) if wait or logs else job
 
 
 def name_of(command: str) -> str:

@@ -19,7 +19,7 @@ from jobyard.cli.printer import GREEN, RED, colours, paint, say, show_json, tabl
 from jobyard.errors import ExitCode, JobyardError, SchemaMismatch
 
 if TYPE_CHECKING:
-    from jobyard.config import Settings
+    from jobyard.config import Setting, Settings
 
     Object = dict[str, Any]
 
@@ -68,7 +68,7 @@ def _settings(settings: Settings, flags: set[str]) -> list[Object]:
         {
             "name": setting.name,
             "variable": setting.variable,
-            "value": _plain(getattr(settings, setting.name)),
+            "value": _hidden(setting, getattr(settings, setting.name)),
             "source": "flag"
             if setting.name in flags
             else "environment"
@@ -79,7 +79,13 @@ def _settings(settings: Settings, flags: set[str]) -> list[Object]:
     ]
 
 
+def _hidden(setting: Setting, value: Any) -> Any:
+    return "***" if setting.secret and value is not None else _plain(value)
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return ",".join(value) or None
     if isinstance(value, Path):
         return str(value)
     return without_password(value) if isinstance(value, str) else value

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from jobyard import app, config
-from jobyard.cli import options
-from jobyard.cli.desk import open_desk
+from jobyard.cli import completion, options
+from jobyard.cli.desk import ask
+from jobyard.cli.groups import LazyGroup
 from jobyard.cli.options import COUNT, DURATION, SIZE, as_json, server_options
 from jobyard.cli.printer import say, show_json
-from jobyard.cli.shown import page, workers_table
+from jobyard.cli.shown import page, show_object, workers_table
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from jobyard.cli.desk import Desk
     from jobyard.config import Settings
 
-    Object = dict[str, Any]
+
+ALIASES = {"ls": "list", "get": "inspect"}
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=LazyGroup, aliases=ALIASES, invoke_without_command=True)
 @click.option("--slots", type=COUNT, help="Programs that run at a time.")
 @click.option("--cpu", type=click.FloatRange(min=0), help="Processors that programs may ask for.")
 @click.option("--memory", type=SIZE, help="Memory that programs may ask for, such as 4Gi.")
@@ -66,15 +64,15 @@ def _run(
 @as_json
 @server_options
 def list_workers(settings: Settings, as_json: bool) -> None:
-    """List the workers whose lease runs."""
-    found = _ask(settings, lambda desk: desk.workers())
+    """List the workers whose lease runs (alias: ls)."""
+    found = ask(settings, lambda desk: desk.workers())
     if as_json:
         show_json(found)
     else:
         click.echo(workers_table(found["workers"]))
 
 
-_id = click.argument("worker_id", metavar="ID")
+_id = click.argument("worker_id", metavar="ID", shell_complete=completion.worker_ids)
 
 
 @worker.command()
@@ -82,12 +80,9 @@ _id = click.argument("worker_id", metavar="ID")
 @as_json
 @server_options
 def inspect(settings: Settings, worker_id: str, as_json: bool) -> None:
-    """Show all that is known of a worker."""
-    found = _ask(settings, lambda desk: desk.worker(worker_id))
-    if as_json or not sys.stdout.isatty():
-        show_json(found)
-    else:
-        click.echo(page(found))
+    """Show all that is known of a worker (alias: get)."""
+    found = ask(settings, lambda desk: desk.worker(worker_id))
+    show_object(found, page, as_json=as_json)
 
 
 @worker.command()
@@ -109,16 +104,8 @@ def resume(settings: Settings, worker_id: str, as_json: bool) -> None:
 
 
 def _drain(settings: Settings, worker_id: str, *, draining: bool, as_json: bool) -> None:
-    changed = _ask(settings, lambda desk: desk.drain(worker_id, draining=draining))
+    changed = ask(settings, lambda desk: desk.drain(worker_id, draining=draining))
     if as_json:
         show_json(changed)
     else:
         say(f"worker {worker_id} is {'draining' if draining else 'working'}")
-
-
-def _ask(settings: Settings, question: Callable[[Desk], Awaitable[Object]]) -> Object:
-    async def work() -> Object:
-        async with open_desk(settings) as desk:
-            return await question(desk)
-
-    return options.run(work())

@@ -2,66 +2,59 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
-
-import httpx
+from typing import TYPE_CHECKING, Any, Unpack
 
 from jobyard import clock
 from jobyard.client import calls
-from jobyard.client.calls import Call, Document, Object, Stretch, address, understood, unreachable
+from jobyard.client.async_link import AsyncLink
+from jobyard.client.calls import Document, Filters, Object, Stretch, understood
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
 
-class AsyncClient:
+class AsyncClient(AsyncLink):
     """Speaks to a server; every error is one of ``jobyard.errors``.
 
     Use it as ``async with AsyncClient() as client``, or ``close`` it.
     """
 
-    def __init__(
+    async def submit(
         self,
-        url: str = "http://127.0.0.1:1610",
+        document: Document,
         *,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        """Speak to the server at ``url``; nothing is sent yet.
-
-        Raises:
-            InvalidSetting: ``url`` is no address.
-        """
-        self.url = address(url)
-        timeout = httpx.Timeout(calls.PATIENCE, connect=calls.CONNECT_PATIENCE)
-        # A loopback server is never behind a proxy, whatever the environment says.
-        self._http = httpx.AsyncClient(
-            base_url=self.url, timeout=timeout, transport=transport, trust_env=False
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *unused: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Let go of the connections."""
-        await self._http.aclose()
-
-    async def submit(self, document: Document, *, idempotency_key: str | None = None) -> Object:
+        executor: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Object:
         """Submit one job and return it.
+
+        ``executor`` runs it in place of what the document says.
 
         Raises:
             InvalidDocument: the document is wrong; all problems are in it.
             IdempotencyConflict: the key made a job from another spec.
         """
-        return calls.only(await self.submit_all(document, idempotency_key=idempotency_key))
+        call = calls.submission(document, executor=executor, idempotency_key=idempotency_key)
+        return calls.only(calls.jobs_in(await self._object(call)))
 
-    async def submit_all(
-        self, document: Document, *, idempotency_key: str | None = None
-    ) -> list[Object]:
+    async def submit_all(self, document: Document, *, executor: str | None = None) -> list[Object]:
         """Submit all jobs of a document, all or none, and return them in its order."""
-        return calls.jobs_in(await self._ask(calls.submission(document, idempotency_key)))
+        return calls.jobs_in(await self._object(calls.submission(document, executor=executor)))
+
+    async def apply(
+        self, document: Document, *, rerun: bool = False, executor: str | None = None
+    ) -> list[Object]:
+        """Make the newest job of each name in a document be what it says there.
+
+        The answer has an ``action`` (created, patched, unchanged) and the ``job`` for each.
+        ``rerun`` makes a new job where the newest one is over and was the same.
+
+        Raises:
+            InvalidDocument: the document is wrong; all problems are in it.
+            Conflict: a job that is not over would have to change in what cannot change.
+        """
+        call = calls.application(document, rerun=rerun, executor=executor)
+        return calls.applied_in(await self._object(call))
 
     async def job(self, job_id: int) -> Object:
         """Read one job.
@@ -77,38 +70,20 @@ class AsyncClient:
         status: str = "active",
         last_job_id: int | None = None,
         limit: int = 50,
-        name: str | None = None,
-        namespace: str | None = None,
+        **filters: Unpack[Filters],
     ) -> Object:
         """Read one page: ``jobs``, newest first, and ``next_cursor`` unless it is the last."""
-        return await self._object(
-            calls.read(
-                "/jobs",
-                status=status,
-                last_job_id=last_job_id,
-                limit=limit,
-                name=name,
-                namespace=namespace,
-            )
-        )
+        call = calls.read("/jobs", status=status, last_job_id=last_job_id, limit=limit, **filters)
+        return await self._object(call)
 
     async def jobs(
-        self,
-        *,
-        status: str = "active",
-        name: str | None = None,
-        namespace: str | None = None,
-        page_size: int = 500,
+        self, *, status: str = "active", page_size: int = 500, **filters: Unpack[Filters]
     ) -> AsyncIterator[Object]:
         """Walk through all jobs of a filter, newest first."""
         cursor: int | None = None
         while True:
             page = await self.jobs_page(
-                status=status,
-                last_job_id=cursor,
-                limit=page_size,
-                name=name,
-                namespace=namespace,
+                status=status, last_job_id=cursor, limit=page_size, **filters
             )
             for job in page["jobs"]:
                 yield job
@@ -132,6 +107,65 @@ class AsyncClient:
         """Let a suspended job go on."""
         return await self._object(calls.change(f"/jobs/{job_id}/resume"))
 
+    async def patch(self, job_id: int, changes: Mapping[str, Any]) -> Object:
+        """Change fields of a job that may change: those of the document, merged into it.
+
+        Raises:
+            InvalidDocument: a field has a value it cannot have, or may not change.
+        """
+        return await self._object(calls.merge(f"/jobs/{job_id}", changes))
+
+    async def retry(self, job_id: int, *, indexes: str = "all") -> Object:
+        """Make a new job of one that is over, and return the new one.
+
+        ``indexes`` are those to do again: ``all``, ``failed`` or ``remaining``.
+
+        Raises:
+            Conflict: the job is not over.
+        """
+        call = calls.change(f"/jobs/{job_id}/retry", indexes=indexes)
+        return await self._object(call)
+
+    async def delete(self, job_id: int) -> None:
+        """Delete a job that is over, with all that is kept of it; none is none.
+
+        Raises:
+            Conflict: the job is not over.
+        """
+        calls.told(await self._send(calls.removal(f"/jobs/{job_id}")))
+
+    async def prune(
+        self,
+        *,
+        status: str = "terminal",
+        older_than: str | None = None,
+        labels: Sequence[str] = (),
+        name: str | None = None,
+        namespace: str | None = None,
+        dry_run: bool = False,
+    ) -> int:
+        """Delete all jobs that are over and match, and tell how many there were.
+
+        ``older_than`` is a duration such as ``7d``, since the job's end; ``dry_run`` only counts.
+
+        Raises:
+            InvalidQueryParam: ``status`` names one in which a job is not over.
+        """
+        call = calls.removal(
+            "/jobs",
+            status=status,
+            older_than=older_than,
+            labels=labels,
+            name=name,
+            namespace=namespace,
+            dry_run=dry_run or None,
+        )
+        return calls.counted(await self._send(call))
+
+    async def explain(self, job_id: int) -> Object:
+        """Read why a job is where it is, and what would help."""
+        return await self._object(calls.read(f"/jobs/{job_id}/explain"))
+
     async def attempts_page(
         self, job_id: int, *, after: int = 0, limit: int = 1000, index: int | None = None
     ) -> Object:
@@ -151,6 +185,14 @@ class AsyncClient:
     async def events(self, job_id: int, *, after: int = 0, limit: int = 1000) -> Object:
         """Read a page of a job's ledger: ``events``, oldest first."""
         return await self._object(calls.read(f"/jobs/{job_id}/events", after=after, limit=limit))
+
+    async def event(self, job_id: int, event_id: int) -> Object:
+        """Read one line of a job's ledger, with its ``detail``.
+
+        Raises:
+            EventNotFound: the job has no such event.
+        """
+        return await self._object(calls.read(f"/jobs/{job_id}/events/{event_id}"))
 
     async def progress(self, job_id: int) -> Object:
         """Read how far a job is."""
@@ -173,15 +215,8 @@ class AsyncClient:
             index=index,
             stream=stream,
         )
-        try:
-            async with self._http.stream("GET", call.path, params=call.params) as response:
-                if not response.is_success:
-                    await response.aread()
-                    understood(response)
-                async for piece in response.aiter_bytes():
-                    yield piece
-        except httpx.TransportError as error:
-            raise unreachable(self.url, error) from error
+        async for piece in self._pieces(call):
+            yield piece
 
     async def log_stretch(
         self, job_id: int, attempt_id: int, *, offset: int, limit: int, stream: str | None = None
@@ -235,21 +270,6 @@ class AsyncClient:
         verb = "drain" if draining else "resume"
         return await self._object(calls.change(calls.of_worker(worker_id, verb)))
 
-    async def _object(self, call: Call) -> Object:
-        answer: Object = await self._ask(call)
-        return answer
-
-    async def _ask(self, call: Call) -> Any:
-        return understood(await self._send(call))
-
-    async def _send(self, call: Call) -> httpx.Response:
-        try:
-            return await self._http.request(
-                call.method,
-                call.path,
-                params=call.params,
-                content=call.content,
-                headers=call.headers,
-            )
-        except httpx.TransportError as error:
-            raise unreachable(self.url, error) from error
+    async def metrics(self) -> str:
+        """Read the server's measures, in the text format of Prometheus."""
+        return calls.told(await self._send(calls.read("/metrics")))

@@ -1,65 +1,61 @@
-"""The client for programs without an event loop; method for method the other one's twin."""
+# made by scripts/generate.py
+"""The client for programs without an event loop."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
-
-import httpx
+from typing import TYPE_CHECKING, Any, Unpack
 
 from jobyard import clock
 from jobyard.client import calls
-from jobyard.client.calls import Call, Document, Object, Stretch, address, understood, unreachable
+from jobyard.client.calls import Document, Filters, Object, Stretch, understood
+from jobyard.client.link import Link
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
 
-class Client:
+class Client(Link):
     """Speaks to a server; every error is one of ``jobyard.errors``.
 
     Use it as ``with Client() as client``, or ``close`` it.
     """
 
-    def __init__(
+    def submit(
         self,
-        url: str = "http://127.0.0.1:1610",
+        document: Document,
         *,
-        transport: httpx.BaseTransport | None = None,
-    ) -> None:
-        """Speak to the server at ``url``; nothing is sent yet.
-
-        Raises:
-            InvalidSetting: ``url`` is no address.
-        """
-        self.url = address(url)
-        timeout = httpx.Timeout(calls.PATIENCE, connect=calls.CONNECT_PATIENCE)
-        # A loopback server is never behind a proxy, whatever the environment says.
-        self._http = httpx.Client(
-            base_url=self.url, timeout=timeout, transport=transport, trust_env=False
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the connections."""
-        self._http.close()
-
-    def submit(self, document: Document, *, idempotency_key: str | None = None) -> Object:
+        executor: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Object:
         """Submit one job and return it.
+
+        ``executor`` runs it in place of what the document says.
 
         Raises:
             InvalidDocument: the document is wrong; all problems are in it.
             IdempotencyConflict: the key made a job from another spec.
         """
-        return calls.only(self.submit_all(document, idempotency_key=idempotency_key))
+        call = calls.submission(document, executor=executor, idempotency_key=idempotency_key)
+        return calls.only(calls.jobs_in(self._object(call)))
 
-    def submit_all(self, document: Document, *, idempotency_key: str | None = None) -> list[Object]:
+    def submit_all(self, document: Document, *, executor: str | None = None) -> list[Object]:
         """Submit all jobs of a document, all or none, and return them in its order."""
-        return calls.jobs_in(self._ask(calls.submission(document, idempotency_key)))
+        return calls.jobs_in(self._object(calls.submission(document, executor=executor)))
+
+    def apply(
+        self, document: Document, *, rerun: bool = False, executor: str | None = None
+    ) -> list[Object]:
+        """Make the newest job of each name in a document be what it says there.
+
+        The answer has an ``action`` (created, patched, unchanged) and the ``job`` for each.
+        ``rerun`` makes a new job where the newest one is over and was the same.
+
+        Raises:
+            InvalidDocument: the document is wrong; all problems are in it.
+            Conflict: a job that is not over would have to change in what cannot change.
+        """
+        call = calls.application(document, rerun=rerun, executor=executor)
+        return calls.applied_in(self._object(call))
 
     def job(self, job_id: int) -> Object:
         """Read one job.
@@ -75,39 +71,19 @@ class Client:
         status: str = "active",
         last_job_id: int | None = None,
         limit: int = 50,
-        name: str | None = None,
-        namespace: str | None = None,
+        **filters: Unpack[Filters],
     ) -> Object:
         """Read one page: ``jobs``, newest first, and ``next_cursor`` unless it is the last."""
-        return self._object(
-            calls.read(
-                "/jobs",
-                status=status,
-                last_job_id=last_job_id,
-                limit=limit,
-                name=name,
-                namespace=namespace,
-            )
-        )
+        call = calls.read("/jobs", status=status, last_job_id=last_job_id, limit=limit, **filters)
+        return self._object(call)
 
     def jobs(
-        self,
-        *,
-        status: str = "active",
-        name: str | None = None,
-        namespace: str | None = None,
-        page_size: int = 500,
+        self, *, status: str = "active", page_size: int = 500, **filters: Unpack[Filters]
     ) -> Iterator[Object]:
         """Walk through all jobs of a filter, newest first."""
         cursor: int | None = None
         while True:
-            page = self.jobs_page(
-                status=status,
-                last_job_id=cursor,
-                limit=page_size,
-                name=name,
-                namespace=namespace,
-            )
+            page = self.jobs_page(status=status, last_job_id=cursor, limit=page_size, **filters)
             yield from page["jobs"]
             cursor = page.get("next_cursor")
             if cursor is None:
@@ -129,6 +105,65 @@ class Client:
         """Let a suspended job go on."""
         return self._object(calls.change(f"/jobs/{job_id}/resume"))
 
+    def patch(self, job_id: int, changes: Mapping[str, Any]) -> Object:
+        """Change fields of a job that may change: those of the document, merged into it.
+
+        Raises:
+            InvalidDocument: a field has a value it cannot have, or may not change.
+        """
+        return self._object(calls.merge(f"/jobs/{job_id}", changes))
+
+    def retry(self, job_id: int, *, indexes: str = "all") -> Object:
+        """Make a new job of one that is over, and return the new one.
+
+        ``indexes`` are those to do again: ``all``, ``failed`` or ``remaining``.
+
+        Raises:
+            Conflict: the job is not over.
+        """
+        call = calls.change(f"/jobs/{job_id}/retry", indexes=indexes)
+        return self._object(call)
+
+    def delete(self, job_id: int) -> None:
+        """Delete a job that is over, with all that is kept of it; none is none.
+
+        Raises:
+            Conflict: the job is not over.
+        """
+        calls.told(self._send(calls.removal(f"/jobs/{job_id}")))
+
+    def prune(
+        self,
+        *,
+        status: str = "terminal",
+        older_than: str | None = None,
+        labels: Sequence[str] = (),
+        name: str | None = None,
+        namespace: str | None = None,
+        dry_run: bool = False,
+    ) -> int:
+        """Delete all jobs that are over and match, and tell how many there were.
+
+        ``older_than`` is a duration such as ``7d``, since the job's end; ``dry_run`` only counts.
+
+        Raises:
+            InvalidQueryParam: ``status`` names one in which a job is not over.
+        """
+        call = calls.removal(
+            "/jobs",
+            status=status,
+            older_than=older_than,
+            labels=labels,
+            name=name,
+            namespace=namespace,
+            dry_run=dry_run or None,
+        )
+        return calls.counted(self._send(call))
+
+    def explain(self, job_id: int) -> Object:
+        """Read why a job is where it is, and what would help."""
+        return self._object(calls.read(f"/jobs/{job_id}/explain"))
+
     def attempts_page(
         self, job_id: int, *, after: int = 0, limit: int = 1000, index: int | None = None
     ) -> Object:
@@ -147,6 +182,14 @@ class Client:
     def events(self, job_id: int, *, after: int = 0, limit: int = 1000) -> Object:
         """Read a page of a job's ledger: ``events``, oldest first."""
         return self._object(calls.read(f"/jobs/{job_id}/events", after=after, limit=limit))
+
+    def event(self, job_id: int, event_id: int) -> Object:
+        """Read one line of a job's ledger, with its ``detail``.
+
+        Raises:
+            EventNotFound: the job has no such event.
+        """
+        return self._object(calls.read(f"/jobs/{job_id}/events/{event_id}"))
 
     def progress(self, job_id: int) -> Object:
         """Read how far a job is."""
@@ -169,14 +212,7 @@ class Client:
             index=index,
             stream=stream,
         )
-        try:
-            with self._http.stream("GET", call.path, params=call.params) as response:
-                if not response.is_success:
-                    response.read()
-                    understood(response)
-                yield from response.iter_bytes()
-        except httpx.TransportError as error:
-            raise unreachable(self.url, error) from error
+        yield from self._pieces(call)
 
     def log_stretch(
         self, job_id: int, attempt_id: int, *, offset: int, limit: int, stream: str | None = None
@@ -230,21 +266,6 @@ class Client:
         verb = "drain" if draining else "resume"
         return self._object(calls.change(calls.of_worker(worker_id, verb)))
 
-    def _object(self, call: Call) -> Object:
-        answer: Object = self._ask(call)
-        return answer
-
-    def _ask(self, call: Call) -> Any:
-        return understood(self._send(call))
-
-    def _send(self, call: Call) -> httpx.Response:
-        try:
-            return self._http.request(
-                call.method,
-                call.path,
-                params=call.params,
-                content=call.content,
-                headers=call.headers,
-            )
-        except httpx.TransportError as error:
-            raise unreachable(self.url, error) from error
+    def metrics(self) -> str:
+        """Read the server's measures, in the text format of Prometheus."""
+        return calls.told(self._send(calls.read("/metrics")))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypedDict
 from urllib.parse import quote
+
+import httpx
 
 from jobyard.client.problems import error_of
 from jobyard.errors import Internal, InvalidRequest, InvalidSetting, ServerUnreachable
-
-if TYPE_CHECKING:
-    import httpx
 
 Object: TypeAlias = dict[str, Any]
 """A job, an attempt, an event or a worker as docs/reference/openapi.json describes it."""
@@ -24,7 +23,12 @@ TERMINAL = ("COMPLETED", "FAILED", "STOPPED", "CANCELED")
 CONNECT_PATIENCE = 5.0
 PATIENCE = 60.0
 """Seconds to wait for an answer; submitting a large document takes the longest."""
+NEARBY = "http://127.0.0.1:1610"
+"""The server of this machine, as `jobyard solo` starts it."""
+PAUSES = (0.1, 0.4)
+"""Seconds before a call is sent again: enough for a server that is started anew to listen."""
 NEXT_OFFSET = "Jobyard-Next-Offset"
+DELETED_COUNT = "Jobyard-Deleted-Count"
 FIRST_LOOK, SLOWEST_LOOK = 0.02, 1.0
 """Seconds between looks at a job that is waited for: they grow from one to the other."""
 
@@ -39,6 +43,22 @@ class Call(NamedTuple):
     headers: Mapping[str, str] = {}
 
 
+class Filters(TypedDict, total=False):
+    """Which jobs; a filter that is left out or None leaves none out."""
+
+    name: str | None
+    namespace: str | None
+    labels: Sequence[str]
+    """Each ``key=value`` or ``key!=value``; all must hold."""
+    trigger: str | None
+    worker_id: str | None
+    workflow_id: int | None
+    dataset: str | None
+    """``namespace/name``."""
+    created_after: str | None
+    """RFC 3339 with a zone."""
+
+
 class Stretch(NamedTuple):
     """A part of an attempt's output, and where the next part begins."""
 
@@ -48,7 +68,23 @@ class Stretch(NamedTuple):
 
 def read(path: str, **params: Any) -> Call:
     """Ask for something; parameters that are None are left out."""
-    return Call("GET", path, {k: v for k, v in params.items() if v is not None})
+    return Call("GET", path, _given(params))
+
+
+def _given(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is None, and write the rest as the server reads it."""
+    plural = {"labels": "label"}
+    return {
+        plural.get(name, name): _written(value)
+        for name, value in params.items()
+        if value is not None
+    }
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, (str, int)) else list(value)
 
 
 def of_worker(worker_id: str, verb: str = "") -> str:
@@ -56,24 +92,63 @@ def of_worker(worker_id: str, verb: str = "") -> str:
     return f"/workers/{quote(worker_id, safe='')}{verb and '/' + verb}"
 
 
-def change(path: str) -> Call:
-    """Ask for a change that needs no more words than its path."""
-    return Call("PUT", path)
+def change(path: str, **params: Any) -> Call:
+    """Ask for a change that needs few more words than its path."""
+    return Call("PUT", path, _given(params))
 
 
-def submission(document: Document, idempotency_key: str | None) -> Call:
+def submission(
+    document: Document, *, executor: str | None = None, idempotency_key: str | None = None
+) -> Call:
     """Hand in a document."""
-    headers = {"Content-Type": "application/octet-stream"}
-    if isinstance(document, Mapping):
-        content = json.dumps(document).encode()
-        headers["Content-Type"] = "application/json"
-    elif isinstance(document, Path):
-        content = document.read_bytes()
-    else:
-        content = document.encode() if isinstance(document, str) else document
+    kind, content = _body(document)
+    headers = {"Content-Type": kind}
     if idempotency_key is not None:
         headers["Idempotency-Key"] = idempotency_key
-    return Call("POST", "/jobs", content=content, headers=headers)
+    return Call("POST", "/jobs", _given({"executor": executor}), content, headers)
+
+
+def application(document: Document, *, rerun: bool, executor: str | None) -> Call:
+    """Hand in a document that says how things are to be."""
+    kind, content = _body(document)
+    params = _given({"rerun": rerun, "executor": executor})
+    return Call("POST", "/apply", params, content, {"Content-Type": kind})
+
+
+def merge(path: str, changes: Mapping[str, Any]) -> Call:
+    """Ask for some fields to be changed."""
+    headers = {"Content-Type": "application/merge-patch+json"}
+    return Call("PATCH", path, content=json.dumps(changes).encode(), headers=headers)
+
+
+def removal(path: str, **params: Any) -> Call:
+    """Ask for something to be deleted."""
+    return Call("DELETE", path, _given(params))
+
+
+def _body(document: Document) -> tuple[str, bytes]:
+    """Give the bytes of a document, and what they are; the server tells YAML from JSON itself."""
+    if isinstance(document, Mapping):
+        return "application/json", json.dumps(document).encode()
+    unknown = "application/octet-stream"
+    if isinstance(document, Path):
+        return unknown, document.read_bytes()
+    return unknown, document.encode() if isinstance(document, str) else document
+
+
+def introduction(token: str | None) -> dict[str, str]:
+    """Say in a header who speaks, if anybody asks."""
+    return {} if token is None else {"Authorization": f"Bearer {token}"}
+
+
+def harmless(call: Call, error: httpx.TransportError) -> bool:
+    """Tell whether a call that ended in ``error`` may be sent again.
+
+    Reading changes nothing, however often it is done; and what was never sent did nothing.
+    """
+    if isinstance(error, httpx.TimeoutException):
+        return False
+    return call.method == "GET" or isinstance(error, httpx.ConnectError)
 
 
 def only(jobs: list[Object]) -> Object:
@@ -93,18 +168,44 @@ def jobs_in(answer: Object) -> list[Object]:
     return jobs
 
 
+def applied_in(answer: Object) -> list[Object]:
+    """Take from the answer to an application what became of each job."""
+    applied: list[Object] = answer["jobs"]
+    return applied
+
+
+def counted(response: httpx.Response) -> int:
+    """Take the number of deleted jobs from the answer to a prune.
+
+    Raises:
+        JobyardError: the server answered with a problem.
+    """
+    told(response)
+    return int(response.headers.get(DELETED_COUNT, 0))
+
+
+def told(response: httpx.Response) -> str:
+    """Take the text of an answer whose body is read.
+
+    Raises:
+        JobyardError: the server answered with a problem.
+    """
+    if response.is_success:
+        return response.text
+    raise error_of(response.status_code, response.content, str(response.url))
+
+
 def understood(response: httpx.Response) -> Any:
     """Take the JSON of an answer whose body is read.
 
     Raises:
         JobyardError: the server answered with a problem.
     """
-    if response.is_success:
-        try:
-            return response.json()
-        except ValueError as error:
-            raise Internal(f"{response.url} answers with something else than JSON") from error
-    raise error_of(response.status_code, response.content, str(response.url))
+    text = told(response)
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise Internal(f"{response.url} answers with something else than JSON") from error
 
 
 def address(url: str) -> str:

@@ -255,7 +255,7 @@ def _end_as(
 
 
 def _work_is_done(job: JobState) -> bool:
-    total = job.policy.completions
+    total = job.policy.total
     if total == 0 and job.admitted_at is None:
         # Nothing to do is done when it is due, not before.
         return False
@@ -305,7 +305,7 @@ def _over_failed_indexes(job: JobState) -> Verdict | None:
             Reason.MAX_FAILED_INDEXES_EXCEEDED,
             f"{failed} failed indexes, the limit is {policy.max_failed_indexes}",
         )
-    if failed and policy.completions == failed + len(job.completed):
+    if failed and policy.total == failed + len(job.completed):
         return Reason.FAILED_INDEXES, f"failed indexes: {_shortened(str(job.failed_indexes))}"
     return None
 

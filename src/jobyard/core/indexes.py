@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -98,6 +99,19 @@ class IndexSet:
         if not other.ranges or not self.ranges:
             return self
         return IndexSet(tuple(_without(self.ranges, other.ranges)))
+
+    def __and__(self, other: IndexSet) -> IndexSet:
+        """Keep the members that both sets have."""
+        return self - (self - other)
+
+    @classmethod
+    def upto(cls, limit: int) -> IndexSet:
+        """Hold every number from 0 to ``limit`` - 1."""
+        return cls(((0, limit),)) if limit > 0 else EMPTY
+
+    def first(self, count: int) -> list[int]:
+        """Name the ``count`` lowest members."""
+        return list(islice(self, count))
 
     def below(self, limit: int) -> IndexSet:
         """Keep the members smaller than ``limit``."""

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from jobyard.core.indexes import IndexSet
+
 MAX_COUNT = 2**31 - 1
 """The largest number that any counter of a spec may hold."""
 
@@ -122,12 +124,14 @@ class SuccessRule:
 class Policy:
     """Everything of a spec that decides; all that ``decide`` may look at.
 
-    Times are seconds. ``completions`` None means a work queue (kubernetes-jobs.md B.2).
+    Times are seconds. ``completions`` None means a work queue (kubernetes-jobs.md B.2). ``indexes``
+    are those of an Indexed job that run at all, None for all of them.
     """
 
     completions: int | None = 1
     parallelism: int = 1
     completion_mode: CompletionMode = CompletionMode.NON_INDEXED
+    indexes: IndexSet | None = None
     backoff_limit: int = 6
     backoff_limit_per_index: int | None = None
     max_failed_indexes: int | None = None
@@ -147,6 +151,11 @@ class Policy:
     def indexed(self) -> bool:
         """Whether every success belongs to an index."""
         return self.completion_mode is CompletionMode.INDEXED
+
+    @property
+    def total(self) -> int | None:
+        """How many successes make the job complete; None for a work queue."""
+        return self.completions if self.indexes is None else len(self.indexes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +206,9 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """An edge to another job: by name in a document, by id once submitted."""
+    """An edge to another job: by name to one of the same document, by id to one that is there."""
 
-    job: str
+    job: str | int
     condition: DependencyCondition = DependencyCondition.COMPLETED
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from jobyard.core.state import JobState
     from jobyard.core.states import AttemptStatus, Event, JobStatus
@@ -28,6 +28,9 @@ class Job:
     updated_at: int
     spec: Mapping[str, Any]
     result: Any = None
+    dataset: str | None = None
+    """The dataset that it extracts, as ``namespace/name``."""
+    manifest_hash: str | None = None
 
     @property
     def id(self) -> int:
@@ -70,6 +73,32 @@ class LedgerRecord:
     at: int
     reason: str | None
     message: str | None
+    worker_id: str | None = None
+    """The worker that the job was with when the line was written."""
+
+
+class LedgerPlace(NamedTuple):
+    """A place in the ledger of the whole yard; later events have greater ones.
+
+    ``order`` is a number of the database's own, which alone does not tell events apart.
+    """
+
+    order: int
+    event_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A line of any job's story, for those who follow the whole yard.
+
+    The last three are None when the job was deleted meanwhile.
+    """
+
+    line: LedgerRecord
+    place: LedgerPlace
+    name: str | None
+    namespace: str | None
+    labels: Mapping[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +122,63 @@ class WorkerRecord:
     heartbeat_at: int
     lease_until: int
     running: int = 0
+    held: Mapping[str, Held] = field(default_factory=dict)
+    """What it has claimed and not ended, by executor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Attempts that a worker holds with one executor, and the CPU and memory they ask for."""
+
+    attempts: int
+    cpu: float
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an attempt of a job asks of a worker.
+
+    ``worker`` is an id, or the beginning of ids and one ``*``; ``cpu`` counts cores, ``memory``
+    bytes.
+    """
+
+    executor: str
+    cpu: float = 0.0
+    memory: int = 0
+    worker: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """The workers whose lease runs, and what some jobs ask of one, by id; in one picture."""
+
+    workers: Sequence[WorkerRecord]
+    wishes: Mapping[int, Wish]
+
+
+@dataclass(frozen=True, slots=True)
+class DependencyRecord:
+    """An edge of a job to another one; ``status`` is None when that one was deleted.
+
+    ``satisfied`` is None while the other job is undecided.
+    """
+
+    job_id: int
+    condition: str
+    status: JobStatus | None
+    satisfied: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """All that is needed to say why a job is as it is, in one picture."""
+
+    job: Job
+    crew: Crew
+    waiting: int
+    """Attempts that no worker has claimed."""
+    dependencies: Sequence[DependencyRecord]
+    failures: Sequence[Attempt]
+    """Its last failed or lost attempts, newest first."""

@@ -43,6 +43,7 @@ class Event(StrEnum):
     SUSPENDED = "suspended"
     STOP_ASKED = "stop_asked"
     STOP_SEEN = "stop_seen"
+    CHANGED = "changed"
     COMPLETED = "completed"
     FAILED = "failed"
     STOPPED = "stopped"

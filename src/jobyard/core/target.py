@@ -58,7 +58,7 @@ def _target(job: JobState) -> int:
     policy = job.policy
     if policy.completions is None:
         return min(policy.parallelism, job.active) if job.succeeded else policy.parallelism
-    undecided = policy.completions - job.succeeded - len(job.failed_indexes)
+    undecided = (policy.total or 0) - job.succeeded - len(job.failed_indexes)
     return max(0, min(policy.parallelism, undecided))
 
 
@@ -85,7 +85,10 @@ def _create_indexes(decision: Decision, total: int, room: int, now: int) -> None
     delayed = IndexSet.of(index for index, record in job.tries.items() if record.retry_at > now)
     if delayed:
         taken |= delayed
-    chosen = taken.missing(total, room)
+    if job.policy.indexes is None:
+        chosen = taken.missing(total, room)
+    else:
+        chosen = (job.policy.indexes - taken).first(room)
     if len(job.tries) >= MAX_OPEN_TRIES:
         chosen = sorted(index for index in job.tries if index not in taken)[:room]
     if delayed and len(chosen) < room:

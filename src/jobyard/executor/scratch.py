@@ -27,6 +27,7 @@ class Folders:
 
     def __init__(self, root: str) -> None:
         """Make them in ``root``, which is made here."""
+        os.makedirs(os.path.dirname(root), 0o700, exist_ok=True)
         os.makedirs(root, 0o700, exist_ok=True)
         self.root = root
         self._made = 0
@@ -39,8 +40,11 @@ class Folders:
         self._made += 1
         path = f"{self.root}/{self._made}"
         os.mkdir(path, 0o700)
+        if volumes:
+            # One by one: folders that `makedirs` makes on the way are as open as the umask is.
+            os.mkdir(f"{path}/volumes", 0o700)
         for number in range(volumes):
-            os.makedirs(f"{path}/volumes/{number}", 0o700)
+            os.mkdir(f"{path}/volumes/{number}", 0o700)
         return path
 
     def take_back(self, path: str) -> bool:

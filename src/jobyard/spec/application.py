@@ -30,17 +30,20 @@ from jobyard.spec.kinds import (
 )
 from jobyard.spec.naming import (
     ANNOTATIONS_SIZE,
+    IMAGE_RULE,
     KEY_RULE,
     LABEL_RULE,
     QUALIFIED_RULE,
     WORKER_RULE,
+    is_image,
     is_label,
     is_label_value,
     is_qualified_name,
     is_worker_pattern,
 )
-from jobyard.spec.policies import failure_rules, success_rules
+from jobyard.spec.policies import INDEX_TEXT_LENGTH, Indexes, failure_rules, success_rules
 from jobyard.spec.program import ARGUMENTS, Environment, ResourceList, resources
+from jobyard.spec.report import BROKEN
 from jobyard.spec.shape import Field, Shape
 
 if TYPE_CHECKING:
@@ -51,6 +54,10 @@ LABELS = MapOf(is_qualified_name, KEY_RULE, Text(is_label_value, f"empty, or {QU
 ANNOTATIONS = MapOf(is_qualified_name, KEY_RULE, Text(), ANNOTATIONS_SIZE)
 PRIORITY = Whole(-(2**31), 2**31 - 1)
 LONGEST_KEY = 255
+KEY = Text(str.isprintable, "printable characters", 1, LONGEST_KEY)
+IMAGE = Text(is_image, IMAGE_RULE, 1)
+
+INDEXES = Indexes(least=1, most=INDEX_TEXT_LENGTH)
 
 RESTART = Choice(
     RestartPolicy, {"Always": "a job ends, so it cannot always restart; declare a service"}
@@ -79,23 +86,44 @@ class Moment:
         return {"type": "string", "format": "date-time"}
 
 
-class DependsOn:
-    """Another job, by name alone or with the condition it must reach."""
+class Awaited:
+    """The job that another one waits for: a name in the same document, or the id of any job."""
 
+    _name = Text(least=1)
+    _id = Whole(1, 2**63 - 1)
+
+    def read(self, value: Any, place: Place) -> Any:
+        """Take a name or an id."""
+        if isinstance(value, int) and not isinstance(value, bool):
+            return self._id.read(value, place)
+        return self._name.read(value, place)
+
+    def schema(self) -> Schema:
+        """Describe both."""
+        return {"anyOf": [self._name.schema(), self._id.schema()]}
+
+
+class DependsOn:
+    """Another job, alone or with the condition it must reach."""
+
+    _awaited = Awaited()
     _shape = Shape(
         "a dependency",
-        Field("job", Text(least=1), "The name of a job of the same document.", required=True),
+        Field("job", _awaited, "A job's name in this document, or its id.", required=True),
         Field("condition", Choice(DependencyCondition), "What must have become of it."),
         build=lambda values: Dependency(**values),
     )
 
     def read(self, value: Any, place: Place) -> Any:
-        """Take ``{job, condition}`` or a name, which means completed."""
-        return Dependency(value) if isinstance(value, str) else self._shape.read(value, place)
+        """Take ``{job, condition}``, or a name or an id alone, which means completed."""
+        if not isinstance(value, (str, int)):
+            return self._shape.read(value, place)
+        job = self._awaited.read(value, place)
+        return job if job is BROKEN else Dependency(job)
 
     def schema(self) -> Schema:
         """Describe both forms."""
-        return {"anyOf": [{"type": "string", "minLength": 1}, self._shape.schema()]}
+        return {"anyOf": [*self._awaited.schema()["anyOf"], self._shape.schema()]}
 
 
 def _volume(values: dict[str, Any]) -> dict[str, Any]:
@@ -155,16 +183,14 @@ JOB = Shape(
     Field("namespace", NAME, "Where its name lives; `default` by default."),
     Field("labels", LABELS, "Words to find it by."),
     Field("annotations", ANNOTATIONS, "Notes that nothing here reads."),
-    Field(
-        "image", Text(least=1), "The container image; exactly one of image and image_from_build."
-    ),
+    Field("image", IMAGE, "The container image; exactly one of image and image_from_build."),
     Field("image_from_build", NAME, "The build of this document that makes the image."),
     Field("container", NAME, "What failure rules call its one container; `main` by default."),
     Field("command", ARGUMENTS, "The program and its first arguments; no shell is involved."),
     Field("args", ARGUMENTS, "Further arguments."),
     Field("working_dir", Text(least=1), "The folder it starts in; the worker's own by default."),
     Field("env", Environment(mapping=True), "Environment variables, in order."),
-    Field("volumes", ListOf(VOLUME), "Folders of the program."),
+    Field("volumes", ListOf(VOLUME, unique=("name", "mount_path")), "Folders of the program."),
     Field("scratch_volumes", ListOf(Text(least=1)), "Mount paths that become scratch folders."),
     Field("secrets", ListOf(SECRET), "Secrets; used by the container executor."),
     Field("service_account_name", NAME, "Used on a cluster."),
@@ -174,6 +200,7 @@ JOB = Shape(
     Field("parallelism", Whole(), "Attempts at a time; 1 by default."),
     Field("completions", Whole(), "Successes needed; left out with a parallelism: a work queue."),
     Field("completion_mode", Choice(CompletionMode), "NonIndexed by default."),
+    Field("indexes", INDEXES, "The indexes that run, such as 0,2-4; all when left out."),
     Field("backoff_limit_per_index", Whole(), "Retries of each index."),
     Field("max_failed_indexes", Whole(), "More failed indexes than this end the job."),
     Field("pod_failure_policy", failure_rules(camel_case=False), "What failures mean."),
@@ -190,7 +217,7 @@ JOB = Shape(
     Field("scheduled_at", Moment(), "Not before this time, at most a year ahead."),
     Field("priority", PRIORITY, "Higher first; 0 by default."),
     Field("depends_on", ListOf(DependsOn()), "Jobs that must have ended first."),
-    Field("idempotency_key", Text(least=1, most=LONGEST_KEY), "The same key makes one job."),
+    Field("idempotency_key", KEY, "The same key makes one job."),
     Field("worker_id", Text(is_worker_pattern, WORKER_RULE), "Run on this worker only."),
     Field("worker_selector", LABELS, "Run on workers with these labels only."),
     Field("executor", Text(least=1), "What runs it: process, container, fake."),
@@ -218,6 +245,8 @@ BUILD = Shape(
 APPLICATION = Shape(
     "an application document",
     Field("jobs", ListOf(Anything()), "Jobs, in order."),
-    Field("builds", ListOf(BUILD), "Images to build before the jobs that use them."),
+    Field(
+        "builds", ListOf(BUILD, unique=("name",)), "Images to build before the jobs that use them."
+    ),
     Field("services", Unread(), "Kept; nothing here runs them yet."),
 )

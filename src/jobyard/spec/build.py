@@ -23,6 +23,7 @@ RETRIES = 6
 
 _POLICY = {
     "completion_mode": "completion_mode",
+    "indexes": "indexes",
     "backoff_limit_per_index": "backoff_limit_per_index",
     "max_failed_indexes": "max_failed_indexes",
     "backoff": "backoff",

@@ -6,31 +6,39 @@ document is ever executed, and nothing of it is trusted before it is counted.
 
 from __future__ import annotations
 
-import json
+import codecs
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
+from jobyard import config
 from jobyard.errors import InvalidDocument, Problem, TooLarge
-from jobyard.spec.report import dotted, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jobyard.spec.report import Steps
 
-MOST_BYTES = 64 * 1024 * 1024
-MOST_NODES = 100_000
 MOST_DEPTH = 100
+"""Levels of a document; a Job manifest has some fifteen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How large a document may be: bytes of text, values in it (aliases expanded), levels."""
+    """How large a document may be, and how many of its problems are listed.
 
-    size: int = MOST_BYTES
-    nodes: int = MOST_NODES
+    ``size`` is in bytes, ``nodes`` counts values with aliases expanded, ``depth`` levels.
+    """
+
+    size: int = config.default("document_limit")
+    nodes: int = config.default("node_limit")
+    errors: int = config.default("errors_shown")
     depth: int = MOST_DEPTH
+
+    @classmethod
+    def of(cls, settings: config.Settings) -> Limits:
+        """Take the limits that the settings name."""
+        return cls(settings.document_limit, settings.node_limit, settings.errors_shown)
 
 
 DEFAULT_LIMITS = Limits()
@@ -38,7 +46,7 @@ DEFAULT_LIMITS = Limits()
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document of a file: its value and, from YAML, the line of each place in it."""
+    """One document of a file: its value and the line of each place in it."""
 
     value: Any
     lines: Mapping[Steps, int] = field(default_factory=dict)
@@ -58,11 +66,13 @@ def read(
     """
     plain = _decode(text, limits)
     if syntax == "json" or (syntax == "auto" and plain.lstrip()[:1] in ("{", "[")):
+        from jobyard.spec.json_reader import NotJson, read_json
+
         try:
-            return [Document(_read_json(plain, limits))]
-        except json.JSONDecodeError as error:
+            return [read_json(plain, limits)]
+        except NotJson as error:
             if syntax == "json":
-                refuse(f"not JSON: {error.msg}", line=error.lineno)
+                refuse(f"not JSON: {error}", line=error.line)
     # Submissions in JSON must not pay for the YAML reader.
     from jobyard.spec.yaml_reader import read_yaml
 
@@ -76,6 +86,15 @@ def refuse(
     raise InvalidDocument([Problem(path, message, code, line)])
 
 
+def too_large(limit: int) -> TooLarge:
+    """Say that a document has more bytes than the limit."""
+    return TooLarge(
+        f"the document has more than {limit:,} bytes",
+        hint="submit it in parts, or raise JOBYARD_DOCUMENT_LIMIT",
+        limit=limit,
+    )
+
+
 def _decode(text: str | bytes, limits: Limits) -> str:
     size = (
         len(text)
@@ -83,67 +102,16 @@ def _decode(text: str | bytes, limits: Limits) -> str:
         else len(text.encode("utf-8", "replace"))
     )
     if size > limits.size:
-        msg = f"the document has {size:,} bytes, more than {limits.size:,}"
-        raise TooLarge(msg, hint="submit it in parts", size=size, limit=limits.size)
+        raise too_large(limits.size)
     if isinstance(text, str):
         return text.removeprefix("\ufeff")
+    if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        refuse("UTF-16; a document is UTF-8", line=1)
     try:
         return text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = text.count(b"\n", 0, error.start) + 1
         refuse(f"not UTF-8: byte 0x{text[error.start]:02x} at offset {error.start}", line=line)
-
-
-def _read_json(text: str, limits: Limits) -> Any:
-    try:
-        value = json.loads(text, object_pairs_hook=_without_duplicates)
-    except RecursionError:
-        refuse(f"nested more than {limits.depth} levels deep", code="TooMany")
-    except json.JSONDecodeError:
-        raise
-    except ValueError as error:
-        # Python refuses to convert integers of more than 4,300 digits.
-        refuse(f"a number is too large: {error}")
-    _Gate(limits).check(value, ())
-    return value
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for at, name in enumerate(names) if name in names[:at])
-        refuse(f"the name `{shown(twice)}` stands twice in one object", code="Duplicate")
-    return members
-
-
-class _Gate:
-    """Count the values of a JSON document and refuse what no store can keep."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._nodes = 0
-
-    def check(self, value: Any, steps: Steps) -> None:
-        self._nodes += 1
-        if self._nodes > self._limits.nodes:
-            too_many_nodes(self._limits)
-        if len(steps) > self._limits.depth:
-            refuse(f"nested more than {self._limits.depth} levels deep", code="TooMany")
-        if isinstance(value, dict):
-            for name, member in value.items():
-                self._scalar(name, steps)
-                self.check(member, (*steps, name))
-        elif isinstance(value, list):
-            for position, element in enumerate(value):
-                self.check(element, (*steps, position))
-        else:
-            self._scalar(value, steps)
-
-    def _scalar(self, value: Any, steps: Steps) -> None:
-        wrong = unstorable(value)
-        if wrong:
-            refuse(wrong, path=dotted(steps))
 
 
 def too_many_nodes(limits: Limits, line: int | None = None) -> NoReturn:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from jobyard.core.indexes import IndexSet
 from jobyard.core.job import (
     Backoff,
     CompletionMode,
@@ -228,11 +229,11 @@ def _write_moment(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _write_dependencies(dependencies: tuple[Dependency, ...]) -> list[dict[str, str]]:
+def _write_dependencies(dependencies: tuple[Dependency, ...]) -> list[dict[str, str | int]]:
     return [{"job": edge.job, "condition": edge.condition.value} for edge in dependencies]
 
 
-def _read_dependencies(written: list[dict[str, str]]) -> tuple[Dependency, ...]:
+def _read_dependencies(written: list[dict[str, Any]]) -> tuple[Dependency, ...]:
     return tuple(
         Dependency(edge["job"], DependencyCondition(edge["condition"])) for edge in written
     )
@@ -259,6 +260,7 @@ _POLICY_ROWS = _rows(
     "completions",
     "parallelism",
     ("completion_mode", "completion_mode", _word, CompletionMode),
+    ("indexes", "indexes", str, IndexSet.parse),
     "backoff_limit",
     "backoff_limit_per_index",
     "max_failed_indexes",

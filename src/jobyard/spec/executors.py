@@ -64,6 +64,8 @@ def check_program(case: Case, builds: frozenset[str] | None) -> None:
         case.at("image_from_build").problem(message, value=value, legal="exactly one of them")
     elif program.image_from_build is not None:
         _check_build(case, builds, program.image_from_build)
+    elif program.image is None and case.spec.executor == CONTAINER and case.sound("image"):
+        case.at("image").problem("missing", code="Required", legal="an image to run")
     if program.fake is not None and case.spec.executor != FAKE:
         case.at("fake").warning(f"not used by the {case.spec.executor} executor")
     if case.spec.executor == PROCESS:
@@ -97,6 +99,11 @@ def _check_command(case: Case) -> None:
 def _check_mounts(case: Case) -> None:
     if case.spec.program.secrets:
         case.at("secrets").warning("not used by the process executor")
+    for number, path in enumerate(case.spec.program.scratch_volumes):
+        variable = f"JOBYARD_VOLUME_{number}"
+        case.at("mounts" if case.manifest else "volumes").warning(
+            f"an empty folder, but not at this path: `{variable}` says where", value=path
+        )
     if case.manifest:
         # A manifest's volumes are kept parts and have been refused as such.
         return

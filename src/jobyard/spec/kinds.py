@@ -164,7 +164,7 @@ class Choice:
         if not isinstance(value, str):
             return _wrong_type(value, place, "a word", legal)
         if not value:
-            return place.problem("empty", code="Required", legal=legal)
+            return place.problem("empty", code="Required", value=value, legal=legal)
         if value in words:
             return self.words(value)
         message = (self.refused or {}).get(value, "not one of the legal words")
@@ -197,6 +197,7 @@ class ListOf:
     """A list whose elements are of one kind; ``broken`` stands in for an element with a problem.
 
     The stand-in keeps the positions of the others, so that later checks name the right ones.
+    ``unique`` names members that no two elements may have alike.
     """
 
     kind: Kind
@@ -204,6 +205,7 @@ class ListOf:
     most: int | None = None
     broken: Any = BROKEN
     hint: str | None = None
+    unique: tuple[str, ...] = ()
 
     def read(self, value: Any, place: Place) -> Any:
         """Take a list, as a tuple."""
@@ -215,6 +217,8 @@ class ListOf:
             legal = f"at most {self.most}"
             place.problem(f"{len(value)} are too many", code="TooMany", value=value, legal=legal)
         read = [self.kind.read(element, place / at) for at, element in enumerate(value)]
+        for name in self.unique:
+            _no_twins(read, name, place)
         if BROKEN in read and self.broken is BROKEN:
             return BROKEN
         return tuple(self.broken if element is BROKEN else element for element in read)
@@ -227,6 +231,17 @@ class ListOf:
         if self.most is not None:
             described["maxItems"] = self.most
         return described
+
+
+def _no_twins(elements: list[Any], name: str, place: Place) -> None:
+    seen = set()
+    for at, element in enumerate(elements):
+        member = element.get(name) if isinstance(element, dict) else None
+        if member in seen:
+            here = place.at(at, name)
+            here.problem("stands in the list already", code="Duplicate", value=member)
+        elif member is not None:
+            seen.add(member)
 
 
 @dataclass(frozen=True)
@@ -245,7 +260,7 @@ class MapOf:
         members: dict[str, Any] = {}
         for name, member in value.items():
             if not self.accepts(name):
-                place.problem("not a legal name here", value=name, legal=self.rule)
+                (place / name).problem("not a legal name here", value=name, legal=self.rule)
             members[name] = self.kind.read(member, place / name)
         if any(member is BROKEN for member in members.values()):
             return BROKEN

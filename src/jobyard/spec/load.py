@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from jobyard.errors import InvalidDocument, Problem
+from jobyard.errors import InvalidDocument
 from jobyard.spec import application, kubernetes
 from jobyard.spec.build import build
-from jobyard.spec.dependencies import check_dependencies
+from jobyard.spec.dependencies import check_dependencies, check_names
 from jobyard.spec.document import DEFAULT_LIMITS, read
 from jobyard.spec.executors import HERE, check_program, choose, part_unused, unavailable
 from jobyard.spec.overrides import read_overrides
-from jobyard.spec.report import Place, Report, dotted, kind_of
+from jobyard.spec.report import Place, Places, Report, dotted, kind_of
 from jobyard.spec.validate import Case, check
 
 if TYPE_CHECKING:
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from jobyard.core.job import JobSpec
+    from jobyard.errors import Problem
     from jobyard.spec.document import Document, Limits
     from jobyard.spec.overrides import Override
+    from jobyard.spec.report import Steps
     from jobyard.spec.shape import Draft
 
 
@@ -32,7 +35,24 @@ class Loaded:
     """The jobs of a document, in its order, and what is legal in it but probably not meant."""
 
     specs: tuple[JobSpec, ...]
-    warnings: tuple[Problem, ...] = ()
+    report: Report
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is legal and probably not meant; lines are looked up now, not before."""
+        return tuple(self.report.listed(self.report.warnings))
+
+
+_WHERE_IN_A_MANIFEST = {**application.JOB.where, **kubernetes.JOB.where}
+
+
+class Purpose(StrEnum):
+    """What a document is read for."""
+
+    SUBMIT = "submit"
+    """Its jobs are new: a schedule must lie ahead, a name may be generated."""
+    APPLY = "apply"
+    """Its jobs may be there by their names: each stands once, and schedules may have passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +60,7 @@ class _Choices:
     """What is decided beside the document."""
 
     now: datetime
+    purpose: Purpose
     executor: str | None
     available: Collection[str]
     overrides: Sequence[Override]
@@ -51,7 +72,7 @@ class _Job:
 
     draft: Draft
     root: Place
-    where: dict[str, Place]
+    where: Places
     manifest: bool
     builds: frozenset[str] | None = None
 
@@ -66,6 +87,7 @@ def load(
     syntax: Literal["auto", "json", "yaml"] = "auto",
     limits: Limits = DEFAULT_LIMITS,
     source: str | None = None,
+    purpose: Purpose = Purpose.SUBMIT,
 ) -> Loaded:
     """Read a text, check it whole, and build the jobs in it.
 
@@ -78,6 +100,7 @@ def load(
         syntax: How the text is written; ``auto`` looks.
         limits: How large the document may be.
         source: The name of the file, for messages.
+        purpose: What is asked of names and schedules.
 
     Raises:
         InvalidDocument: it cannot be read or has problems; all of them are in it.
@@ -93,7 +116,9 @@ def load(
         executor=executor,
         overrides=overrides,
         available=available,
+        limits=limits,
         source=source,
+        purpose=purpose,
     )
 
 
@@ -104,25 +129,29 @@ def load_documents(
     executor: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     available: Collection[str] = HERE,
+    limits: Limits = DEFAULT_LIMITS,
     source: str | None = None,
+    purpose: Purpose = Purpose.SUBMIT,
 ) -> Loaded:
     """Check documents that are read already, and build the jobs in them; see ``load``."""
-    report = Report(lines=_lines(documents))
-    choices = _Choices(now, executor, available, read_overrides(overrides or {}, report))
+    report = Report(_lines(documents), limits.errors)
+    choices = _Choices(now, purpose, executor, available, read_overrides(overrides or {}, report))
     if executor is not None and executor not in available:
         unavailable(Place(report, ("--executor",)), executor, available)
     if not documents:
         Place(report).problem("the document is empty", code="Required", legal="a job, or `jobs:`")
     cases = [_case(job, choices) for job in _jobs(documents, report)]
     check_dependencies(cases)
+    if purpose is Purpose.APPLY:
+        check_names(cases)
     report.raise_if_any(source)
     _notes(cases, Place(report))
-    return Loaded(tuple(case.spec for case in cases), tuple(report.warnings))
+    return Loaded(tuple(case.spec for case in cases), report)
 
 
-def _lines(documents: Sequence[Document]) -> dict[tuple[str | int, ...], int]:
+def _lines(documents: Sequence[Document]) -> Mapping[Steps, int]:
     if len(documents) == 1:
-        return dict(documents[0].lines)
+        return documents[0].lines
     return {
         ("documents", at, *steps): line
         for at, document in enumerate(documents)
@@ -167,7 +196,7 @@ def _application(value: dict[str, Any], root: Place) -> Iterator[_Job]:
 
 def _bare(value: Any, root: Place, builds: frozenset[str] | None = None) -> _Job:
     draft = application.JOB.draft(value, root)
-    where = {target: root.at(*steps) for target, steps in application.JOB.where.items()}
+    where = Places(root, application.JOB.where)
     return _Job(draft, root, where, manifest=False, builds=builds)
 
 
@@ -199,8 +228,7 @@ def _manifests(value: dict[str, Any], root: Place) -> Iterator[_Job]:
 
 def _manifest(value: dict[str, Any], root: Place) -> _Job:
     draft = kubernetes.read(value, root)
-    where = {target: root.at(*steps) for target, steps in application.JOB.where.items()}
-    where.update({target: root.at(*steps) for target, steps in kubernetes.JOB.where.items()})
+    where = Places(root, _WHERE_IN_A_MANIFEST)
     return _Job(draft, root, where, manifest=True)
 
 
@@ -216,8 +244,24 @@ def _case(job: _Job, choices: _Choices) -> Case:
     }
     spec = build(job.draft.values, manifest=job.manifest, executor=executor, unused=unused)
     case = Case(spec, job.where, choices.now, job.manifest, frozenset(job.draft.broken))
-    check(case)
+    check(_as_applied(case, job) if choices.purpose is Purpose.APPLY else case)
     check_program(case, job.builds)
+    return case
+
+
+def _as_applied(case: Case, job: _Job) -> Case:
+    """Report a name that would be another one each time; let a schedule have passed."""
+    if "generate_name" in job.draft.values:
+        job.where["generate_name"].problem(
+            "makes a new name each time, so there is nothing to compare it with",
+            code="Forbidden",
+            value=job.draft.values["generate_name"],
+            legal="a `name`; or submit the document instead of applying it",
+        )
+    moment = case.spec.scheduled_at
+    if moment is not None and moment < case.now:
+        # It lay ahead when the document was first applied.
+        return replace(case, spec=replace(case.spec, scheduled_at=None))
     return case
 
 
@@ -228,8 +272,8 @@ def _notes(cases: Sequence[Case], root: Place) -> None:
             root.warning(f"{count} jobs are called so", value=name[1])
     forever = [case.spec.name for case in cases if case.policy.ttl is None]
     if forever:
-        message = "without a ttl a finished job is kept until somebody deletes it"
-        root.report.warnings.append(Problem("", message, "Note", value=", ".join(forever[:20])))
+        message = "without a ttl a finished job is kept under the retention settings"
+        root.warning(message, code="Note", value=", ".join(forever[:20]))
     for case in cases:
         if "." in case.spec.name:
             case.at("name").warning(

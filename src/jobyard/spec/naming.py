@@ -13,6 +13,7 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-
 _QUALIFIED = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?\Z")
 _VARIABLE = re.compile(r"[ -<>-~]+\Z")
 _HTTP_PATH = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+\Z")
+_IMAGE = re.compile(r"[!-~]{1,1024}\Z")
 _WORKER = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?\Z|[A-Za-z0-9][-A-Za-z0-9_.]*\*\Z")
 
 LABEL_RULE = "lower-case letters, digits and `-`, a letter or digit at both ends, at most 63"
@@ -22,6 +23,7 @@ SUBDOMAIN_RULE = (
 QUALIFIED_RULE = "letters, digits, `-`, `_` and `.`, a letter or digit at both ends, at most 63"
 KEY_RULE = f"[domain/]name, the name of {QUALIFIED_RULE}"
 VARIABLE_RULE = "printable ASCII characters except `=`"
+IMAGE_RULE = "the name of an image: no spaces, printable ASCII, at most 1024 characters"
 WORKER_RULE = "a worker's id, or its beginning and one `*`"
 
 
@@ -57,6 +59,11 @@ def is_domain_path(text: str) -> bool:
     """Tell whether a text is a domain, a slash and a path, as ``managedBy`` must be."""
     domain, _, path = text.partition("/")
     return bool(path) and is_subdomain(domain) and _HTTP_PATH.match(path) is not None
+
+
+def is_image(text: str) -> bool:
+    """Tell whether a text may name an image; the container engine knows the finer grammar."""
+    return _IMAGE.match(text) is not None
 
 
 def is_worker_pattern(text: str) -> bool:

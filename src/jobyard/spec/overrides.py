@@ -15,7 +15,7 @@ from jobyard.spec.scalars import scalar
 from jobyard.spec.shape import Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, MutableMapping
 
     from jobyard.spec.kinds import Kind
     from jobyard.spec.shape import Draft
@@ -34,7 +34,7 @@ class Override:
     place: Place
     partial: bool = False
 
-    def apply(self, draft: Draft, where: dict[str, Place]) -> None:
+    def apply(self, draft: Draft, where: MutableMapping[str, Place]) -> None:
         """Put the value into a draft; the members that are not given stay as they are."""
         where[self.field] = self.place
         draft.broken.discard(self.field)

@@ -120,6 +120,15 @@ class _IndexText(Text):
         return text
 
 
+class Indexes(_IndexText):
+    """Indexes of the job itself, as the set that they are."""
+
+    def read(self, value: Any, place: Place) -> Any:
+        """Take text that parses and names something, as a set."""
+        text = super().read(value, place)
+        return BROKEN if text is BROKEN else IndexSet.parse(text)
+
+
 def failure_rules(*, camel_case: bool) -> ListOf:
     """Make the table of failure rules in one of the two spellings."""
     spell = camel if camel_case else str

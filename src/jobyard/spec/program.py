@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from jobyard.spec.report import Place
 
 _LARGEST = 2**63 - 1
+_ABSURD = 1e60
+"""No unit makes an amount of it; longer digits are not even read."""
 QUANTITY_RULE = "a number, with a suffix such as m, k, M, G, Ki, Mi or Gi if need be"
 
 ARGUMENTS = ListOf(
@@ -144,7 +146,7 @@ def _amount(value: Any, place: Place) -> Decimal | None:
     # Decimal arithmetic takes longer to import than most documents take to check.
     from jobyard.spec.quantity import quantity
 
-    written = str(value) if isinstance(value, (int, float)) and abs(value) <= _LARGEST else value
+    written = str(value) if isinstance(value, (int, float)) and abs(value) < _ABSURD else value
     amount = quantity(written) if isinstance(written, str) and value is not True else None
     if amount is None or value is False:
         place.problem("not a quantity", value=value, legal=QUANTITY_RULE)

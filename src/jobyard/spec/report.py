@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from jobyard import config
 from jobyard.errors import InvalidDocument, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 Steps: TypeAlias = "tuple[str | int, ...]"
 """The way into a document: names of members and positions in lists."""
 
-MOST_PROBLEMS = 1000
-"""Problems listed of one document; the rest is counted."""
+Finding: TypeAlias = "tuple[Steps, Problem]"
+"""Something found, at its steps; its line is looked up when somebody wants to see it."""
 
 _SHOWN_TEXT = 200
 
@@ -46,26 +48,30 @@ class Kept:
 class Report:
     """Everything found in one document: problems, warnings, and parts that are only kept.
 
-    ``lines`` leads from steps to 1-based lines where the document has lines.
+    ``lines`` leads from steps to 1-based lines, if the document has any; of problems and warnings
+    ``most`` are kept, the others are counted.
     """
 
     lines: Mapping[Steps, int] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-    warnings: list[Problem] = field(default_factory=list)
+    most: int = field(default_factory=lambda: int(config.default("errors_shown")))
+    problems: list[Finding] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     unlisted: int = 0
 
     @property
     def crowded(self) -> bool:
         """Whether further problems are only counted, so that suggestions are wasted."""
-        return len(self.problems) >= MOST_PROBLEMS
+        return len(self.problems) >= self.most
 
-    def add(self, problem: Problem) -> None:
-        """List a problem, or count it when there are too many."""
-        if self.crowded:
-            self.unlisted += 1
-        else:
-            self.problems.append(problem)
+    def listed(self, findings: Iterable[Finding]) -> list[Problem]:
+        """Give findings their lines."""
+        return [replace(problem, line=self._line(steps)) for steps, problem in findings]
+
+    def _line(self, steps: Steps) -> int | None:
+        # A missing member has no line of its own: the nearest place above it that has one.
+        lines = self.lines
+        return next((lines[above] for above in _upwards(steps) if above in lines), None)
 
     def raise_if_any(self, source: str | None = None) -> None:
         """End the reading with all problems in the order of the document.
@@ -75,11 +81,10 @@ class Report:
         """
         if not self.problems:
             return
-        last = max((problem.line or 0 for problem in self.problems), default=0)
-        found = sorted(self.problems, key=lambda problem: problem.line or last)
-        if self.unlisted:
-            found.append(Problem("", f"and {self.unlisted} more problems", code="TooMany"))
-        raise InvalidDocument(found, source=source)
+        found = self.listed(self.problems)
+        last = max(problem.line or 0 for problem in found)
+        found.sort(key=lambda problem: problem.line or last)
+        raise InvalidDocument(found, source=source, more=self.unlisted)
 
 
 class Place:
@@ -108,28 +113,56 @@ class Place:
         self, message: str, *, code: str = "Invalid", value: Any = None, legal: str | None = None
     ) -> _Broken:
         """Report that something is wrong here; returns BROKEN so that a check can end with it."""
-        self.report.add(self._problem(message, code, value, legal))
+        if self.report.crowded:
+            self.report.unlisted += 1
+        else:
+            self.report.problems.append(self._finding(message, code, value, legal))
         return BROKEN
 
-    def warning(self, message: str, *, value: Any = None, legal: str | None = None) -> None:
+    def warning(
+        self, message: str, *, code: str = "Warning", value: Any = None, legal: str | None = None
+    ) -> None:
         """Report something legal here that is probably not meant."""
-        if len(self.report.warnings) < MOST_PROBLEMS:
-            self.report.warnings.append(self._problem(message, "Warning", value, legal))
+        if len(self.report.warnings) < self.report.most:
+            self.report.warnings.append(self._finding(message, code, value, legal))
 
     def keep(self, value: Any, essential: str | None = None) -> None:
         """Note a legal part that is not read."""
         self.report.kept.append(Kept(self, value, essential))
 
-    def _problem(self, message: str, code: str, value: Any, legal: str | None) -> Problem:
-        path = dotted(self.steps)
-        return Problem(path, message, code, self._line(), shown(value), legal)
+    def _finding(self, message: str, code: str, value: Any, legal: str | None) -> Finding:
+        return self.steps, Problem(dotted(self.steps), message, code, None, shown(value), legal)
 
-    def _line(self) -> int | None:
-        # A missing member has no line of its own: the nearest place above it that has one.
-        lines = self.report.lines
-        if not lines:
-            return None
-        return next((lines[steps] for steps in _upwards(self.steps) if steps in lines), None)
+
+class Places(MutableMapping[str, Place]):
+    """Where the fields of an object stand; most are never asked for, so none is made before."""
+
+    def __init__(self, root: Place, steps: Mapping[str, Steps]) -> None:
+        """Stand at ``root``; ``steps`` lead from there to each field."""
+        self._root = root
+        self._steps = steps
+        self._moved: dict[str, Place] = {}
+
+    def __getitem__(self, name: str) -> Place:
+        """Go to a field."""
+        moved = self._moved.get(name)
+        return moved or Place(self._root.report, self._root.steps + self._steps[name])
+
+    def __setitem__(self, name: str, place: Place) -> None:
+        """Let a field stand elsewhere."""
+        self._moved[name] = place
+
+    def __delitem__(self, name: str) -> None:
+        """Let a field stand where it stood."""
+        del self._moved[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names of the fields."""
+        return iter(self._steps)
+
+    def __len__(self) -> int:
+        """Count the fields."""
+        return len(self._steps)
 
 
 def dotted(steps: Steps) -> str:

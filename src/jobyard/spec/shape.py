@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from jobyard.spec.kinds import Dropped, Refused, Unread
+from jobyard.spec.kinds import Choice, Dropped, Refused, Unread
 from jobyard.spec.report import BROKEN, kind_of, shown
 
 if TYPE_CHECKING:
@@ -119,7 +119,8 @@ class Shape:
         return described
 
     def _missing(self, row: Field, place: Place, draft: Draft) -> None:
-        (place / row.name).problem("missing", code="Required", legal=row.about or None)
+        legal = ", ".join(row.kind.words) if isinstance(row.kind, Choice) else row.about
+        (place / row.name).problem("missing", code="Required", legal=legal or None)
         if row.inline and isinstance(row.kind, Shape):
             draft.broken.update(row.kind.where)
         else:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from jobyard.spec.application import JOB
 from jobyard.spec.build import frozen
-from jobyard.spec.encode import encode
-from jobyard.spec.report import BROKEN, Place, Report, kind_of
+from jobyard.spec.encode import decode, encode
+from jobyard.spec.report import BROKEN, Place, Places, Report, kind_of
 from jobyard.spec.validate import Case, check
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from jobyard.core.job import JobSpec
@@ -27,21 +27,28 @@ _POLICY = {
     "suspend": "suspend",
     "ttl": "ttl",
 }
-_NULLABLE = ("max_failed_indexes", "active_deadline", "ttl")
-_BEFORE_START = ("labels", "annotations", "worker_id", "worker_selector")
+_NULLABLE = ("max_failed_indexes", "active_deadline", "ttl", "worker_id")
+_MAPS = ("labels", "annotations", "worker_selector")
 
-MUTABLE = tuple(_POLICY)
+MUTABLE = (*_POLICY, "labels", "annotations", "priority")
 """Fields that may change at any time, ``completions`` only in tandem with ``parallelism``."""
 
-MUTABLE_BEFORE_START = (*_BEFORE_START, "resources")
-"""Fields that may change too while a job is suspended and has never started."""
+MUTABLE_BEFORE_START = ("worker_id", "worker_selector", "resources")
+"""Fields that may change too while a job is suspended and no worker ever had an attempt of it."""
+
+MUTABLE_WHEN_OVER = ("labels", "annotations", "ttl")
+"""Fields of a finished job that still mean something."""
+
+_RETRY_DROPS = ("depends_on", "indexes", "scheduled_at", "success_policy", "suspend")
+"""What a job that runs another one again has otherwise than its document (``spec.again``)."""
 
 
 def patch(spec: JobSpec, changes: Any, *, started: bool, now: datetime) -> JobSpec:
     """Change fields of a spec; names and values are those of the application document.
 
-    A field that is set to what it is already counts as unchanged. Null removes a deadline, a ttl or
-    a limit.
+    A field that is set to what it is already counts as unchanged. Null removes a deadline, a ttl,
+    a limit or a worker. Labels, annotations and the selector are merged name by name, and null
+    removes a name (RFC 7396).
 
     Raises:
         InvalidDocument: a field is unknown, immutable, or would make the spec invalid.
@@ -51,30 +58,55 @@ def patch(spec: JobSpec, changes: Any, *, started: bool, now: datetime) -> JobSp
     if not isinstance(changes, dict):
         root.problem(f"must be a mapping, not {kind_of(changes)}", value=changes)
         report.raise_if_any()
-    changed = _apply(spec, _read(changes, root), root, started=started)
+    changed = _apply(spec, _read(spec, changes, root), root, started=started)
     return _checked(spec, changed, root, now=now)
 
 
-def update(old: JobSpec, new: JobSpec, *, started: bool, now: datetime) -> JobSpec:
-    """Move from one spec to another one of the same job, if only mutable fields differ.
+def differing(old: JobSpec, new: JobSpec, *, retried: bool = False) -> tuple[str, ...]:
+    """Name the fields of the application document in which two specs differ.
 
-    Raises:
-        InvalidDocument: an immutable field differs; each one is named.
+    The idempotency key names a request, not a job, and is left out. What a retry drops says
+    nothing if ``old`` is ``retried``.
     """
-    root = Place(Report())
-    written_old, written_new = encode(old), encode(new)
-    # The idempotency key names a request, not a job.
-    mutable = {*MUTABLE, "idempotency_key"}
+    before, after = _written(old), _written(new)
+    left_out = {"idempotency_key"}
+    if retried:
+        left_out.update(_RETRY_DROPS)
+        if not old.policy.indexed:
+            left_out.add("completions")
+    names = sorted((before.keys() | after.keys()) - left_out)
+    return tuple(name for name in names if before.get(name) != after.get(name))
+
+
+def immutable(
+    old: JobSpec, new: JobSpec, names: Sequence[str], *, started: bool
+) -> tuple[str, ...]:
+    """Choose from the names of differing fields those that may not change (so)."""
+    mutable = {*MUTABLE}
     if _malleable(old, started=started):
         mutable.update(MUTABLE_BEFORE_START)
-    for name in sorted(written_old.keys() | written_new.keys()):
-        if name not in mutable and written_old.get(name) != written_new.get(name):
-            _immutable(root / name, written_new.get(name))
-    _tandem(old, new, root)
-    return _checked(old, new, root, now=now)
+    elastic = old.policy.indexed and new.policy.completions == new.policy.parallelism
+    if not elastic:
+        mutable.discard("completions")
+    return tuple(name for name in names if name not in mutable)
 
 
-def _read(changes: Mapping[str, Any], root: Place) -> dict[str, Any]:
+def take_over(old: JobSpec, new: JobSpec, names: Sequence[str]) -> JobSpec:
+    """Put these fields of one spec in the place of another's."""
+    written, given = _written(old), _written(new)
+    for name in names:
+        written.pop(name, None)
+        if name in given:
+            written[name] = given[name]
+    return decode(written)
+
+
+def _written(spec: JobSpec) -> dict[str, Any]:
+    """Write a spec with both counts, which ``encode`` leaves out when both are 1."""
+    return {"completions": 1, "parallelism": 1, **encode(spec)}
+
+
+def _read(spec: JobSpec, changes: Mapping[str, Any], root: Place) -> dict[str, Any]:
     kinds = {row.name: row.kind for row in JOB.fields if row.stored}
     read: dict[str, Any] = {}
     for name, value in changes.items():
@@ -83,6 +115,13 @@ def _read(changes: Mapping[str, Any], root: Place) -> dict[str, Any]:
             (root / name).problem("no field of a job", code="Unknown", value=value, legal=legal)
         elif value is None and name in _NULLABLE:
             read[name] = None
+        elif name in _MAPS and isinstance(value, dict):
+            sound = kinds[name].read(
+                {key: member for key, member in value.items() if member is not None}, root / name
+            )
+            if sound is not BROKEN:
+                kept = {k: v for k, v in _current(spec, name).items() if k not in value}
+                read[name] = {**kept, **sound}
         elif value is None:
             (root / name).problem("cannot be removed", code="Required")
         elif (sound := kinds[name].read(value, root / name)) is not BROKEN:
@@ -98,7 +137,9 @@ def _apply(spec: JobSpec, read: Mapping[str, Any], root: Place, *, started: bool
             changed = replace(changed, policy=policy)
         elif _current(spec, name) == value:
             continue
-        elif not _malleable(spec, started=started) or name not in MUTABLE_BEFORE_START:
+        elif name not in MUTABLE and not (
+            name in MUTABLE_BEFORE_START and _malleable(spec, started=started)
+        ):
             _immutable(root / name, value)
         elif name == "resources":
             changed = replace(changed, program=replace(changed.program, resources=value))
@@ -148,7 +189,7 @@ def _tandem(old: JobSpec, new: JobSpec, root: Place) -> None:
 def _checked(old: JobSpec, new: JobSpec, root: Place, *, now: datetime) -> JobSpec:
     if new == old and not root.report.problems:
         return old
-    where = {target: root.at(*steps) for target, steps in JOB.where.items()}
+    where = Places(root, JOB.where)
     # A schedule was in time when it was given, and is no longer asked about.
     timeless = replace(new, scheduled_at=None)
     check(Case(timeless, where, now))

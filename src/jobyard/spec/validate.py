@@ -13,6 +13,7 @@ from jobyard.core.indexes import IndexSet
 from jobyard.core.job import FailureAction, ReplacementPolicy, RestartPolicy
 from jobyard.spec.naming import LABEL_RULE, is_label
 from jobyard.spec.policies import camel
+from jobyard.spec.report import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,6 +83,22 @@ def _indexed_parallelism(case: Case) -> None:
     if case.policy.indexed and parallelism > MOST_PARALLEL_INDEXES:
         legal = f"at most {MOST_PARALLEL_INDEXES} when Indexed"
         case.at("parallelism").problem("too many at a time", value=parallelism, legal=legal)
+
+
+def _chosen_indexes(case: Case) -> None:
+    policy, chosen = case.policy, case.policy.indexes
+    if chosen is None:
+        return
+    here = case.at("indexes")
+    if not policy.indexed:
+        if case.sound("completion_mode"):
+            here.problem(f"needs {case.called('completion_mode')} Indexed", value=str(chosen))
+    elif policy.completions is not None and chosen.below(policy.completions) != chosen:
+        here.problem(
+            "names an index that the job does not have",
+            value=str(chosen),
+            legal=_ranges(IndexSet.upto(policy.completions)),
+        )
 
 
 def _indexed_name(case: Case) -> None:
@@ -186,26 +203,37 @@ def _success_policy(case: Case) -> None:
     if not case.policy.indexed and case.sound("completion_mode"):
         message = f"needs {case.called('completion_mode')} Indexed"
         case.at("success_policy").problem(message)
-    if case.sound("completions") and case.policy.completions is not None:
+    if case.sound("completions", "indexes") and case.policy.completions is not None:
+        own = IndexSet.upto(case.policy.completions)
         for at, rule in enumerate(rules):
-            _success_rule(case, at, rule, case.policy.completions)
+            _success_rule(
+                case, at, rule, own if case.policy.indexes is None else case.policy.indexes
+            )
 
 
-def _success_rule(case: Case, at: int, rule: SuccessRule, completions: int) -> None:
-    most = completions
+def _success_rule(case: Case, at: int, rule: SuccessRule, own: IndexSet) -> None:
+    """Refuse what can never be met by the ``own`` indexes, those that run."""
+    most = len(own)
     if rule.indexes is not None:
         indexes = IndexSet.parse(rule.indexes)
-        most = len(indexes)
-        if len(indexes.below(completions)) != most:
+        most = min(most, len(indexes))
+        if indexes - own:
             case.at("success_policy", at, "succeeded_indexes").problem(
                 "names an index that the job does not have",
                 value=rule.indexes,
-                legal=f"0 to {completions - 1}",
+                legal=_ranges(own),
             )
-    if rule.count is not None and rule.count > min(most, completions):
+    if rule.count is not None and rule.count > most:
         case.at("success_policy", at, "succeeded_count").problem(
-            "more than can succeed", value=rule.count, legal=f"at most {min(most, completions)}"
+            "more than can succeed", value=rule.count, legal=f"at most {most}"
         )
+
+
+def _ranges(indexes: IndexSet) -> str:
+    """Write indexes as people say them, shortened."""
+    if len(indexes.ranges) == 1:
+        return f"{indexes.ranges[0][0]} to {indexes.ranges[0][1] - 1}"
+    return f"of {shown(str(indexes))}"
 
 
 def _requests_within_limits(case: Case) -> None:
@@ -234,6 +262,16 @@ def _lingering_outlives_the_job(case: Case) -> None:
         case.at("completed_timeout").warning(message, value=timeout, legal=f"at most {ttl:g}")
 
 
+def _first_delay_within_the_longest(case: Case) -> None:
+    backoff = case.policy.backoff
+    if backoff.base > backoff.cap:
+        case.at("backoff", "base").warning(
+            "longer than `cap`, which bounds it",
+            value=backoff.base,
+            legal=f"at most {backoff.cap:g}",
+        )
+
+
 def _first_word_of_the_command(case: Case) -> None:
     command = case.spec.program.command
     if command and not command[0]:
@@ -244,6 +282,7 @@ def _first_word_of_the_command(case: Case) -> None:
 RULES = (
     _indexed_needs_completions,
     _indexed_parallelism,
+    _chosen_indexes,
     _indexed_name,
     _per_index_limit,
     _max_failed_indexes,
@@ -252,5 +291,6 @@ RULES = (
     _requests_within_limits,
     _scheduled_within_a_year,
     _lingering_outlives_the_job,
+    _first_delay_within_the_longest,
     _first_word_of_the_command,
 )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
@@ -20,6 +19,7 @@ from ruamel.yaml.reader import ReaderError
 from jobyard.spec.document import Document, Limits, refuse, too_many_nodes, unstorable
 from jobyard.spec.report import dotted, shown
 from jobyard.spec.scalars import scalar
+from jobyard.spec.yaml_scanner import events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ class _Composer:
     """Turns events into values; the expanded size of every anchor is known before it is used."""
 
     def __init__(self, text: str, limits: Limits) -> None:
-        self._events: Iterator[Any] = YAML(typ="safe", pure=True).parse(text)
+        self._events = events(text)
         self._limits = limits
         self._nodes = 0
         self._anchors: dict[str, tuple[Any, int]] = {}
@@ -163,17 +163,23 @@ def _mergeable(value: Any, line: int) -> list[dict[str, Any]]:
 
 def _plain_tag(event: Any, name: str) -> None:
     if event.tag and str(event.tag) not in (f"{_CORE}{name}", "!", f"!!{name}"):
-        refuse(f"the tag `{event.tag}` means nothing here", line=event.start_mark.line + 1)
+        _meaningless(event)
+
+
+def _meaningless(event: Any) -> NoReturn:
+    refuse(f"the tag `{event.tag}` means nothing here", line=event.start_mark.line + 1)
 
 
 def _tagged(event: Any, line: int) -> Any:
     name = str(event.tag).removeprefix(_CORE).removeprefix("!!")
     if name in ("str", "!"):
         return event.value
+    kinds: dict[str, type] = {"int": int, "float": float, "bool": bool, "null": type(None)}
+    if name not in kinds:
+        _meaningless(event)
     value = scalar(event.value)
     if name == "float" and isinstance(value, (int, float)):
         return float(value)
-    kinds: dict[str, type] = {"int": int, "bool": bool, "null": type(None)}
-    if name not in kinds or type(value) is not kinds[name]:
+    if type(value) is not kinds[name]:
         refuse(f"the tag `{event.tag}` does not fit `{shown(event.value)}`", line=line)
     return value

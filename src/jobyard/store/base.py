@@ -6,13 +6,23 @@ Times are microseconds since 1970 of the store's own clock, which alone decides.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
 
     from jobyard.core.job import JobSpec
-    from jobyard.core.records import Attempt, Job, LedgerRecord, WorkerRecord
+    from jobyard.core.records import (
+        Attempt,
+        Change,
+        Crew,
+        Job,
+        LedgerPlace,
+        LedgerRecord,
+        Story,
+        WorkerRecord,
+    )
     from jobyard.core.state import Request
     from jobyard.core.states import AttemptStatus, JobStatus
 
@@ -24,20 +34,51 @@ POLL = 1.0
 class Submission:
     """Jobs to accept together, in the order in which they depend on each other.
 
-    ``depends_on`` names in a spec mean jobs of this submission. ``trigger`` says who asked
-    (``api``, ``cli``, ``run``, ``workflow``). ``owner`` is the only worker that may claim them,
-    None for any.
+    ``depends_on`` names in a spec mean jobs of this submission, ids any job. ``trigger`` says who
+    asked (``api``, ``cli``, ``run``, ``workflow``). ``owner`` is the only worker that may claim
+    them, None for any.
     """
 
     specs: Sequence[JobSpec]
     trigger: str = "api"
     owner: str | None = None
     retried_from: int | None = None
+    beside: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Ids of jobs that are there already, by (namespace, name): names may mean them too."""
+
+
+class Action(StrEnum):
+    """What became of a spec that was applied."""
+
+    CREATED = "created"
+    PATCHED = "patched"
+    UNCHANGED = "unchanged"
+
+
+class Applied(NamedTuple):
+    """A spec that was applied, and the job that stands for it."""
+
+    action: Action
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFilter:
+    """A label to have, or not to have: a job without the label does not have it either."""
+
+    key: str
+    value: str
+    equal: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class JobQuery:
-    """Which jobs to list: newest first, ids below ``after``, all given filters at once."""
+    """Which jobs are meant: newest first, ids below ``after``, all given filters at once.
+
+    ``worker_id`` is who claimed of the job last; with a ``*`` at its end it is a prefix.
+    ``dataset`` is ``namespace/name``. Times are microseconds since 1970: created after, not at,
+    ``created_after``; finished before, not at, ``finished_before``.
+    """
 
     statuses: Sequence[JobStatus] | None = None
     name: str | None = None
@@ -45,6 +86,23 @@ class JobQuery:
     ids: Sequence[int] | None = None
     after: int | None = None
     limit: int = 50
+    labels: Sequence[LabelFilter] = ()
+    trigger: str | None = None
+    worker_id: str | None = None
+    workflow_id: int | None = None
+    dataset: str | None = None
+    created_after: int | None = None
+    finished_before: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long finished jobs are kept, for each terminal status on its own; None is for ever."""
+
+    age: float | None = None
+    """Seconds after the end."""
+    count: int | None = None
+    """Jobs, the latest to end."""
 
 
 @dataclass(slots=True)
@@ -250,6 +308,42 @@ class Store(Protocol):
     async def events(self, job_id: int, *, after: int = 0, limit: int = 1000) -> list[LedgerRecord]:
         """List a job's ledger, oldest first, ids above ``after``."""
 
+    async def crew(self, job_ids: Sequence[int]) -> Crew:
+        """Read the workers whose lease runs, and what these jobs ask of one, in one picture."""
+
+    async def story(self, job_id: int) -> Story:
+        """Read all that says why a job is as it is, in one picture.
+
+        Raises:
+            JobNotFound: there is none of this id.
+        """
+
+    async def attempts_of_worker(
+        self, worker_id: str, *, after: int = 0, limit: int = 1000
+    ) -> list[Attempt]:
+        """List what a live worker holds now, oldest first, ids above ``after``."""
+
+    async def latest_attempts(
+        self,
+        job_id: int,
+        *,
+        before: int | None = None,
+        limit: int = 1000,
+        index: int | None = None,
+    ) -> list[Attempt]:
+        """List a job's attempts, newest first, ids below ``before``."""
+
+    async def events_since(self, after: LedgerPlace, limit: int = 1000) -> list[Change]:
+        """List the events of all jobs behind a place, in an order that never changes.
+
+        No event ever appears before one that was already given, whichever transaction of several
+        at the same time commits first. What a transaction under way could still overtake is held
+        back until that is over.
+        """
+
+    async def last_place(self) -> LedgerPlace:
+        """Tell the place from which on events are still to come."""
+
     async def ask(self, job_id: int, request: Request) -> Job:
         """Stop or cancel a job. Idempotent; a terminal job stays as it is."""
 
@@ -265,6 +359,48 @@ class Store(Protocol):
 
         Raises:
             StateConflict: the job is terminal.
+        """
+
+    async def change(self, job_id: int, alter: Callable[[JobSpec, bool], JobSpec]) -> Job:
+        """Read a job's spec, alter it and write it back, with nobody else's change between.
+
+        ``alter`` is given the spec and whether a worker ever had an attempt of the job, and
+        returns the spec as it is to be; it may be called more than once, and what it raises
+        changes nothing. Suspending and resuming in this way is what ``suspend`` does. Of a job
+        that is over only labels, annotations and the ttl may change.
+
+        Raises:
+            JobNotFound: there is none of this id.
+            StateConflict: the job is stopping or over, and the change needs it otherwise.
+        """
+
+    async def retry(self, job_id: int, which: str, *, trigger: str = "api") -> Job:
+        """Make a new job that runs a finished one again: ``all``, ``failed`` or ``remaining``.
+
+        The new job is not suspended and has no idempotency key, schedule or edge to another job.
+        With ``failed`` and ``remaining`` what runs goes on from the old job's checkpoints.
+
+        Raises:
+            JobNotFound: there is none of this id.
+            StateConflict: the job is not over.
+            NothingToRetry: nothing of it is left to run.
+        """
+
+    async def apply(
+        self, specs: Sequence[JobSpec], *, rerun: bool = False, trigger: str = "api"
+    ) -> list[Applied]:
+        """Make the newest jobs of these names be as the specs say, all or none, durably.
+
+        A job that is the same stays, also when it is over, unless ``rerun`` asks for another run
+        of what is over. One that differs in mutable fields alone is changed; one that differs in
+        others stands in the way while it is active, and is followed by a new job once it is over.
+        Two that apply the same new name at the same time make one job. A name in ``depends_on``
+        means the job that stands for that spec, made now or not.
+
+        Raises:
+            ApplyConflict: active jobs differ in what cannot change.
+            StateConflict: a job that is stopping would have to be suspended or resumed.
+            InvalidRequest: two specs have the same name.
         """
 
     async def decide(self, job_ids: Sequence[int]) -> Decided:
@@ -328,8 +464,33 @@ class Store(Protocol):
             LeaseLost: it holds nothing any more.
         """
 
+    async def count(self, query: JobQuery) -> int:
+        """Count the jobs that match, whatever the query's limit."""
+
+    async def delete(self, job_id: int) -> bool:
+        """Delete a job that is over; tell whether there was one.
+
+        It is gone at once for everybody; ``sweep`` removes what is left of it. Jobs that depend
+        on it keep the result that it had.
+
+        Raises:
+            JobConflict: the job is not over.
+        """
+
+    async def prune(self, query: JobQuery, limit: int = 1000) -> int:
+        """Delete up to ``limit`` jobs that match and are over; 0 means that there are no more.
+
+        What somebody else is deleting is left to them. The query's own limit does not count.
+        """
+
+    async def retain(self, limits: Retention) -> int:
+        """Delete some of the jobs that exceed the limits, the first that ended first."""
+
     async def delete_expired(self, limit: int = 100) -> int:
-        """Delete jobs whose time to live has passed, with all that belongs to them."""
+        """Delete jobs whose time to live has passed, and sweep."""
+
+    async def sweep(self) -> bool:
+        """Remove a bounded part of what deleted jobs left; tell whether there is more."""
 
     async def checkpoint(self, session: str, attempt_id: int, value: str) -> None:
         """Keep a program's checkpoint with its job's index.
@@ -362,6 +523,28 @@ class Chunk:
     at: int
     runs: tuple[tuple[int, int, int], ...]
     data: bytes
+    order: int = field(default=0, compare=False)
+    """The store's number for the place of a stored chunk among those of its job."""
+
+    @property
+    def end(self) -> LogPlace:
+        """The place behind its last byte."""
+        return LogPlace(self.order, self.attempt_id, self.offset + len(self.data))
+
+
+class LogPlace(NamedTuple):
+    """A place in a job's output; what was kept later has a greater one.
+
+    All bytes of lower places, and of the attempt all below ``offset``, lie before it.
+    """
+
+    order: int
+    attempt_id: int
+    offset: int
+
+
+BEGINNING = LogPlace(0, 0, 0)
+"""The place before all output."""
 
 
 class LogStore(Protocol):
@@ -378,6 +561,28 @@ class LogStore(Protocol):
 
     async def read(self, attempt_id: int, *, offset: int = 0, limit: int = 64) -> list[Chunk]:
         """Read an attempt's chunks that reach beyond ``offset``, in order."""
+
+    async def read_back(
+        self, attempt_id: int, *, before: int | None = None, limit: int = 64
+    ) -> list[Chunk]:
+        """Read an attempt's chunks that begin below ``before``, last ones first."""
+
+    async def follow(
+        self, job_id: int, after: LogPlace, *, limit: int = 64, over: bool = False
+    ) -> list[Chunk]:
+        """Read a job's chunks that reach beyond a place, in an order that never changes.
+
+        No chunk ever appears before one that was already given. What a transaction under way
+        could still overtake is held back, unless the job is ``over``: then nothing is to come.
+        """
+
+    async def follow_back(
+        self, job_id: int, *, before: LogPlace | None = None, limit: int = 64
+    ) -> list[Chunk]:
+        """Read a job's chunks that begin before a place, as ``follow`` orders them, last first."""
+
+    def listen(self, heard: Callable[[frozenset[int]], None]) -> None:
+        """Have ``heard`` called with the jobs of which this process just kept output."""
 
     async def delete(self, job_ids: Sequence[int]) -> None:
         """Remove all output of these jobs."""

@@ -53,12 +53,12 @@ def packed_runs(chunk: Chunk) -> str:
 
 
 def unpack(row: Row) -> Chunk:
-    """Read a stored row (job, attempt, start, at, runs, data)."""
-    job_id, attempt_id, start, at, runs, data = row
+    """Read a stored row (job, attempt, start, at, runs, data, order)."""
+    job_id, attempt_id, start, at, runs, data, order = row
     body = bytes(data)
     text = _codec()[1].decompress(body[1:]) if body[:1] == ZSTD else body[1:]
     parts = tuple(
         (int(stream), int(length), int(after))
         for stream, length, after in (run.split(":") for run in runs.split(",") if run)
     )
-    return Chunk(job_id, attempt_id, start, at, parts, text)
+    return Chunk(job_id, attempt_id, start, at, parts, text, order)

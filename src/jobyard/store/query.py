@@ -23,11 +23,16 @@ Rows = list[Row]
 
 
 class Query(NamedTuple):
-    """A query by name: plain arguments (lists are sets of ids or words), and rows in bulk."""
+    """A query by name: plain arguments (lists are sets of ids or words), and rows in bulk.
+
+    ``also`` is a bulk query of rows alone that goes along, whenever in the transaction, without a
+    journey of its own to the database.
+    """
 
     name: str
     args: tuple[Any, ...] = ()
     rows: Sequence[tuple[Any, ...]] | None = None
+    also: Query | None = None
 
 
 Transaction = Generator[Query, Rows, T]
@@ -78,6 +83,11 @@ class Statement:
     name: str
     kind: str
     sql: str
+
+    def beside(self, other: Statement, arguments: int) -> str:
+        """Write both as one; the other's only argument comes after this one's."""
+        also = other.sql.rstrip(";").replace("$1", f"${arguments + 1}")
+        return f"WITH also AS ({also})\n{self.sql}"
 
 
 _HEADER = re.compile(r"^-- name: (\w+) :(rows|none|many)\s*$", re.MULTILINE)

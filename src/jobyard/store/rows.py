@@ -7,12 +7,21 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobyard.core.indexes import IndexSet
-from jobyard.core.records import Attempt, Job, LedgerRecord, WorkerRecord
+from jobyard.core.records import (
+    Attempt,
+    Change,
+    DependencyRecord,
+    Job,
+    LedgerPlace,
+    LedgerRecord,
+    WorkerRecord,
+)
 from jobyard.core.state import Ended, JobState, Request, Tries
 from jobyard.core.states import AttemptStatus, Event, JobStatus, StopReason
 from jobyard.spec.encode import policy_from_json
 
 if TYPE_CHECKING:
+    from jobyard.core.job import JobSpec
     from jobyard.store.query import Row
 
 STATE_WIDTH = 30
@@ -30,6 +39,19 @@ class Placement(NamedTuple):
     memory: int
     worker_pin: str | None
     worker_selector: str | None
+
+
+def placement(spec: JobSpec, owner: str | None = None) -> Placement:
+    """Tell where a spec's attempts may run; ``owner`` is the only worker that may have them."""
+    resources = spec.program.resources
+    return Placement(
+        spec.executor,
+        spec.priority,
+        resources.request_cpu,
+        resources.request_memory,
+        owner or spec.worker_id,
+        json.dumps(dict(spec.worker_selector)) if spec.worker_selector else None,
+    )
 
 
 def state_of(row: Row, policy: str) -> JobState:
@@ -120,7 +142,7 @@ def job_of(row: Row) -> Job:
     """Read a row of the lists: the state, the policy, then what the job was asked as."""
     (
         policy, name, namespace, labels, executor, priority, trigger, workflow_id, retried_from,
-        updated_at, spec, result,
+        updated_at, spec, result, dataset, manifest_hash,
     ) = row[STATE_WIDTH:]  # fmt: skip
     return Job(
         state_of(row, policy),
@@ -135,6 +157,8 @@ def job_of(row: Row) -> Job:
         updated_at,
         spec_of(spec),
         json.loads(result) if result else None,
+        dataset,
+        manifest_hash,
     )
 
 
@@ -167,9 +191,36 @@ def ledger_of(row: Row) -> LedgerRecord:
     return LedgerRecord(*values)
 
 
+LEDGER_WIDTH = 8
+"""How many columns of `ledger_since` make a LedgerRecord."""
+
+
+def change_of(row: Row) -> Change:
+    """Read a row of `ledger_since`."""
+    order, name, namespace, labels = row[LEDGER_WIDTH:]
+    return Change(
+        ledger_of(row[:LEDGER_WIDTH]),
+        LedgerPlace(order, row[0]),
+        name,
+        namespace,
+        json.loads(labels) if labels is not None else None,
+    )
+
+
 def worker_of(row: Row) -> WorkerRecord:
     """Read a row of `list_workers`."""
     values = list(row)
     values[5], values[8] = json.loads(values[5]), json.loads(values[8])
     values[9], values[10] = values[9] / 1_000_000, bool(values[10])
     return WorkerRecord(*values)
+
+
+def dependency_of(row: Row) -> DependencyRecord:
+    """Read a row of `dependencies_of`."""
+    on_job, condition, status, satisfied = row
+    return DependencyRecord(
+        on_job,
+        condition,
+        _STATUS[status] if status else None,
+        None if satisfied is None else bool(satisfied),
+    )

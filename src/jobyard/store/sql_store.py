@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from jobyard.spec.again import Which
+from jobyard.store.base import JobQuery
 from jobyard.store.intake import Intake
-from jobyard.store.transactions import cleanup, control, leases, read, settle
+from jobyard.store.transactions import (
+    apply,
+    cleanup,
+    control,
+    counting,
+    explain,
+    find,
+    leases,
+    read,
+    retry,
+    settle,
+)
 from jobyard.store.transactions.deciding import read_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
 
     from jobyard.core.job import JobSpec
-    from jobyard.core.records import Attempt, Job, LedgerRecord, WorkerRecord
+    from jobyard.core.records import (
+        Attempt,
+        Change,
+        Crew,
+        Job,
+        LedgerPlace,
+        LedgerRecord,
+        Story,
+        WorkerRecord,
+    )
     from jobyard.core.state import Request
     from jobyard.store.base import (
+        Applied,
         Decided,
-        JobQuery,
         LogStore,
         Registration,
         Reports,
+        Retention,
         Settled,
         Submission,
         Want,
@@ -29,6 +53,10 @@ if TYPE_CHECKING:
 
 SLICE = 2000
 """Attempts, and ledger lines, that one transaction of the clean-up removes."""
+SLICES = 10
+"""Such transactions before the janitor sees to other things: a fraction of a second."""
+RETAIN = 500
+"""Jobs that one transaction of the clean-up deletes or sweeps."""
 
 
 class SqlStore:
@@ -63,7 +91,28 @@ class SqlStore:
 
     async def jobs(self, query: JobQuery) -> list[Job]:
         """List jobs, newest first."""
-        return await self._driver.read(partial(read.jobs, query))
+        found: list[Job] = []
+        position: int | None = find.LARGEST_ID if query.after is None else query.after
+        size = query.limit
+        while position is not None and len(found) < query.limit:
+            rest = replace(query, limit=query.limit - len(found))
+            jobs, position = await self._driver.read(partial(find.page, rest, position, size))
+            found += jobs
+            size = find.BATCH
+        return found
+
+    async def count(self, query: JobQuery) -> int:
+        """Count the jobs that match."""
+        if query == JobQuery(statuses=query.statuses, limit=query.limit):
+            counts = await self._driver.read(counting.count_jobs)
+            return sum(n for status, n in counts.items() if find.asked(query, status))
+        total = 0
+        position: int | None = find.LARGEST_ID if query.after is None else query.after
+        while position is not None:
+            step = partial(find.find, query, position, find.BATCH)
+            job_ids, position = await self._driver.read(step)
+            total += len(job_ids)
+        return total
 
     async def attempts(
         self, job_id: int, *, after: int = 0, limit: int = 1000, index: int | None = None
@@ -74,6 +123,43 @@ class SqlStore:
     async def events(self, job_id: int, *, after: int = 0, limit: int = 1000) -> list[LedgerRecord]:
         """List a job's ledger, oldest first."""
         return await self._driver.read(partial(read.events, job_id, after, limit))
+
+    async def crew(self, job_ids: Sequence[int]) -> Crew:
+        """Read the workers, and what these jobs ask of one."""
+        return await self._driver.read(partial(explain.crew, job_ids))
+
+    async def story(self, job_id: int) -> Story:
+        """Read all that says why a job is as it is."""
+        return await self._driver.read(partial(explain.story, job_id))
+
+    async def attempts_of_worker(
+        self, worker_id: str, *, after: int = 0, limit: int = 1000
+    ) -> list[Attempt]:
+        """List what a live worker holds now, oldest first."""
+        return await self._driver.read(partial(explain.attempts_of_worker, worker_id, after, limit))
+
+    async def latest_attempts(
+        self,
+        job_id: int,
+        *,
+        before: int | None = None,
+        limit: int = 1000,
+        index: int | None = None,
+    ) -> list[Attempt]:
+        """List a job's attempts, newest first."""
+        step = partial(read.latest_attempts, job_id, before, limit, index)
+        return await self._driver.read(step)
+
+    async def events_since(self, after: LedgerPlace, limit: int = 1000) -> list[Change]:
+        """List the events of all jobs behind a place."""
+        # Two reads, for the second has to see what was committed before the first answered.
+        horizon = await self._driver.read(read.ledger_horizon)
+        return await self._driver.read(partial(read.ledger_since, after, horizon, limit))
+
+    async def last_place(self) -> LedgerPlace:
+        """Tell the place from which on events are still to come."""
+        horizon = await self._driver.read(read.ledger_horizon)
+        return await self._driver.read(partial(read.ledger_end, horizon))
 
     async def ask(self, job_id: int, request: Request) -> Job:
         """Stop or cancel a job."""
@@ -88,6 +174,28 @@ class SqlStore:
         """Put a changed spec in place of the old one, and decide."""
         change = partial(control.replace_spec, job_id, spec)
         return self._hinted(*await self._driver.write(change))
+
+    async def change(self, job_id: int, alter: Callable[[JobSpec, bool], JobSpec]) -> Job:
+        """Read a job's spec, alter it and write it back."""
+        change = partial(control.change, job_id, alter)
+        return self._hinted(*await self._driver.write(change))
+
+    async def retry(self, job_id: int, which: str, *, trigger: str = "api") -> Job:
+        """Make a new job that runs a finished one again, or a part of it."""
+        # What is over stays as it is, so what runs again can be found out beforehand.
+        again = await self._driver.read(partial(retry.plan, job_id, Which(which)))
+        make = partial(retry.retry, job_id, again, trigger)
+        return self._hinted(*await self._driver.write(make, durable=True))
+
+    async def apply(
+        self, specs: Sequence[JobSpec], *, rerun: bool = False, trigger: str = "api"
+    ) -> list[Applied]:
+        """Make the newest jobs of these names be as the specs say, all or none."""
+        step = partial(apply.apply, list(specs), trigger, rerun=rerun)
+        applied, hint = await self._driver.write(step, durable=True)
+        if hint:
+            self._driver.hint()
+        return applied
 
     def _hinted(self, job: Job, hint: bool) -> Job:
         if hint:
@@ -123,7 +231,7 @@ class SqlStore:
 
     async def workers(self) -> list[WorkerRecord]:
         """List workers whose lease runs."""
-        return await self._driver.read(leases.workers)
+        return await self._driver.read(explain.workers)
 
     async def drain(self, worker_id: str, *, draining: bool) -> WorkerRecord:
         """Have a worker claim nothing new, or claim again."""
@@ -158,16 +266,40 @@ class SqlStore:
         """Tell what a worker holds."""
         return await self._driver.write(partial(settle.held, session, known))
 
+    async def delete(self, job_id: int) -> bool:
+        """Delete a job that is over."""
+        return await self._driver.write(partial(cleanup.delete, job_id))
+
+    async def prune(self, query: JobQuery, limit: int = 1000) -> int:
+        """Delete up to ``limit`` jobs that match and are over."""
+        position: find.End | None = find.End()
+        while position is not None:
+            look = partial(find.find_over, query, position, max(limit, find.PROBE))
+            job_ids, position = await self._driver.read(look)
+            if deleted := await self._driver.write(partial(cleanup.remove, job_ids[:limit])):
+                return deleted
+        return 0
+
+    async def retain(self, limits: Retention) -> int:
+        """Delete some of the jobs that exceed the limits."""
+        return await self._driver.write(partial(cleanup.retain, limits, RETAIN))
+
     async def delete_expired(self, limit: int = 100) -> int:
-        """Delete jobs whose time to live has passed."""
-        job_ids = await self._driver.write(partial(cleanup.delete_expired, limit))
-        while True:
-            left, swept = await self._driver.write(partial(cleanup.sweep, limit, SLICE))
+        """Delete jobs whose time to live has passed, and sweep."""
+        deleted = await self._driver.write(partial(cleanup.delete_expired, limit))
+        await self.sweep()
+        return deleted
+
+    async def sweep(self) -> bool:
+        """Remove a bounded part of what deleted jobs left; tell whether there is more."""
+        for _ in range(SLICES):
+            left, swept = await self._driver.write(partial(cleanup.sweep, RETAIN, SLICE))
+            if not left:
+                return False
             if swept:
-                if not left:
-                    return len(job_ids)
                 await self._logs.delete(left)
                 await self._driver.write(partial(cleanup.forget, left))
+        return True
 
     async def checkpoint(self, session: str, attempt_id: int, value: str) -> None:
         """Keep a program's checkpoint."""

@@ -47,7 +47,7 @@ LEASE = 15.0
 """Seconds of lease that a stage's worker asks for."""
 _TABLES = (
     "jobs", "job_specs", "attempts", "checkpoints", "job_events", "dependencies", "deletions",
-    "idempotency_keys", "workers",
+    "idempotency_keys", "workers", "job_labels", "counters",
 )  # fmt: skip
 
 

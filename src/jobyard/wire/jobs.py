@@ -5,14 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jobyard.clock import rfc3339
-from jobyard.core.waiting import waiting_reason
+from jobyard.core.states import Event
+from jobyard.core.waiting import FOR_A_WORKER, waiting_reason, why_unplaced
 
 if TYPE_CHECKING:
-    from jobyard.core.records import Attempt, Job, LedgerRecord, WorkerRecord
+    from jobyard.core.records import Attempt, Crew, Job, LedgerRecord, WorkerRecord
 
 
-def job_object(job: Job, now: int) -> dict[str, Any]:
-    """Write a job. ``now`` (microseconds) is what its waiting reason is told against."""
+def job_object(job: Job, now: int, crew: Crew | None = None) -> dict[str, Any]:
+    """Write a job.
+
+    ``now`` (microseconds) is what its waiting reason is told against, and ``crew`` what knows
+    more than that it waits for a worker.
+    """
     state, policy = job.state, job.state.policy
     indexed = policy.indexed
     return {
@@ -24,19 +29,20 @@ def job_object(job: Job, now: int) -> dict[str, Any]:
         "outcome": state.outcome,
         "reason": state.reason,
         "message": state.message,
-        "waiting_reason": waiting_reason(state, now),
+        "waiting_reason": reason_to_wait(job, now, crew),
         "trigger": job.trigger,
         "workflow_id": job.workflow_id,
         "executor": job.executor,
         "priority": job.priority,
-        "dataset": None,
-        "manifest_hash": None,
+        "dataset": _dataset(job),
+        "manifest_hash": job.manifest_hash,
         "worker_id": state.worker_id,
         "node_id": state.worker_id,
         "end_block": None,
         "parallelism": policy.parallelism,
         "completions": policy.completions,
         "completion_mode": policy.completion_mode,
+        "indexes": None if policy.indexes is None else str(policy.indexes),
         "suspend": policy.suspend,
         "active": state.active,
         "terminating": state.terminating,
@@ -54,9 +60,28 @@ def job_object(job: Job, now: int) -> dict[str, Any]:
         "created_at": rfc3339(state.created_at),
         "updated_at": rfc3339(job.updated_at),
         "result": job.result,
-        "descriptor": {"kind": job.executor},
+        "descriptor": _descriptor(job),
         "spec": job.spec,
     }
+
+
+def reason_to_wait(job: Job, now: int, crew: Crew | None) -> str | None:
+    """Say what a job waits for, as exactly as is known; None when it does not."""
+    reason = waiting_reason(job.state, now)
+    if reason != FOR_A_WORKER or crew is None or job.id not in crew.wishes:
+        return reason
+    return why_unplaced(crew.wishes[job.id], crew.workers) or reason
+
+
+def _dataset(job: Job) -> dict[str, Any] | None:
+    if job.dataset is None:
+        return None
+    namespace, _, name = job.dataset.partition("/")
+    return {"namespace": namespace, "name": name, "version": None}
+
+
+def _descriptor(job: Job) -> dict[str, Any]:
+    return {"kind": job.executor}
 
 
 def _failed_indexes(job: Job) -> str | None:
@@ -96,25 +121,61 @@ def _progress(attempt: Attempt) -> dict[str, int | None] | None:
 
 
 def event_object(event: LedgerRecord) -> dict[str, Any]:
-    """Write a line of a job's ledger."""
+    """Write a line of a job's ledger; ``event_type`` and ``created_at`` are other names."""
+    at = rfc3339(event.at)
     return {
         "id": event.id,
         "job_id": event.job_id,
         "event": event.event,
+        "event_type": event.status,
         "status": event.status,
-        "at": rfc3339(event.at),
+        "at": at,
+        "created_at": at,
+        "node_id": event.worker_id,
+        "worker_id": event.worker_id,
         "reason": event.reason,
         "message": event.message,
     }
 
 
+def whole_event_object(event: LedgerRecord, job: Job) -> dict[str, Any]:
+    """Write a line of a job's ledger with its ``detail``.
+
+    The detail of a line that made or scheduled the job is its descriptor, that of a line with a
+    reason says the error, and null is that of any other.
+    """
+    detail: dict[str, Any] | None = None
+    if event.reason is not None:
+        detail = error_detail(event.reason, event.message)
+    elif event.event in (Event.CREATED, Event.DUE):
+        detail = _descriptor(job)
+    return {**event_object(event), "detail": detail}
+
+
+def error_detail(reason: str | None, message: str | None) -> dict[str, Any]:
+    """Write why something ended; ``error_code`` and ``error_message`` are other names."""
+    return {
+        "reason": reason,
+        "message": message,
+        "error_code": reason,
+        "error_message": message,
+    }
+
+
 def worker_object(worker: WorkerRecord, now: int) -> dict[str, Any]:
-    """Write a worker; ``now`` (microseconds) is what its heartbeat's age is told against."""
+    """Write a worker; ``now`` (microseconds) is what its heartbeat's age is told against.
+
+    ``node_id``, ``registered_at``, ``created_at`` and ``info`` are other names of its id, its
+    start and its version.
+    """
+    started_at = rfc3339(worker.started_at)
     return {
         "id": worker.id,
+        "node_id": worker.id,
         "host": worker.host,
         "pid": worker.pid,
         "version": worker.version,
+        "info": {"version": worker.version},
         "slots": dict(worker.executors),
         "cpu": worker.cpu,
         "memory": worker.memory,
@@ -123,6 +184,8 @@ def worker_object(worker: WorkerRecord, now: int) -> dict[str, Any]:
         "draining": worker.draining,
         "running": worker.running,
         "heartbeat_age": round((now - worker.heartbeat_at) / 1_000_000, 3),
-        "started_at": rfc3339(worker.started_at),
+        "started_at": started_at,
+        "registered_at": started_at,
+        "created_at": started_at,
         "heartbeat_at": rfc3339(worker.heartbeat_at),
     }

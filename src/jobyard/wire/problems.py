@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from jobyard.errors import Problem
 
 DOCS = "urn:jobyard:error:"
-MOST_SHOWN = 100
-"""Problems of a document that an answer lists; their number is told in full."""
 
 
 def problem_object(error: JobyardError, instance: str | None = None) -> dict[str, Any]:
@@ -30,7 +28,7 @@ def problem_object(error: JobyardError, instance: str | None = None) -> dict[str
         body["hint"] = error.hint
     if isinstance(error, InvalidDocument):
         body["error_message"] = f"{error.detail}: {error.problems[0]}"
-        body["errors"] = [_of_document(problem) for problem in error.problems[:MOST_SHOWN]]
+        body["errors"] = [_of_document(problem) for problem in error.problems]
     body.update({name: value for name, value in error.fields.items() if name not in body})
     return body
 

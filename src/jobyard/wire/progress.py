@@ -4,26 +4,56 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jobyard.clock import rfc3339
 from jobyard.core.states import JobStatus
+from jobyard.wire.jobs import error_detail
 
 if TYPE_CHECKING:
     from jobyard.core.records import Job
+    from jobyard.core.state import JobState
+
+SECOND = 1_000_000
+FARTHEST = 100 * 365 * 86_400 * SECOND
+"""Beyond a hundred years a guess is none, and a date may have no name."""
 
 
-def progress_object(job: Job) -> dict[str, Any]:
-    """Write a job's progress; ``tables`` is filled by jobs that extract, and empty otherwise."""
+def progress_object(job: Job, now: int) -> dict[str, Any]:
+    """Write a job's progress at ``now`` (microseconds).
+
+    ``tables`` is filled by jobs that extract, and empty otherwise. ``rate`` counts completions a
+    second since the first start, null while there are none; ``eta`` is when the rest would be
+    done at that rate, null when that cannot be known or the job is over.
+    """
     state = job.state
+    rate = _rate(state, now)
     written: dict[str, Any] = {
         "job_id": state.id,
         "job_status": state.status,
         "tables": {},
         "completions": {
-            "total": state.policy.completions,
+            "total": state.policy.total,
             "succeeded": state.succeeded,
             "active": state.active,
             "failed": state.failed,
+            "rate": None if rate is None else float(f"{rate:.6g}"),
+            "eta": rfc3339(_eta(state, rate, now)),
         },
     }
     if state.status is JobStatus.FAILED:
-        written["detail"] = {"reason": state.reason, "message": state.message}
+        written["detail"] = error_detail(state.reason, state.message)
     return written
+
+
+def _rate(state: JobState, now: int) -> float | None:
+    if state.started_at is None or not state.succeeded:
+        return None
+    took = (state.finished_at or now) - state.started_at
+    return state.succeeded * SECOND / took if took > 0 else None
+
+
+def _eta(state: JobState, rate: float | None, now: int) -> int | None:
+    total = state.policy.total
+    if rate is None or total is None or state.outcome is not None or state.terminal:
+        return None
+    left = max(0, total - state.succeeded - len(state.failed_indexes)) * SECOND / rate
+    return now + int(left) if left < FARTHEST else None

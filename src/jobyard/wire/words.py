@@ -26,10 +26,12 @@ WORDS: Mapping[str, tuple[JobStatus, ...]] = {
 _BY_LETTERS = {word.replace("_", ""): statuses for word, statuses in WORDS.items()}
 
 
-def statuses(text: str) -> tuple[JobStatus, ...] | None:
+def statuses(
+    text: str, wrong: type[InvalidQueryParam] = InvalidQueryParam
+) -> tuple[JobStatus, ...] | None:
     """Read a comma list of words, in any letter case, with ``_``, ``-`` or nothing inside.
 
-    None means that no status is left out.
+    None means that no status is left out. ``wrong`` is the error that a list is refused with.
 
     Raises:
         InvalidQueryParam: a word is unknown, or there is none.
@@ -38,7 +40,7 @@ def statuses(text: str) -> tuple[JobStatus, ...] | None:
     for word in text.split(","):
         letters = word.strip().lower().replace("_", "").replace("-", "")
         if letters not in _BY_LETTERS:
-            raise InvalidQueryParam(
+            raise wrong(
                 f"status `{word.strip()}` is unknown",
                 hint=f"one or more, with commas, of {', '.join(WORDS)}",
                 parameter="status",

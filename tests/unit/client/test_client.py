@@ -173,3 +173,147 @@ def test_a_document_of_several_jobs_is_not_submitted_as_one() -> None:
         pytest.raises(errors.InvalidRequest),
     ):
         client.submit("jobs: []")
+
+
+ASKED: list[tuple[str, tuple[object, ...], dict[str, object], str, str]] = [
+    ("job", (7,), {}, "GET", "/jobs/7"),
+    ("progress", (7,), {}, "GET", "/jobs/7/progress"),
+    ("explain", (7,), {}, "GET", "/jobs/7/explain"),
+    ("event", (7, 9), {}, "GET", "/jobs/7/events/9"),
+    ("stop", (7,), {}, "PUT", "/jobs/7/stop"),
+    ("cancel", (7,), {}, "PUT", "/jobs/7/cancel"),
+    ("suspend", (7,), {}, "PUT", "/jobs/7/suspend"),
+    ("resume", (7,), {}, "PUT", "/jobs/7/resume"),
+    ("retry", (7,), {"indexes": "failed"}, "PUT", "/jobs/7/retry?indexes=failed"),
+    ("patch", (7, {"priority": 3}), {}, "PATCH", "/jobs/7"),
+    ("drain", ("a/b",), {}, "PUT", "/workers/a%2Fb/drain"),
+    ("submit", ("name: x",), {"executor": "fake"}, "POST", "/jobs?executor=fake"),
+    ("apply", ("name: x",), {"rerun": True}, "POST", "/apply?rerun=true"),
+    (
+        "jobs_page",
+        (),
+        {"labels": ["a=b", "c!=d"], "dataset": "n/x", "workflow_id": 3, "name": None},
+        "GET",
+        "/jobs?status=active&limit=50&label=a%3Db&label=c%21%3Dd&dataset=n%2Fx&workflow_id=3",
+    ),
+]
+
+
+@pytest.mark.parametrize(("method", "args", "named", "verb", "target"), ASKED)
+def test_a_method_is_one_request(
+    method: str, args: tuple[object, ...], named: dict[str, object], verb: str, target: str
+) -> None:
+    asked: list[httpx.Request] = []
+    transport = _answering([{"jobs": [{"id": 7}]}], asked)
+
+    with Client("http://x", transport=transport) as client:
+        getattr(client, method)(*args, **named)
+
+    assert (asked[0].method, asked[0].url.raw_path.decode()) == (verb, target)
+
+
+def test_a_prune_tells_how_many_went_and_asks_for_what_it_was_told() -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(204, headers={"Jobyard-Deleted-Count": "12"})
+
+    with Client("http://x", transport=httpx.MockTransport(answer)) as client:
+        assert client.prune(older_than="7d", labels=["a=b"], dry_run=True) == 12
+        assert client.delete(3) is None  # type: ignore[func-returns-value]
+
+    assert [str(request.url) for request in asked] == [
+        "http://x/jobs?status=terminal&older_than=7d&label=a%3Db&dry_run=true",
+        "http://x/jobs/3",
+    ]
+    assert {request.method for request in asked} == {"DELETE"}
+
+
+def test_a_refused_deletion_is_an_error_and_no_number() -> None:
+    problem = json.dumps(problem_object(errors.Conflict("job 3 is RUNNING"))).encode()
+    transport = httpx.MockTransport(lambda _: httpx.Response(409, content=problem))
+
+    with Client("http://x", transport=transport) as client:
+        with pytest.raises(errors.Conflict):
+            client.delete(3)
+        with pytest.raises(errors.Conflict):
+            client.prune()
+
+
+def _listening(asked: list[httpx.Request]) -> httpx.MockTransport:
+    return _answering([{"id": 1}, {"id": 1}], asked)
+
+
+def test_a_token_is_shown_with_every_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[httpx.Request] = []
+
+    with Client("http://x", token="said", transport=_listening(asked)) as client:
+        client.job(1)
+    monkeypatch.setenv("JOBYARD_TOKEN", "found")
+    with Client("http://x", transport=_listening(asked)) as client:
+        client.job(1)
+
+    assert [request.headers["Authorization"] for request in asked] == [
+        "Bearer said",
+        "Bearer found",
+    ]
+
+
+def test_the_server_is_found_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Client().url == "http://127.0.0.1:1610"
+    monkeypatch.setenv("JOBYARD_URL", "http://there:1/")
+    assert Client().url == "http://there:1"
+    assert Client("http://here").url == "http://here"
+
+
+def _failing(error: httpx.TransportError, times: int, asked: list[str]) -> httpx.MockTransport:
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.method)
+        if len(asked) <= times:
+            raise error
+        return httpx.Response(200, json={"id": 1})
+
+    return httpx.MockTransport(answer)
+
+
+BROKEN = httpx.RemoteProtocolError("Server disconnected")
+REFUSED = httpx.ConnectError("Connection refused")
+SLOW = httpx.ReadTimeout("slow")
+
+
+@pytest.mark.parametrize(
+    ("method", "error", "times", "sent"),
+    [
+        ("job", BROKEN, 2, 3),
+        ("job", REFUSED, 2, 3),
+        ("stop", REFUSED, 2, 3),
+        # Who knows what became of it.
+        ("stop", BROKEN, 1, None),
+        # Whoever does not answer within a minute does not answer the next time either.
+        ("job", SLOW, 1, None),
+        ("job", BROKEN, 3, None),
+    ],
+)
+def test_only_what_can_do_no_harm_is_sent_again(
+    method: str, error: httpx.TransportError, times: int, sent: int | None
+) -> None:
+    asked: list[str] = []
+
+    async def ask() -> None:
+        async with AsyncClient("http://x", transport=_failing(error, times, asked)) as client:
+            await getattr(client, method)(1)
+
+    if sent is None:
+        with pytest.raises(errors.ServerUnreachable):
+            asyncio.run(ask())
+    else:
+        asyncio.run(ask())
+        assert len(asked) == sent
+
+
+def test_the_measures_come_as_the_text_that_they_are() -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, text="jobs 3\n"))
+
+    with Client("http://x", transport=transport) as client:
+        assert client.metrics() == "jobs 3\n"

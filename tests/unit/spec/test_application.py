@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.unit.spec.conftest import NOW
 
+from jobyard.core.indexes import IndexSet
 from jobyard.core.job import (
     MAX_COUNT,
     Backoff,
@@ -18,6 +21,10 @@ from jobyard.core.job import (
     Resources,
     RestartPolicy,
 )
+from jobyard.errors import InvalidDocument
+from jobyard.spec.document import Limits
+from jobyard.spec.encode import decode, encode
+from jobyard.spec.load import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -373,6 +380,67 @@ def test_unknown_dependencies_and_every_job_in_a_circle_are_named(
     assert "no job" in found["jobs[4].depends_on[0]"]
 
 
+def test_dependencies_on_jobs_that_are_there_go_by_id(loaded: Callable[..., Loaded]) -> None:
+    given = {"name": "a", "command": ["true"], "depends_on": [7, {"job": 8, "condition": "failed"}]}
+
+    (spec,) = loaded(given).specs
+
+    assert spec.depends_on == (Dependency(7), Dependency(8, DependencyCondition.FAILED))
+    assert decode(encode(spec)) == spec
+
+
+def test_names_in_another_namespace_are_other_jobs(
+    problems: Callable[..., list[Problem]], loaded: Callable[..., Loaded]
+) -> None:
+    here, there = ({"name": "a", "command": ["true"], "namespace": n} for n in ("default", "other"))
+    waits = {"name": "b", "command": ["true"], "depends_on": ["a"]}
+    (problem,) = problems({"jobs": [there, waits]})
+
+    assert "no job" in problem.message
+    assert len(loaded({"jobs": [here, there, waits]}).specs) == 3
+
+
+INDEXED = {"name": "a", "command": ["true"], "completion_mode": "Indexed", "completions": 10}
+
+
+def test_the_indexes_that_run_are_read_as_a_set(loaded: Callable[..., Loaded]) -> None:
+    (spec,) = loaded({**INDEXED, "indexes": "0-1,3-5"}).specs
+
+    assert spec.policy.indexes == IndexSet.of([0, 1, 3, 4, 5])
+    assert spec.policy.total == 5
+    assert encode(spec)["indexes"] == "0,1,3-5"
+    assert decode(encode(spec)) == spec
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "legal"),
+    [
+        ({"indexes": "9,10"}, "indexes", "0 to 9"),
+        (
+            {"indexes": "1-3", "success_policy": [{"succeeded_count": 4}]},
+            "success_policy[0].succeeded_count",
+            "at most 3",
+        ),
+        (
+            {"indexes": "1-3", "success_policy": [{"succeeded_indexes": "0"}]},
+            "success_policy[0].succeeded_indexes",
+            "1 to 3",
+        ),
+        (
+            {"indexes": "1,5", "success_policy": [{"succeeded_indexes": "1-5"}]},
+            "success_policy[0].succeeded_indexes",
+            "of 1,5",
+        ),
+    ],
+)
+def test_what_the_indexes_that_run_cannot_do_is_refused(
+    problems: Callable[..., list[Problem]], fields: Any, path: str, legal: str
+) -> None:
+    (problem,) = problems({**INDEXED, **fields})
+
+    assert (problem.path, problem.legal) == (path, legal)
+
+
 def test_a_dependency_on_one_of_two_namesakes_is_refused(
     problems: Callable[..., list[Problem]],
 ) -> None:
@@ -437,6 +505,13 @@ def test_a_dependency_on_one_of_two_namesakes_is_refused(
         ("volumes", [{"name": "v", "mount_path": "/v", "host_path": "/"}], "empty_dir"),
         ("suspend", "yes", "true or false"),
         ("depends_on", [{"job": "a", "condition": "done"}], "finished"),
+        ("depends_on", [0], "1 to"),
+        ("depends_on", [True], "must be text"),
+        ("depends_on", [7, {"job": 7, "condition": "failed"}], "already"),
+        ("indexes", "0", "Indexed"),
+        ("indexes", 3, 'in quotes: "3"'),
+        ("indexes", "", "empty"),
+        ("indexes", "3-1", "increasing"),
     ],
 )
 def test_a_wrong_field_is_named_with_what_would_be_legal(
@@ -588,8 +663,10 @@ def test_countless_problems_are_counted_and_the_first_ones_listed(
 
     found = problems(document)
 
-    assert len(found) == 1001
-    assert found[-1].message == "and 49000 more problems"
+    assert len(found) == 100
+    with pytest.raises(InvalidDocument, match="50,000 problems") as caught:
+        load(json.dumps(document), now=NOW, limits=Limits(errors=3))
+    assert (len(caught.value.problems), caught.value.more) == (3, 49_997)
 
 
 def test_several_documents_are_told_apart(problems: Callable[..., list[Problem]]) -> None:
@@ -630,7 +707,9 @@ def test_orders_for_the_fake_executor_are_mentioned_when_another_one_runs(
 
 
 def test_a_problem_reads_as_one_line(problems: Callable[..., list[Problem]]) -> None:
-    assert str(problems("5")[0]).startswith("line 1: must be a mapping, not a number (legal: ")
+    assert str(problems("5")[0]).startswith(
+        "line 1: must be a mapping, not a number (found: 5; legal: "
+    )
 
 
 def test_a_limit_is_the_request_too_and_part_of_a_byte_is_a_byte(

@@ -31,7 +31,32 @@ def test_json_is_read_without_the_yaml_reader() -> None:
     (document,) = read(b' {"name": "a", "n": [1, 2.5, null, true]}')
 
     assert document.value == {"name": "a", "n": [1, 2.5, None, True]}
-    assert not document.lines
+
+
+def test_json_values_know_their_lines_too() -> None:
+    text = """
+{
+  "a": [
+    1,
+    {"b": [], "c": {}}, "x\\"]\\n"
+  ],
+  "d" :
+     true
+}
+"""
+
+    (document,) = read(text)
+
+    assert dict(document.lines) == {
+        (): 2,
+        ("a",): 3,
+        ("a", 0): 4,
+        ("a", 1): 5,
+        ("a", 1, "b"): 5,
+        ("a", 1, "c"): 5,
+        ("a", 2): 5,
+        ("d",): 7,
+    }
 
 
 def test_a_flow_mapping_that_is_no_json_is_still_yaml() -> None:
@@ -110,22 +135,31 @@ def test_bad_yaml_is_named_with_its_line(text: str, line: int, word: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "word"),
+    ("text", "path", "word"),
     [
-        ('{"a": 1, "a": 2}', "twice"),
-        ('{"a": NaN}', "finite"),
-        ('{"a": 1e999}', "finite"),
-        ('{"a": "\\u0000"}', "U+0000"),
-        ('{"a": "\\ud800"}', "surrogate"),
-        ('{"\\ud800": 1}', "surrogate"),
-        ('{"a": ' + "9" * 5000 + "}", "too large"),
-        ("[" * 5000 + "]" * 5000, "levels deep"),
-        ("[" * 102 + "]" * 102, "levels deep"),
-        ("[" * 100_000, "levels deep"),
+        ('{"a": 1,\n"a": 2}', "a", "twice"),
+        ('{"x": {"a": 1,\n"a": 2}}', "x.a", "twice"),
+        ('{"a":\nNaN}', "a", "finite"),
+        ('{"a": [5,\n1e999]}', "a[1]", "finite"),
+        ('{"a":\n"\\u0000"}', "a", "U+0000"),
+        ('{"a":\n"\\ud800"}', "a", "surrogate"),
+        ('{\n"\\ud800": 1}', "", "surrogate"),
+        ('{"a":\n' + "9" * 5000 + "}", "a", "5000 digits"),
+        ('{"a":\n-' + "9" * 5000 + "}", "a", "5000 digits"),
+        ("\n" + "[" * 102 + "]" * 102, "", "levels deep"),
+        ("[0,\n" + "0," * 100_000 + "0]", "", "more than 100,000 values"),
     ],
 )
-def test_bad_json_is_named(text: str, word: str) -> None:
-    assert word in problem_of(text).message
+def test_bad_json_is_named_with_its_line(text: str, path: str, word: str) -> None:
+    problem = problem_of(text)
+
+    assert (problem.path, problem.line) == (path, 2)
+    assert word in problem.message
+
+
+@pytest.mark.parametrize("text", ["[" * 5000 + "]" * 5000, "[" * 100_000, '{"a":' * 100_000])
+def test_json_far_too_deep_is_refused(text: str) -> None:
+    assert "levels deep" in problem_of(text).message
 
 
 def test_json_that_must_be_json_is_named_with_its_line() -> None:
@@ -148,7 +182,7 @@ def test_a_byte_order_mark_is_no_part_of_the_document() -> None:
 
 
 def test_a_document_over_the_size_limit_is_not_even_looked_at() -> None:
-    with pytest.raises(TooLarge, match="101 bytes"):
+    with pytest.raises(TooLarge, match="more than 100 bytes"):
         read(b"#" * 101, limits=Limits(size=100))
     with pytest.raises(TooLarge):
         read("é" * 60, limits=Limits(size=100))

@@ -164,7 +164,6 @@ def test_a_manifest_of_another_form_is_refused(
     [
         ({"initContainers": [{"name": "i"}]}, {}, "initContainers", "before it"),
         ({"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}, {}, "volumes[0]", "hostPath"),
-        ({"volumes": [{"name": "v"}]}, {}, "volumes[0]", "nothing"),
         ({}, {"envFrom": [{"secretRef": {"name": "s"}}]}, "containers[0].envFrom", "cluster"),
         ({}, {"lifecycle": {"preStop": {}}}, "containers[0].lifecycle", "hooks"),
         (
@@ -204,11 +203,12 @@ def test_a_second_container_is_refused(
     assert problem.path == "spec.template.spec.containers[1]"
 
 
+@pytest.mark.parametrize("source", [{"emptyDir": {}}, {"emptyDir": None}, {}, {"hostPath": None}])
 def test_an_empty_dir_becomes_a_scratch_folder(
-    loaded: Callable[..., Loaded], a_manifest: Callable[..., dict[str, Any]]
+    loaded: Callable[..., Loaded], a_manifest: Callable[..., dict[str, Any]], source: Any
 ) -> None:
     manifest = a_manifest(
-        pod={"volumes": [{"name": "v", "emptyDir": {}}]},
+        pod={"volumes": [{"name": "v", **source}]},
         container={"volumeMounts": [{"name": "v", "mountPath": "/work"}]},
     )
 

@@ -8,7 +8,7 @@ import pytest
 
 from jobyard.core.job import Resources
 from jobyard.errors import InvalidDocument
-from jobyard.spec.update import MUTABLE, patch, update
+from jobyard.spec.update import MUTABLE, differing, immutable, patch, take_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +62,34 @@ def test_a_mutable_field_changes(
 
 
 @pytest.mark.parametrize(
+    ("changes", "labels"),
+    [
+        ({"labels": {"c": "d"}}, {"a": "b", "keep": "me", "c": "d"}),
+        ({"labels": {"a": "x"}}, {"a": "x", "keep": "me"}),
+        ({"labels": {"a": None, "nothing": None}}, {"keep": "me"}),
+    ],
+)
+def test_labels_are_merged_name_by_name_at_any_time(
+    a_job: Callable[..., JobSpec], now: datetime, changes: Any, labels: Any
+) -> None:
+    spec = a_job(labels={"a": "b", "keep": "me"})
+
+    assert patch(spec, changes, started=True, now=now).labels == labels
+
+
+def test_a_label_that_is_none_is_refused_in_its_place(
+    a_job: Callable[..., JobSpec], refused: Callable[..., list[Problem]]
+) -> None:
+    (problem,) = refused(a_job(labels={"a": "b"}), {"labels": {"c": "no label!", "a": None}})
+
+    assert problem.path == "labels.c"
+
+
+def test_a_priority_changes_at_any_time(a_job: Callable[..., JobSpec], now: datetime) -> None:
+    assert patch(a_job(), {"priority": 7}, started=True, now=now).priority == 7
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [
         ("command", ["false"]),
@@ -75,8 +103,10 @@ def test_a_mutable_field_changes(
         ("backoff_limit_per_index", 1),
         ("backoff", {"base": 1}),
         ("completions", 3),
-        ("labels", {"a": "b"}),
-        ("priority", 1),
+        ("worker_id", "w1"),
+        ("worker_selector", {"a": "b"}),
+        ("indexes", "0"),
+        ("depends_on", [7]),
     ],
 )
 def test_an_immutable_field_does_not_change(
@@ -161,15 +191,51 @@ def test_a_suspended_job_that_never_started_may_move_and_grow(
     assert len(refused(spec, changes, started=True)) == 2
 
 
-def test_apply_takes_mutable_differences_and_names_the_others(
-    a_job: Callable[..., JobSpec], now: datetime
+def test_what_differs_is_named_and_what_of_it_cannot_change(
+    a_job: Callable[..., JobSpec],
 ) -> None:
-    old, new = a_job(), a_job(parallelism=1, completions=1, ttl=5)
+    old = a_job(idempotency_key="one")
+    new = a_job(
+        command=["false"], parallelism=1, completions=1, ttl=5, worker_id="w", idempotency_key="two"
+    )
 
-    assert update(old, new, started=True, now=now) == new
-    with pytest.raises(InvalidDocument) as caught:
-        update(old, a_job(command=["false"], ttl=5, labels={"a": "b"}), started=True, now=now)
-    assert [problem.path for problem in caught.value.problems] == ["command", "labels"]
+    names = differing(old, new)
+
+    assert names == ("command", "ttl", "worker_id")
+    assert immutable(old, new, names, started=True) == ("command", "worker_id")
+    paused = a_job(suspend=True)
+    assert immutable(paused, new, names, started=False) == ("command",)
+    assert immutable(paused, new, names, started=True) == ("command", "worker_id")
+    assert take_over(old, new, ["ttl"]) == a_job(ttl=5, idempotency_key="one")
+
+
+@pytest.mark.parametrize(
+    ("after", "stuck"),
+    [
+        ({"completions": 6, "parallelism": 6}, ()),
+        ({"completions": 6}, ("completions",)),
+        ({"parallelism": 2}, ()),
+    ],
+)
+def test_completions_differ_legally_only_with_parallelism(
+    a_job: Callable[..., JobSpec], after: Any, stuck: tuple[str, ...]
+) -> None:
+    old, new = a_job(**INDEXED), a_job(**{**INDEXED, **after})
+
+    assert immutable(old, new, differing(old, new), started=True) == stuck
+
+
+def test_a_retry_differs_in_nothing_from_the_document_of_its_job(
+    a_job: Callable[..., JobSpec],
+) -> None:
+    document = a_job(**INDEXED, suspend=True, scheduled_at="2026-03-02T00:00:00Z")
+    retried = a_job(**INDEXED, indexes="1-2")
+
+    assert differing(retried, document, retried=True) == ()
+    assert differing(retried, document) == ("indexes", "scheduled_at", "suspend")
+    rest, whole = a_job(completions=2), a_job(completions=5)
+    assert differing(rest, whole, retried=True) == ()
+    assert differing(rest, whole) == ("completions",)
 
 
 def test_a_schedule_that_has_passed_does_not_stand_in_the_way(

@@ -171,8 +171,12 @@ class PostgresDriver:
         statement = self._statements.get(query.name)
         if statement is None:
             raise Internal(f"no query is named {query.name}")
-        bulk = () if query.rows is None else (query.rows,)
-        rows: Rows = await connection.fetch(statement.sql, *query.args, *bulk)
+        args = query.args if query.rows is None else (*query.args, query.rows)
+        sql = statement.sql
+        if query.also is not None:
+            sql = statement.beside(self._statements[query.also.name], len(args))
+            args = (*args, query.also.rows)
+        rows: Rows = await connection.fetch(sql, *args)
         return rows
 
 

@@ -13,17 +13,19 @@ from jobyard.store.postgres.connecting import (
     plain_connection,
     unavailable,
 )
-from jobyard.store.postgres.migrate import migrate
+from jobyard.store.postgres.migrate import PACKAGE, migrate
+from jobyard.store.query import load_statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     import asyncpg
 
-    from jobyard.store.base import Chunk
+    from jobyard.store.base import Chunk, LogPlace
 
 T = TypeVar("T")
 
+_LAST = 2**63 - 1
 CONNECTIONS = 3
 WAIT_FOR_CONNECTION = 10.0
 """Seconds to wait for one of the connections."""
@@ -36,7 +38,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (attempt_id, start) DO NOTHING
 """
 _READ = """
-SELECT job_id, attempt_id, start, at, runs, data
+SELECT job_id, attempt_id, start, at, runs, data, written_in
 FROM log_chunks
 WHERE attempt_id = $1
     AND start >= coalesce(
@@ -44,6 +46,33 @@ WHERE attempt_id = $1
     AND start + length > $2
 ORDER BY start
 LIMIT $3
+"""
+_READ_BACK = """
+SELECT job_id, attempt_id, start, at, runs, data, written_in
+FROM log_chunks
+WHERE attempt_id = $1
+    AND start < $2
+ORDER BY start DESC
+LIMIT $3
+"""
+_FOLLOW = """
+SELECT job_id, attempt_id, start, at, runs, data, written_in
+FROM log_chunks
+WHERE job_id = $1
+    AND (written_in, attempt_id) >= ($2, $3)
+    AND (written_in, attempt_id, start + length) > ($2, $3, $4)
+    AND written_in < $6
+ORDER BY written_in, attempt_id, start
+LIMIT $5
+"""
+_FOLLOW_BACK = """
+SELECT job_id, attempt_id, start, at, runs, data, written_in
+FROM log_chunks
+WHERE job_id = $1
+    AND (written_in, attempt_id, start) < ($2, $3, $4)
+    AND written_in < $6
+ORDER BY written_in DESC, attempt_id DESC, start DESC
+LIMIT $5
 """
 _DELETE = "DELETE FROM log_chunks WHERE job_id = ANY ($1::bigint[])"
 
@@ -55,6 +84,8 @@ class PostgresLogs:
         """Use the database at ``dsn``."""
         self._dsn = dsn
         self._pool: asyncpg.Pool[Any] | None = None
+        self._horizon = load_statements(PACKAGE)["ledger_horizon"].sql
+        self._listeners: list[Callable[[frozenset[int]], None]] = []
 
     async def open(self) -> None:
         """Connect, and bring the schema up to date."""
@@ -89,6 +120,13 @@ class PostgresLogs:
             rows = await asyncio.to_thread(rows_of, chunks)
         # One transaction, and on the wire one stream of all rows.
         await self._with_connection(lambda connection: connection.executemany(_INSERT, rows))
+        job_ids = frozenset(chunk.job_id for chunk in chunks)
+        for heard in self._listeners:
+            heard(job_ids)
+
+    def listen(self, heard: Callable[[frozenset[int]], None]) -> None:
+        """Have ``heard`` called with the jobs of which this process just kept output."""
+        self._listeners.append(heard)
 
     async def read(self, attempt_id: int, *, offset: int = 0, limit: int = 64) -> list[Chunk]:
         """Read an attempt's chunks that reach beyond ``offset``, in order."""
@@ -96,6 +134,40 @@ class PostgresLogs:
             lambda connection: connection.fetch(_READ, attempt_id, offset, limit)
         )
         return [unpack(row) for row in rows]
+
+    async def read_back(
+        self, attempt_id: int, *, before: int | None = None, limit: int = 64
+    ) -> list[Chunk]:
+        """Read an attempt's chunks that begin below ``before``, last ones first."""
+        below = _LAST if before is None else before
+        rows: list[Any] = await self._with_connection(
+            lambda connection: connection.fetch(_READ_BACK, attempt_id, below, limit)
+        )
+        return [unpack(row) for row in rows]
+
+    async def follow(
+        self, job_id: int, after: LogPlace, *, limit: int = 64, over: bool = False
+    ) -> list[Chunk]:
+        """Read a job's chunks that reach beyond a place, in the order of their transactions."""
+        return await self._in_order(_FOLLOW, job_id, after, limit, over=over)
+
+    async def follow_back(
+        self, job_id: int, *, before: LogPlace | None = None, limit: int = 64
+    ) -> list[Chunk]:
+        """Read a job's chunks that begin before a place, as ``follow`` orders them, last first."""
+        place = (_LAST, _LAST, _LAST) if before is None else before
+        return await self._in_order(_FOLLOW_BACK, job_id, place, limit, over=False)
+
+    async def _in_order(
+        self, sql: str, job_id: int, place: tuple[int, int, int], limit: int, *, over: bool
+    ) -> list[Chunk]:
+        async def read(connection: Any) -> list[Any]:
+            horizon = _LAST if over else await connection.fetchval(self._horizon)
+            # A statement of its own, for it has to see what was committed before that answer.
+            rows: list[Any] = await connection.fetch(sql, job_id, *place, limit, horizon)
+            return rows
+
+        return [unpack(row) for row in await self._with_connection(read)]
 
     async def delete(self, job_ids: Sequence[int]) -> None:
         """Remove all output of these jobs."""

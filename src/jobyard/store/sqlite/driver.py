@@ -133,6 +133,8 @@ class SqliteDriver:
             return result
 
     def _query(self, cursor: sqlite3.Cursor, query: Query) -> Rows:
+        if query.also is not None:
+            self._query(cursor, query.also)
         statement = self._statements[query.name]
         args = [json.dumps(arg) if isinstance(arg, list) else arg for arg in query.args]
         if statement.kind == "many":
@@ -221,7 +223,8 @@ def _split(script: str) -> list[str]:
 
 def unavailable(path: Any, error: Exception) -> StoreUnavailable:
     """Say in a person's words why a database file cannot be used."""
+    what = error.strerror if isinstance(error, OSError) else error
     return StoreUnavailable(
-        f"the database {path} cannot be used: {error}",
+        f"the database {path} cannot be used: {what}",
         hint="is its folder there, writable, and not full?",
     )

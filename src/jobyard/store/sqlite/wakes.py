@@ -63,8 +63,7 @@ class Wakes:
         path = os.fspath(self._folder / name)
         if len(os.fsencode(path)) > LONGEST_PATH:
             return
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self._socket.bind(path)
+        self._socket = _bound(path)
         self._own = name
         asyncio.get_running_loop().add_reader(self._socket.fileno(), self._receive)
 
@@ -88,3 +87,10 @@ class Wakes:
             self._socket = None
         if self._own is not None:
             (self._folder / self._own).unlink(missing_ok=True)
+
+
+def _bound(path: str) -> socket.socket:
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    bound.bind(path)
+    os.chmod(path, 0o600)  # noqa: PTH101 - a text, as all paths of sockets
+    return bound

@@ -2,19 +2,88 @@
 
 from __future__ import annotations
 
-from jobyard.store.query import Query, Transaction
+from typing import TYPE_CHECKING
+
+from jobyard.core.states import TERMINAL, JobStatus
+from jobyard.errors import JobConflict
+from jobyard.store.query import Query, Rows, Transaction
+from jobyard.store.transactions import counting
+from jobyard.store.transactions.counting import Tally
 from jobyard.store.transactions.deciding import read_now
+from jobyard.store.transactions.find import FOR_EVER, End
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobyard.store.base import Retention
+
+SECOND = 1_000_000
+_TERMINAL = {str(status) for status in TERMINAL}
 
 
-def delete_expired(limit: int) -> Transaction[list[int]]:
-    """Delete jobs whose time to live has passed; their attempts and ledgers are noted as left."""
+def delete(job_id: int) -> Transaction[bool]:
+    """Delete a job that is over; tell whether there was one.
+
+    Raises:
+        JobConflict: the job is not over.
+    """
+    rows = yield Query("lock_job", (job_id,))
+    if not rows:
+        return False
+    if rows[0][1] not in _TERMINAL:
+        raise JobConflict(job_id, rows[0][1])
+    return bool((yield from remove([job_id])))
+
+
+def delete_expired(limit: int) -> Transaction[int]:
+    """Delete jobs whose time to live has passed."""
     now = yield from read_now()
-    job_ids = [row[0] for row in (yield Query("expired_jobs", (now, limit)))]
+    rows = yield Query("expired_jobs", (now, limit))
+    return (yield from remove([row[0] for row in rows]))
+
+
+def retain(limits: Retention, most: int) -> Transaction[int]:
+    """Delete up to ``most`` of the jobs that exceed the limits; tell how many."""
+    if limits.age is None and limits.count is None:
+        return 0
+    now = yield from read_now()
+    before = None if limits.age is None else now - int(limits.age * SECOND)
+    surplus: dict[JobStatus, int] = {}
+    if limits.count is not None:
+        surplus = counting.surplus((yield from counting.count_jobs()), limits.count)
+    job_ids: list[int] = []
+    for status in TERMINAL:
+        chosen: set[int] = set()
+        for end_before, count in ((before, most), (FOR_EVER, surplus.get(status, 0))):
+            room = min(most - len(job_ids), count)
+            if end_before is not None and room > 0:
+                first = Query("ids_by_end", (end_before, room, [str(status)], *End()))
+                chosen.update(row[0] for row in (yield first))
+        job_ids += sorted(chosen)
+    return (yield from remove(job_ids[:most]))
+
+
+def remove(job_ids: Sequence[int]) -> Transaction[int]:
+    """Delete those of these jobs that are over and that nobody else is deleting.
+
+    Their attempts, ledgers and output are noted as left.
+    """
+    held: Rows = []
     if job_ids:
-        for name in ("delete_jobs", "delete_specs", "delete_checkpoints", "delete_dependencies"):
-            yield Query(name, (job_ids,))
-        yield Query("note_deletions", (job_ids,))
-    return job_ids
+        held = yield Query("hold_finished", (list(job_ids),))
+    if not held:
+        return 0
+    gone = [row[0] for row in held]
+    for name in (
+        "delete_jobs", "delete_labels", "delete_specs", "delete_checkpoints", "delete_dependencies",
+    ):  # fmt: skip
+        yield Query(name, (gone,))
+    yield Query("note_deletions", (gone,))
+    tally = Tally()
+    for _, status in held:
+        tally.move(JobStatus(status), None)
+    yield from tally.write()
+    return len(gone)
 
 
 def sweep(jobs: int, rows: int) -> Transaction[tuple[list[int], bool]]:

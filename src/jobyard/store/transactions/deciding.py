@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from jobyard.core.target import WINDOW
 from jobyard.errors import Internal
 from jobyard.store.query import Query, Rows, Transaction
 from jobyard.store.rows import STATE_WIDTH, Placement, ended_of, placement_of, state_of, state_row
+from jobyard.store.transactions.counting import WAITING, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -50,6 +52,10 @@ class Entry:
     asked: bool = False
     """Whether a worker has attempts to end."""
     changed: bool = False
+    was: JobStatus | None = None
+    """Its status as it is stored; None for a job that is not stored yet."""
+    withdrawn: int = 0
+    """Waiting attempts that were deleted."""
 
     def note(self, decision: Decision) -> None:
         """Write down news that calls for no new decision; when to look again stays."""
@@ -71,6 +77,7 @@ class Book:
     def __init__(self) -> None:
         """Start with no job."""
         self.entries: dict[int, Entry] = {}
+        self.tally = Tally()
 
     def __contains__(self, job_id: int) -> bool:
         """Tell whether the transaction holds this job."""
@@ -89,11 +96,13 @@ class Book:
         placed = {row[0]: row for row in placements}
         for row in rows:
             place = placed[row[0]]
+            state = state_of(row, place[1])
             self.entries[row[0]] = Entry(
-                state_of(row, place[1]),
+                state,
                 placement_of(place[2:]),
                 wake_at=row[STATE_WIDTH],
                 woken_at=row[STATE_WIDTH],
+                was=state.status,
             )
 
 
@@ -195,6 +204,7 @@ def _stop(entry: Entry, stop: Stop) -> Transaction[int]:
         )
     entry.asked = entry.asked or bool(asked)
     entry.waiting -= len(withdrawn)
+    entry.withdrawn += len(withdrawn)
     entry.job = core.stopped(
         entry.job,
         [row[0] for row in withdrawn],
@@ -226,6 +236,7 @@ def write(book: Book, now: int) -> Transaction[Written]:
     changed = [entry for entry in book if entry.changed]
     written = Written(stops=any(entry.asked for entry in changed))
     if not changed:
+        yield from book.tally.write()
         return written
     yield Query("update_jobs", (), [state_row(entry.job, entry.wake_at, now) for entry in changed])
     written.soon = any(
@@ -238,12 +249,25 @@ def write(book: Book, now: int) -> Transaction[Written]:
     if attempts:
         yield Query("insert_attempts", (), attempts)
         written.claimable = True
-    yield from write_events(changed)
     ended = [(entry.job.id, str(entry.job.status)) for entry in changed if entry.job.terminal]
     if ended:
         resolved = yield Query("resolve_dependencies", (), ended)
         written.dependents = bool(resolved)
+    count_written(changed, book.tally)
+    yield from write_events(changed, book.tally)
     return written
+
+
+def count_written(entries: Iterable[Entry], tally: Tally) -> None:
+    """Count the statuses and the waiting attempts of jobs as they were written."""
+    moves: Counter[tuple[JobStatus | None, JobStatus]] = Counter()
+    for entry in entries:
+        if entry.was is not entry.job.status:
+            moves[entry.was, entry.job.status] += 1
+        if waiting := len(entry.create) - entry.withdrawn:
+            tally[WAITING, entry.placement.executor] += waiting
+    for (was, now), jobs in moves.items():
+        tally.move(was, now, jobs)
 
 
 def waiting_rows(entry: Entry, now: int) -> list[tuple[Any, ...]]:
@@ -274,15 +298,20 @@ def attempt_rows(
     ]
 
 
-def write_events(entries: Sequence[Entry]) -> Transaction[None]:
-    """Write ledger lines, each with its own time."""
+def write_events(entries: Sequence[Entry], tally: Tally) -> Transaction[None]:
+    """Write ledger lines, each with its own time, and what was counted."""
     lines = [
-        (entry.job.id, str(line.event), str(line.status), line.at, line.reason, line.message)
+        (
+            entry.job.id, str(line.event), str(line.status), line.at, line.reason, line.message,
+            entry.job.worker_id,
+        )
         for entry in entries
         for line in entry.events
-    ]
+    ]  # fmt: skip
     if lines:
-        yield Query("insert_events", (), lines)
+        yield Query("insert_events", (), lines, tally.query())
+    else:
+        yield from tally.write()
 
 
 def fits(placement: Placement, worker_id: str, labels: dict[str, str]) -> bool:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from jobyard.core.states import AttemptReason, AttemptStatus
 from jobyard.errors import LeaseLost, WorkerIdTaken, WorkerNotFound
 from jobyard.store.query import Query, Transaction
 from jobyard.store.rows import worker_of
+from jobyard.store.transactions.counting import ENDED, LEASES_LOST, RUNNING, Tally
 from jobyard.store.transactions.deciding import read_now
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jobyard.core.records import WorkerRecord
     from jobyard.store.base import Registration
 
 SECOND = 1_000_000
+_LOST = (ENDED, f"{AttemptStatus.LOST} {AttemptReason.WORKER_LOST}")
 
 
 def register(worker: Registration) -> Transaction[None]:
@@ -28,7 +33,7 @@ def register(worker: Registration) -> Transaction[None]:
     for session, lease_until in (yield Query("sessions_of_worker", (worker.worker_id,))):
         if lease_until > now:
             raise WorkerIdTaken(worker.worker_id)
-        yield from _take_all_from(session, now)
+        yield from _take_all_from([session], now, leases=1)
     yield Query(
         "insert_worker",
         (
@@ -49,7 +54,7 @@ def renew(session: str) -> Transaction[WorkerRecord | None]:
 def leave(session: str) -> Transaction[bool]:
     """Say good-bye; whatever the worker still holds becomes LOST at once."""
     now = yield from read_now()
-    return (yield from _take_all_from(session, now))
+    return (yield from _take_all_from([session], now, leases=0))
 
 
 def expire(unbroken: float) -> Transaction[list[str]]:
@@ -57,23 +62,23 @@ def expire(unbroken: float) -> Transaction[list[str]]:
     now = yield from read_now()
     rows = yield Query("expired_sessions", (now, int(unbroken * SECOND)))
     sessions = [row[0] for row in rows]
-    for session in sessions:
-        yield from _take_all_from(session, now)
+    yield from _take_all_from(sessions, now, leases=len(sessions))
     return sessions
 
 
-def _take_all_from(session: str, now: int) -> Transaction[bool]:
-    """Mark what a session holds as LOST; its jobs are decided on by whoever looks next."""
-    yield Query("release_jobs", (session,))
-    yield Query("delete_worker", (session,))
-    lost = yield Query("lose_attempts", (session, now))
+def _take_all_from(sessions: Sequence[str], now: int, *, leases: int) -> Transaction[bool]:
+    """Mark what sessions hold as LOST; their jobs are decided on by whoever looks next.
+
+    ``leases`` of them ran out, rather than being given back.
+    """
+    lost = 0
+    for session in sessions:
+        yield Query("release_jobs", (session,))
+        yield Query("delete_worker", (session,))
+        lost += len((yield Query("lose_attempts", (session, now))))
+    tally = Tally({(LEASES_LOST, ""): leases, (RUNNING, ""): -lost, _LOST: lost})
+    yield from tally.write()
     return bool(lost)
-
-
-def workers() -> Transaction[list[WorkerRecord]]:
-    """List workers whose lease runs."""
-    now = yield from read_now()
-    return [worker_of(row) for row in (yield Query("list_workers", (now,)))]
 
 
 def drain(worker_id: str, *, draining: bool) -> Transaction[WorkerRecord]:

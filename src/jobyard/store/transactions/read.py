@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jobyard.core.records import LedgerPlace
 from jobyard.errors import JobNotFound
 from jobyard.store.query import Query, Transaction
-from jobyard.store.rows import attempt_of, job_of, ledger_of
+from jobyard.store.rows import attempt_of, change_of, job_of, ledger_of
+from jobyard.store.transactions.find import LARGEST_ID
 
 if TYPE_CHECKING:
-    from jobyard.core.records import Attempt, Job, LedgerRecord
-    from jobyard.store.base import JobQuery
-
-LARGEST_ID = 2**63 - 1
+    from jobyard.core.records import Attempt, Change, Job, LedgerRecord
 
 
 def job(job_id: int) -> Transaction[Job]:
@@ -27,31 +26,6 @@ def job(job_id: int) -> Transaction[Job]:
     return job_of(rows[0])
 
 
-def jobs(query: JobQuery) -> Transaction[list[Job]]:
-    """List jobs, newest first."""
-    after = LARGEST_ID if query.after is None else query.after
-    if query.ids is not None:
-        job_ids = list(query.ids)
-    else:
-        job_ids = [row[0] for row in (yield _page(query, after))]
-    if not job_ids:
-        return []
-    rows = yield Query("jobs_by_id", (job_ids,))
-    return [job_of(row) for row in reversed(rows)][: query.limit]
-
-
-def _page(query: JobQuery, after: int) -> Query:
-    """Choose the query whose cost follows the page, not the history."""
-    statuses = None if query.statuses is None else [str(status) for status in query.statuses]
-    if query.name is not None:
-        return Query("page_by_name", (after, query.limit, query.name, query.namespace, statuses))
-    if statuses is not None:
-        return Query("page_by_status", (after, query.limit, statuses, query.namespace))
-    if query.namespace is not None:
-        return Query("page_of_namespace", (after, query.limit, query.namespace))
-    return Query("page_of_jobs", (after, query.limit))
-
-
 def attempts(job_id: int, after: int, limit: int, index: int | None) -> Transaction[list[Attempt]]:
     """List a job's attempts, oldest first."""
     if index is None:
@@ -59,6 +33,36 @@ def attempts(job_id: int, after: int, limit: int, index: int | None) -> Transact
     else:
         rows = yield Query("list_attempts_of_index", (job_id, after, limit, index))
     return [attempt_of(row) for row in rows]
+
+
+def latest_attempts(
+    job_id: int, before: int | None, limit: int, index: int | None
+) -> Transaction[list[Attempt]]:
+    """List a job's attempts, newest first."""
+    below = LARGEST_ID if before is None else before
+    if index is None:
+        rows = yield Query("latest_attempts", (job_id, below, limit))
+    else:
+        rows = yield Query("latest_attempts_of_index", (job_id, below, limit, index))
+    return [attempt_of(row) for row in rows]
+
+
+def ledger_horizon() -> Transaction[int]:
+    """Tell below what the ledger is complete for whoever looks after this answer."""
+    rows = yield Query("ledger_horizon")
+    return int(rows[0][0])
+
+
+def ledger_end(horizon: int) -> Transaction[LedgerPlace]:
+    """Tell the place behind all events below the horizon."""
+    rows = yield Query("ledger_end", (horizon,))
+    return LedgerPlace(*rows[0])
+
+
+def ledger_since(after: LedgerPlace, horizon: int, limit: int) -> Transaction[list[Change]]:
+    """List the events of all jobs behind a place and below the horizon."""
+    rows = yield Query("ledger_since", (after.order, after.event_id, horizon, limit))
+    return [change_of(row) for row in rows]
 
 
 def events(job_id: int, after: int, limit: int) -> Transaction[list[LedgerRecord]]:

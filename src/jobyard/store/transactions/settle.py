@@ -13,6 +13,7 @@ from jobyard.core.states import StopReason
 from jobyard.errors import LeaseLost
 from jobyard.store.base import Claim, Settled, StopOrder
 from jobyard.store.query import Query, Rows, Transaction
+from jobyard.store.transactions.counting import RUNNING, WAITING
 from jobyard.store.transactions.deciding import (
     Book,
     Entry,
@@ -124,6 +125,7 @@ def _ends(
     rows = [_end_row(report, report.job_id in book, now) for report in reports.ended]
     rows.sort(key=itemgetter(0))
     accepted = {row[0]: row[1] for row in (yield Query("end_attempts", (speaker.session,), rows))}
+    book.tally[RUNNING, ""] -= len(accepted)
     deferred = set()
     for report in reports.ended:
         if report.attempt_id not in accepted:
@@ -259,6 +261,7 @@ def _claim(
             direct.append((entry, _take_fresh(entry, basket)))
     yield from _take_waiting(book, speaker, taken, jobs, settled, now)
     yield from _insert_direct(speaker, direct, settled, now)
+    book.tally[RUNNING, ""] += sum(len(creations) for _, creations in direct)
 
 
 def _waiting(speaker: Speaker, basket: _Basket, *, own_only: bool) -> Transaction[Rows]:
@@ -304,6 +307,9 @@ def _take_waiting(
     rows = yield Query("claim_attempts", (taken, speaker.session, speaker.worker_id, now))
     order = {attempt_id: position for position, attempt_id in enumerate(taken)}
     rows = sorted(rows, key=lambda row: order[row[0]])
+    book.tally[RUNNING, ""] += len(rows)
+    for row in rows:
+        book.tally[WAITING, row[4]] -= 1
     not_started = {row[0]: row[1] for row in (yield Query("not_started_among", (sorted(jobs),)))}
     # Never wait for a job's row while holding attempts: a job that somebody holds learns of
     # its claim when its first program starts.

@@ -11,12 +11,21 @@ from jobyard.core.decide import decide
 from jobyard.core.records import Job
 from jobyard.core.state import JobState, LedgerLine
 from jobyard.core.states import TERMINAL, Event, JobStatus
-from jobyard.errors import IdempotencyConflict, InvalidRequest, JobNotFound
-from jobyard.spec.encode import canonical_hash, encode_json, policy_json
+from jobyard.errors import (
+    IdempotencyConflict,
+    InvalidDocument,
+    InvalidRequest,
+    JobNotFound,
+    JobyardError,
+    Problem,
+)
+from jobyard.spec.encode import canonical, canonical_hash, encode, policy_json
 from jobyard.store.query import Query, Transaction
-from jobyard.store.rows import Placement, job_of, spec_of, state_row
+from jobyard.store.rows import job_of, placement, state_row
+from jobyard.store.transactions.counting import Tally
 from jobyard.store.transactions.deciding import (
     Entry,
+    count_written,
     look_at_window,
     read_now,
     waiting_rows,
@@ -24,7 +33,7 @@ from jobyard.store.transactions.deciding import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from jobyard.core.job import JobSpec
     from jobyard.store.base import Submission
@@ -47,7 +56,7 @@ class _New:
 
     submission: Submission
     spec: JobSpec
-    text: str
+    written: dict[str, Any]
     entry: Entry
 
 
@@ -72,6 +81,10 @@ def submit(submissions: Sequence[Submission]) -> Transaction[tuple[list[list[Job
     yield from _insert(made, keys, now)
     edges = _edges(submissions, made, keys)
     resolved = bool(edges) and (yield from _tie(edges, made))
+    entries = [new.entry for new in made]
+    tally = Tally()
+    count_written(entries, tally)
+    yield from write_events(entries, tally)
     answers = yield from _answers(submissions, made, keys, now)
     return answers, resolved or any(new.entry.create for new in made)
 
@@ -116,7 +129,7 @@ def _make(fresh: Sequence[tuple[Submission, JobSpec]], now: int) -> Transaction[
     runs = yield Query("take_ids", (len(fresh),))
     job_ids = [first + at for first, length in runs for at in range(length)]
     return [
-        _New(submission, spec, encode_json(spec), _entry(submission, spec, job_id, now))
+        _New(submission, spec, encode(spec), _entry(submission, spec, job_id, now))
         for (submission, spec), job_id in zip(fresh, job_ids, strict=True)
     ]
 
@@ -129,18 +142,7 @@ def _entry(submission: Submission, spec: JobSpec, job_id: int, now: int) -> Entr
         scheduled_at=None if spec.scheduled_at is None else to_us(spec.scheduled_at),
         created_at=now,
     )
-    resources = spec.program.resources
-    entry = Entry(
-        job,
-        Placement(
-            spec.executor,
-            spec.priority,
-            resources.request_cpu,
-            resources.request_memory,
-            submission.owner or spec.worker_id,
-            json.dumps(dict(spec.worker_selector)) if spec.worker_selector else None,
-        ),
-    )
+    entry = Entry(job, placement(spec, submission.owner))
     entry.events.append(LedgerLine(Event.CREATED, JobStatus.PENDING, now))
     entry.take(decide(job, (), now, most=FIRST_ATTEMPTS))
     look_at_window(entry, now)
@@ -153,6 +155,7 @@ def _insert(made: Sequence[_New], keys: _Keys, now: int) -> Transaction[None]:
     entries = [new.entry for new in made]
     yield Query("insert_jobs", (), [state_row(e.job, e.wake_at, now) for e in entries])
     yield Query("insert_specs", (), [_spec_row(new) for new in made])
+    yield from insert_labels((new.entry.job.id, new.spec) for new in made)
     named = [
         (new.spec.idempotency_key, keys.hashes[new.spec.idempotency_key], new.entry.job.id, now)
         for new in made
@@ -163,7 +166,13 @@ def _insert(made: Sequence[_New], keys: _Keys, now: int) -> Transaction[None]:
     attempts = [row for entry in entries for row in waiting_rows(entry, now)]
     if attempts:
         yield Query("insert_attempts", (), attempts)
-    yield from write_events(entries)
+
+
+def insert_labels(specs: Iterable[tuple[int, JobSpec]]) -> Transaction[None]:
+    """Write the labels of jobs one by one, for lists that ask for them."""
+    labels = [(key, value, job_id) for job_id, spec in specs for key, value in spec.labels.items()]
+    if labels:
+        yield Query("insert_labels", (), labels)
 
 
 def _spec_row(new: _New) -> tuple[Any, ...]:
@@ -172,7 +181,7 @@ def _spec_row(new: _New) -> tuple[Any, ...]:
         new.entry.job.id, spec.namespace, spec.name, json.dumps(dict(spec.labels)),
         where.executor, where.priority, where.cpu, where.memory, where.worker_pin,
         where.worker_selector, new.submission.trigger, new.submission.retried_from,
-        policy_json(spec.policy), new.text,
+        policy_json(spec.policy), canonical(new.written),
     )  # fmt: skip
 
 
@@ -185,20 +194,26 @@ def _edges(
         mine = [new for new in made if new.submission is submission]
         if not any(new.spec.depends_on for new in mine):
             continue
-        numbers = {(new.spec.namespace, new.spec.name): new.entry.job.id for new in mine}
+        numbers = dict(submission.beside)
+        numbers.update({(new.spec.namespace, new.spec.name): new.entry.job.id for new in mine})
         for spec in submission.specs:
             if spec.idempotency_key in keys.known:
                 numbers[spec.namespace, spec.name] = keys.known[spec.idempotency_key]
         for new in mine:
-            conditions = {edge.job: str(edge.condition) for edge in new.spec.depends_on}
-            for name, condition in conditions.items():
-                on_job = numbers.get((new.spec.namespace, name))
-                if on_job is None:
-                    raise InvalidRequest(
-                        f"`{new.spec.name}` depends on `{name}`, which is not here"
-                    )
-                edges.append((new.entry.job.id, on_job, condition))
+            edges += _edges_of(new, numbers)
     return edges
+
+
+def _edges_of(new: _New, numbers: Mapping[tuple[str, str], int]) -> Iterator[tuple[int, int, str]]:
+    seen: set[int] = set()
+    for job, edge in {edge.job: edge for edge in new.spec.depends_on}.items():
+        on_job = job if isinstance(job, int) else numbers.get((new.spec.namespace, job))
+        if on_job is None:
+            raise InvalidRequest(f"`{new.spec.name}` depends on `{job}`, which is not here")
+        if on_job in seen:
+            raise InvalidRequest(f"`{new.spec.name}` depends on job {on_job} twice")
+        seen.add(on_job)
+        yield new.entry.job.id, on_job, str(edge.condition)
 
 
 def _tie(edges: list[tuple[int, int, str]], made: Sequence[_New]) -> Transaction[bool]:
@@ -209,11 +224,22 @@ def _tie(edges: list[tuple[int, int, str]], made: Sequence[_New]) -> Transaction
         # Whoever ends this job waits for us, and then finds the edge.
         rows = yield Query("lock_job", (job_id,))
         if not rows:
-            raise _gone(job_id)
+            raise _no_such_job(job_id, made)
         if rows[0][1] in _TERMINAL:
             over.append((job_id, rows[0][1]))
     yield Query("insert_dependencies", (), edges)
     return bool(over and (yield Query("resolve_dependencies", (), over)))
+
+
+def _no_such_job(job_id: int, made: Sequence[_New]) -> JobyardError:
+    """Say who depends on a job that is not there, in words of the document it came in."""
+    for new in made:
+        for at, edge in enumerate(new.spec.depends_on):
+            if edge.job == job_id:
+                message = f"`{new.spec.name}` depends on job {job_id}, and no job has this id"
+                path, legal = f"depends_on[{at}]", "the id of a job that is there, or a name"
+                return InvalidDocument([Problem(path, message, "NotFound", None, job_id, legal)])
+    return _gone(job_id)
 
 
 def _answers(
@@ -261,5 +287,5 @@ def _record(new: _New, now: int) -> Job:
         None,
         submission.retried_from,
         now,
-        spec_of(new.text),
+        new.written,
     )

@@ -37,6 +37,20 @@ ORDER BY a.priority DESC, a.turn, a.id
 LIMIT $6
 FOR NO KEY UPDATE OF a SKIP LOCKED;
 
+-- name: reprioritize :none
+-- Give a job's waiting attempts another priority.
+UPDATE attempts
+SET priority = $2
+WHERE job_id = $1
+    AND status = 'SCHEDULED';
+
+-- name: failed_indexes :rows
+-- Indexes of an Indexed job of which an attempt failed or was lost. Reads all of its attempts.
+SELECT DISTINCT idx
+FROM attempts
+WHERE job_id = $1
+    AND status IN ('FAILED', 'LOST');
+
 -- name: claim_attempts :rows
 -- Take waiting attempts for a worker session; what was never queued waits.
 UPDATE attempts
@@ -199,6 +213,29 @@ WHERE job_id = $1
 ORDER BY id
 LIMIT $3;
 
+-- name: latest_attempts :rows
+-- A job's attempts, newest first, ids below $2.
+SELECT
+    id, job_id, idx, number, status, reason, exit_code, signal, restarts, worker_id, cpu_seconds,
+    peak_memory_bytes, progress_done, progress_total, result, queued_at, started_at, finished_at
+FROM attempts
+WHERE job_id = $1
+    AND id < $2
+ORDER BY id DESC
+LIMIT $3;
+
+-- name: latest_attempts_of_index :rows
+-- The attempts of one index of a job, newest first, ids below $2.
+SELECT
+    id, job_id, idx, number, status, reason, exit_code, signal, restarts, worker_id, cpu_seconds,
+    peak_memory_bytes, progress_done, progress_total, result, queued_at, started_at, finished_at
+FROM attempts
+WHERE job_id = $1
+    AND id < $2
+    AND idx = $4
+ORDER BY id DESC
+LIMIT $3;
+
 -- name: save_checkpoint :none
 -- Keep a checkpoint with the index that the attempt works on.
 INSERT INTO checkpoints (job_id, idx, value, at)
@@ -210,3 +247,10 @@ SELECT value
 FROM checkpoints
 WHERE job_id = $1
     AND idx = $2;
+
+-- name: copy_checkpoints :none
+-- Give job $2 the checkpoints of job $1 whose index lies in one of the ranges from $3 to $4.
+INSERT INTO checkpoints (job_id, idx, value, at)
+SELECT $2, c.idx, c.value, c.at
+FROM unnest($3::integer[], $4::integer[]) AS chosen (start, stop)
+JOIN checkpoints AS c ON c.job_id = $1 AND c.idx >= chosen.start AND c.idx < chosen.stop;

@@ -1,11 +1,20 @@
 -- name: expired_jobs :rows
--- Finished jobs whose time to live has passed at $1, held until the transaction ends.
+-- Finished jobs whose time to live has passed at $1 and that nobody else holds.
 SELECT id
 FROM jobs
 WHERE expires_at <= $1
     AND finished_at IS NOT NULL
 ORDER BY expires_at
 LIMIT $2
+FOR UPDATE SKIP LOCKED;
+
+-- name: hold_finished :rows
+-- Those of these jobs that are over and that nobody else holds, until the transaction ends.
+SELECT id, status
+FROM jobs
+WHERE id = ANY ($1::bigint[])
+    AND finished_at IS NOT NULL
+ORDER BY id
 FOR UPDATE SKIP LOCKED;
 
 -- name: delete_jobs :none

@@ -45,13 +45,13 @@ INSERT INTO jobs (
     id, status, outcome, outcome_at, reason, message, request, waiting_on, dependency_failed,
     active, terminating, succeeded, failed, restarts, completed_indexes, failed_indexes,
     live_indexes, leaving_indexes, held, overall, tries, worker_id, retry_at, scheduled_at,
-    admitted_at, queued_at, started_at, finished_at, expires_at, created_at, decide_at, updated_at)
-SELECT *
-FROM unnest($1::job_row[]);
+    admitted_at, queued_at, started_at, finished_at, expires_at, created_at, decide_at, updated_at,
+    listed_status, listed_worker)
+SELECT r.*, CASE r.status WHEN 'QUEUED' THEN 'SCHEDULED' ELSE r.status END, r.worker_id
+FROM unnest($1::job_row[]) AS r;
 
 -- name: update_jobs :many
--- The caller holds the rows. A terminal job is never written again; by its status, for
--- `finished_at IS NULL` would tempt the planner to go through the index of all active jobs.
+-- The caller holds the rows. A terminal job is never written again.
 UPDATE jobs AS j
 SET
     status = n.status, outcome = n.outcome, outcome_at = n.outcome_at, reason = n.reason,
@@ -63,7 +63,9 @@ SET
     overall = n.overall, tries = n.tries, worker_id = n.worker_id, retry_at = n.retry_at,
     scheduled_at = n.scheduled_at, admitted_at = n.admitted_at, queued_at = n.queued_at,
     started_at = n.started_at, finished_at = n.finished_at, expires_at = n.expires_at,
-    created_at = n.created_at, decide_at = n.decide_at, updated_at = n.updated_at
+    created_at = n.created_at, decide_at = n.decide_at, updated_at = n.updated_at,
+    listed_status = CASE n.status WHEN 'QUEUED' THEN 'SCHEDULED' ELSE n.status END,
+    listed_worker = CASE n.status WHEN 'QUEUED' THEN j.listed_worker ELSE n.worker_id END
 FROM unnest($1::job_row[]) AS n
 WHERE j.id = n.id
     AND j.status NOT IN ('COMPLETED', 'FAILED', 'STOPPED', 'CANCELED');
@@ -75,15 +77,33 @@ INSERT INTO job_specs (
 SELECT *
 FROM unnest($1::spec_row[]);
 
--- name: update_policy :none
-UPDATE job_specs
-SET policy = $2
-WHERE job_id = $1;
+-- name: insert_labels :many
+INSERT INTO job_labels (key, value, job_id)
+SELECT *
+FROM unnest($1::label_row[]);
+
+-- name: delete_labels :none
+-- The labels of these jobs, by what their specs say: no index by job is needed.
+DELETE FROM job_labels
+WHERE (key, value, job_id) IN (
+    SELECT label.key, label.value, s.job_id
+    FROM job_specs AS s
+    CROSS JOIN LATERAL json_each_text(s.labels::json) AS label
+    WHERE s.job_id = ANY ($1::bigint[]));
 
 -- name: update_spec :none
+-- Everything of a job that its spec decides; its executor never changes.
 UPDATE job_specs
-SET spec = $2
+SET
+    labels = $2, priority = $3, request_cpu = $4, request_memory = $5, worker_pin = $6,
+    worker_selector = $7, policy = $8, spec = $9
 WHERE job_id = $1;
+
+-- name: touch_finished :none
+-- The time to live of a finished job that the caller holds changed: it goes at $2, or never.
+UPDATE jobs
+SET expires_at = $2, updated_at = $3
+WHERE id = $1;
 
 -- name: specs_of :rows
 SELECT job_id, name, namespace, spec
@@ -102,70 +122,12 @@ SELECT
     s.retried_from, j.updated_at, s.spec,
     (SELECT a.result FROM attempts AS a
      WHERE a.job_id = j.id AND a.result IS NOT NULL AND a.status = 'SUCCEEDED'
-     ORDER BY a.id DESC LIMIT 1)
+     ORDER BY a.id DESC LIMIT 1),
+    s.dataset, s.manifest_hash
 FROM jobs AS j
 JOIN job_specs AS s ON s.job_id = j.id
 WHERE j.id = ANY ($1::bigint[])
 ORDER BY j.id;
-
--- A page of one name, status or namespace is asked for as a range of (name, id), in that order:
--- an equality would let the planner walk all ids instead, hoping to meet the name soon.
-
--- name: page_of_jobs :rows
--- The newest ids below $1, at most $2.
-SELECT id
-FROM jobs
-WHERE id < $1
-ORDER BY id DESC
-LIMIT $2;
-
--- name: page_by_status :rows
--- The newest ids below $1, at most $2, of jobs in one of these statuses; $4 is a namespace or
--- NULL. Jobs that are not over are few; of the others each status has its part of an index.
-SELECT id FROM (
-    (SELECT j.id FROM jobs AS j
-     WHERE j.finished_at IS NULL
-         AND $3::text[] && ARRAY[
-             'PENDING', 'SCHEDULED', 'QUEUED', 'RUNNING', 'STOP_REQUESTED', 'STOPPING']
-         AND j.id < $1
-         AND j.status = ANY ($3::text[])
-         AND ($4::text IS NULL OR (SELECT s.namespace FROM job_specs AS s WHERE s.job_id = j.id) = $4)
-     ORDER BY j.id DESC LIMIT $2)
-    UNION ALL
-    SELECT over.id FROM unnest($3::text[]) AS wanted (status)
-    CROSS JOIN LATERAL (
-        SELECT j.id FROM jobs AS j
-        WHERE j.finished_at IS NOT NULL
-            AND j.outcome >= wanted.status
-            AND (j.outcome, j.id) < (wanted.status, $1)
-            AND ($4::text IS NULL
-                OR (SELECT s.namespace FROM job_specs AS s WHERE s.job_id = j.id) = $4)
-        ORDER BY j.outcome DESC, j.id DESC LIMIT $2) AS over
-) AS found
-ORDER BY id DESC
-LIMIT $2;
-
--- name: page_by_name :rows
--- The newest ids below $1, at most $2, of jobs of this name; $4 is a namespace or NULL, $5 lists
--- statuses unless NULL.
-SELECT s.job_id
-FROM job_specs AS s
-WHERE s.name >= $3
-    AND (s.name, s.job_id) < ($3, $1)
-    AND ($4::text IS NULL OR s.namespace = $4)
-    AND ($5::text[] IS NULL
-        OR (SELECT j.status FROM jobs AS j WHERE j.id = s.job_id) = ANY ($5))
-ORDER BY s.name DESC, s.job_id DESC
-LIMIT $2;
-
--- name: page_of_namespace :rows
--- The newest ids below $1, at most $2, of jobs in this namespace.
-SELECT job_id
-FROM job_specs
-WHERE namespace >= $3
-    AND (namespace, job_id) < ($3, $1)
-ORDER BY namespace DESC, job_id DESC
-LIMIT $2;
 
 -- name: not_started_among :rows
 -- Those of these jobs of which no program started yet, and whether one was claimed.
@@ -192,13 +154,13 @@ FROM jobs
 WHERE decide_at IS NOT NULL;
 
 -- name: insert_events :many
-INSERT INTO job_events (job_id, event, status, at, reason, message)
+INSERT INTO job_events (job_id, event, status, at, reason, message, worker_id)
 SELECT *
-FROM unnest($1::event_row[]);
+FROM unnest($1::ledger_row[]);
 
 -- name: list_events :rows
 -- A job's ledger, oldest first, ids above $2.
-SELECT id, job_id, event, status, at, reason, message
+SELECT id, job_id, event, status, at, reason, message, worker_id
 FROM job_events
 WHERE job_id = $1
     AND id > $2

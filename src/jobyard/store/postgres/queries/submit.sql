@@ -41,3 +41,27 @@ WHERE key = ANY ($1::text[]);
 INSERT INTO idempotency_keys (key, request_hash, job_id, created_at)
 SELECT *
 FROM unnest($1::key_row[]);
+
+-- name: lock_names :rows
+-- Let nobody else apply these names before this transaction ends. Always in the same order, so
+-- that two who apply the same names do not wait for each other.
+SELECT count(*)
+FROM (
+    SELECT pg_advisory_xact_lock(wanted.key)
+    FROM (
+        SELECT DISTINCT hashtextextended(name, 0) AS key
+        FROM unnest($1::text[]) AS name
+        ORDER BY key) AS wanted) AS locked;
+
+-- name: newest_by_name :rows
+-- The newest job of each of these names, $1 their namespaces. Asked for as a range, because an
+-- equality would let the planner walk all ids instead, hoping to meet the name soon.
+SELECT wanted.namespace, wanted.name, s.job_id, s.retried_from
+FROM unnest($1::text[], $2::text[]) AS wanted (namespace, name)
+CROSS JOIN LATERAL (
+    SELECT t.job_id, t.retried_from
+    FROM job_specs AS t
+    WHERE (t.namespace, t.name) >= (wanted.namespace, wanted.name)
+        AND (t.namespace, t.name, t.job_id) <= (wanted.namespace, wanted.name, 9223372036854775807)
+    ORDER BY t.namespace DESC, t.name DESC, t.job_id DESC
+    LIMIT 1) AS s;

@@ -7,6 +7,13 @@ WHERE expires_at <= ?1
 ORDER BY expires_at
 LIMIT ?2;
 
+-- name: hold_finished :rows
+-- Those of these jobs that are over.
+SELECT id, status
+FROM jobs
+WHERE id IN (SELECT value FROM json_each(?1))
+    AND finished_at IS NOT NULL;
+
 -- name: delete_jobs :none
 -- With this the jobs are gone for everybody; what is left of them goes by and by.
 DELETE FROM jobs

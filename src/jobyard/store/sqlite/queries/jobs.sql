@@ -68,15 +68,31 @@ INSERT INTO job_specs (
     worker_selector, "trigger", retried_from, policy, spec)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14);
 
--- name: update_policy :none
-UPDATE job_specs
-SET policy = ?2
-WHERE job_id = ?1;
+-- name: insert_labels :many
+INSERT INTO job_labels (key, value, job_id)
+VALUES (?1, ?2, ?3);
+
+-- name: delete_labels :none
+-- The labels of these jobs, by what their specs say: no index by job is needed.
+DELETE FROM job_labels
+WHERE (key, value, job_id) IN (
+    SELECT label.key, label.value, s.job_id
+    FROM job_specs AS s, json_each(s.labels) AS label
+    WHERE s.job_id IN (SELECT value FROM json_each(?1)));
 
 -- name: update_spec :none
+-- Everything of a job that its spec decides; its executor never changes.
 UPDATE job_specs
-SET spec = ?2
+SET
+    labels = ?2, priority = ?3, request_cpu = ?4, request_memory = ?5, worker_pin = ?6,
+    worker_selector = ?7, policy = ?8, spec = ?9
 WHERE job_id = ?1;
+
+-- name: touch_finished :none
+-- The time to live of a finished job that the caller holds changed: it goes at ?2, or never.
+UPDATE jobs
+SET expires_at = ?2, updated_at = ?3
+WHERE id = ?1;
 
 -- name: specs_of :rows
 SELECT job_id, name, namespace, spec
@@ -95,57 +111,12 @@ SELECT
     s.retried_from, j.updated_at, s.spec,
     (SELECT a.result FROM attempts AS a
      WHERE a.job_id = j.id AND a.result IS NOT NULL AND a.status = 'SUCCEEDED'
-     ORDER BY a.id DESC LIMIT 1)
+     ORDER BY a.id DESC LIMIT 1),
+    s.dataset, s.manifest_hash
 FROM jobs AS j
 JOIN job_specs AS s ON s.job_id = j.id
 WHERE j.id IN (SELECT value FROM json_each(?1))
 ORDER BY j.id;
-
--- name: page_of_jobs :rows
--- The newest ids below ?1, at most ?2.
-SELECT id
-FROM jobs
-WHERE id < ?1
-ORDER BY id DESC
-LIMIT ?2;
-
--- name: page_by_status :rows
--- The newest ids below ?1, at most ?2, of jobs in one of these statuses; ?4 is a namespace or
--- NULL. Each status has its part of an index.
-SELECT j.id
-FROM json_each(?3) AS wanted
-JOIN jobs AS j ON j.id IN (
-    SELECT k.id FROM jobs AS k
-    WHERE k.status = wanted.value
-        AND k.id < ?1
-        AND (?4 IS NULL OR (SELECT s.namespace FROM job_specs AS s WHERE s.job_id = k.id) = ?4)
-    ORDER BY k.id DESC
-    LIMIT ?2)
-ORDER BY j.id DESC
-LIMIT ?2;
-
--- name: page_by_name :rows
--- The newest ids below ?1, at most ?2, of jobs of this name; ?4 is a namespace or NULL, ?5 lists
--- statuses unless NULL.
-SELECT s.job_id
-FROM job_specs AS s
-WHERE s.name = ?3
-    AND s.job_id < ?1
-    AND (?4 IS NULL OR s.namespace = ?4)
-    AND (?5 IS NULL
-        OR (SELECT j.status FROM jobs AS j WHERE j.id = s.job_id)
-            IN (SELECT value FROM json_each(?5)))
-ORDER BY s.job_id DESC
-LIMIT ?2;
-
--- name: page_of_namespace :rows
--- The newest ids below ?1, at most ?2, of jobs in this namespace.
-SELECT job_id
-FROM job_specs
-WHERE namespace = ?3
-    AND job_id < ?1
-ORDER BY job_id DESC
-LIMIT ?2;
 
 -- name: not_started_among :rows
 -- Those of these jobs of which no program started yet, and whether one was claimed.
@@ -174,12 +145,12 @@ FROM jobs
 WHERE decide_at IS NOT NULL;
 
 -- name: insert_events :many
-INSERT INTO job_events (job_id, event, status, at, reason, message)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6);
+INSERT INTO job_events (job_id, event, status, at, reason, message, worker_id)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7);
 
 -- name: list_events :rows
 -- A job's ledger, oldest first, ids above ?2.
-SELECT id, job_id, event, status, at, reason, message
+SELECT id, job_id, event, status, at, reason, message, worker_id
 FROM job_events
 WHERE job_id = ?1
     AND id > ?2

@@ -41,3 +41,19 @@ WHERE key IN (SELECT value FROM json_each(?1));
 -- name: insert_keys :many
 INSERT INTO idempotency_keys (key, request_hash, job_id, created_at)
 VALUES (?1, ?2, ?3, ?4);
+
+-- name: lock_names :rows
+-- Let nobody else apply these names before this transaction ends. SQLite's writer is alone.
+SELECT count(*) FROM json_each(?1);
+
+-- name: newest_by_name :rows
+-- The newest job of each of these names, ?1 their namespaces.
+SELECT space.value, called.value, s.job_id, s.retried_from
+FROM json_each(?1) AS space
+JOIN json_each(?2) AS called ON called.key = space.key
+JOIN job_specs AS s ON s.job_id = (
+    SELECT t.job_id FROM job_specs AS t
+    WHERE t.namespace = space.value
+        AND t.name = called.value
+    ORDER BY t.job_id DESC
+    LIMIT 1);

@@ -1,0 +1,1 @@
+"""The desk's parts by noun: jobs, their life, their story, the workers."""

@@ -1,0 +1,59 @@
+"""Make a new job of one that is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobyard.cli.attending import attend, mention_missing_worker
+from jobyard.cli.desk import ask
+from jobyard.cli.options import as_json, job_id, server_options
+from jobyard.cli.printer import say, show_json
+from jobyard.errors import ExitCode
+
+if TYPE_CHECKING:
+    from jobyard.cli.desk import Desk
+    from jobyard.config import Settings
+
+    Object = dict[str, Any]
+
+
+@click.command()
+@job_id
+@click.option(
+    "--indexes",
+    type=click.Choice(["all", "failed", "remaining"]),
+    default="all",
+    show_default=True,
+    help="Which to do again: all, those that failed, or all that did not succeed.",
+)
+@click.option("--wait", is_flag=True, help="Wait until it is over; exit with 1 unless completed.")
+@click.option("--logs", is_flag=True, help="Print what it prints, and wait.")
+@as_json
+@server_options
+@click.pass_context
+def retry(
+    ctx: click.Context,
+    /,
+    settings: Settings,
+    job_id: int,
+    indexes: str,
+    wait: bool,
+    logs: bool,
+    as_json: bool,
+) -> None:
+    """Make a new job of one that is over; the old one stays as it is."""
+
+    async def work(desk: Desk) -> Object:
+        job = await desk.retry(job_id, indexes=indexes)
+        if not as_json:
+            say(f"job {job['id']} `{job['name']}` is {job['status']}, made of job {job_id}")
+        await mention_missing_worker(desk, settings, job)
+        return await attend(desk, job, logs=logs, quiet=as_json) if wait or logs else job
+
+    job = ask(settings, work)
+    if as_json:
+        show_json(job)
+    if (wait or logs) and job["status"] != "COMPLETED":
+        ctx.exit(ExitCode.FAILED)
