@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jobyard.chain.source import BlockRef
 
 UNPROVED = {
-    "block hash": "it covers the block's entries, which getBlock does not give; links only show that"
+    "block hash": "it covers the entries, which getBlock does not give; links only show that"
     " blocks belong together",
     "completeness": "nothing shows that a block's transactions are all here, in this order",
     "block height, time and rewards": "nothing that is given covers them",
