@@ -38,7 +38,10 @@
     │   ├── RequestRejected           the provider will never answer this request
     │   ├── BlockUnparsable
     │   ├── BlocksUnlinked            a block does not follow the one before it
-    │   └── BlocksUnavailable         before the first block that can be had
+    │   ├── BlocksUnavailable         before the first block that can be had
+    │   ├── BlockDisproved            contradicts the chain's own hashes
+    │   ├── ReceiptsMissing           a table is asked for that needs receipts
+    │   └── DataFileDamaged           a Parquet file that is not what was written
     ├── InvalidProvider          400  a provider file that cannot be used
     ├── StoreUnavailable         503
     ├── ServerUnreachable             (client) nobody answers at that address
@@ -602,6 +605,58 @@ class InvalidProvider(JobyardError):
     status = 400
     code = "INVALID_PROVIDER"
     exit_code = ExitCode.CONFIGURATION
+
+
+class BlockDisproved(ChainFailed):
+    """A block that contradicts its own hashes: the source is wrong, another may be right."""
+
+    slug = "block-disproved"
+    title = "The block is not what its hashes say"
+    code = "BLOCK_DISPROVED"
+    retryable = True
+
+    def __init__(self, number: int, check: str, cause: str) -> None:
+        """Name the block, the check that it failed, and what was found."""
+        super().__init__(
+            f"block {number} fails the check of {check}: {cause}",
+            hint="fetch it again, best from another provider",
+            block=number,
+            check=check,
+            cause=cause,
+        )
+
+
+class ReceiptsMissing(ChainFailed):
+    """A table that needs receipts is asked of a source that has none."""
+
+    slug = "receipts-missing"
+    title = "The source has no receipts"
+    code = "RECEIPTS_MISSING"
+
+    def __init__(self, number: int) -> None:
+        """Name the first block whose receipts are missing."""
+        super().__init__(
+            f"block {number} has transactions but the source gave no receipts for them",
+            hint="leave out the table `logs`, or use a source that has receipts",
+            block=number,
+        )
+
+
+class DataFileDamaged(ChainFailed):
+    """A Parquet file that cannot be read, or does not hold what its metadata says."""
+
+    slug = "data-file-damaged"
+    title = "The data file is damaged"
+    code = "DATA_FILE_DAMAGED"
+
+    def __init__(self, name: str, cause: str) -> None:
+        """Name the file and what is wrong with it."""
+        super().__init__(
+            f"`{name}` is damaged: {cause}",
+            hint="move it away and extract its blocks again",
+            file=name,
+            cause=cause,
+        )
 
 
 class StoreUnavailable(JobyardError):

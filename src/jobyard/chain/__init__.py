@@ -1,1 +1,1 @@
-"""Reading chains: providers, sources of blocks, table schemas, decoding to Arrow, verification."""
+"""Reading chains: sources of blocks, table schemas, raw blocks to Arrow, proof of what was read."""
