@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,9 +18,10 @@ import pyarrow as pa
 from jobyard.chain import solana_base58, solana_meta, solana_wire
 from jobyard.chain.solana_base58 import offsets_of
 from jobyard.chain.solana_json import NO_META, Base64Block, JsonBlock, base64_block, json_block
-from jobyard.chain.solana_meta import ragged, text_list, texts
-from jobyard.chain.solana_tables import HEADER, LOOKUP, TABLES
+from jobyard.chain.solana_meta import lists_of, ragged, structs, text_list, texts
+from jobyard.chain.solana_tables import BYTES, HEADER, LOOKUP, TABLES, TEXT, U8
 from jobyard.chain.solana_wire import LEGACY, Instructions, Spans
+from jobyard.chain.tables import arrow_schema, arrow_type
 from jobyard.errors import BlockUnparsable
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jobyard.chain.solana_base58 import Ragged
-    from jobyard.chain.solana_json import Meta
+    from jobyard.chain.solana_json import Base64Transaction, JsonTransaction
     from jobyard.chain.source import RawBlock
 
 _u8 = np.dtype(np.uint8)
@@ -62,18 +63,21 @@ def decode(
     Raises:
         BlockUnparsable: A block is not what it should be; says which.
     """
-    with _without_collecting():
-        try:
+    try:
+        with _without_collecting():
             return _decoded(blocks, tables)
-        except (pa.ArrowInvalid, OverflowError) as error:
-            message = f"a value that does not fit: {error}"
-            raise BlockUnparsable(message).at(blocks[0].number, blocks[-1].number + 1) from error
+    except (BlockUnparsable, pa.ArrowInvalid, OverflowError) as error:
+        if len(blocks) > 1:
+            # Find out which one it is: alone it fails again.
+            for block in blocks:
+                decode([block], tables)
+        number = blocks[0].number
+        detail = error.detail if isinstance(error, BlockUnparsable) else f"does not fit: {error}"
+        raise BlockUnparsable(detail).at(number, number + 1) from error
 
 
 def _decoded(blocks: Sequence[RawBlock], tables: Collection[str]) -> dict[str, pa.RecordBatch]:
-    batch = _Batch()
-    for raw in blocks:
-        batch.add(raw)
+    batch = _Batch([(raw.number, _read(raw)) for raw in blocks])
     return {table: getattr(batch, table)() for table in tables}
 
 
@@ -98,35 +102,30 @@ def _read(raw: RawBlock) -> JsonBlock | Base64Block:
         except msgspec.ValidationError as error:
             said = as_json if "$.transactions[...].transaction" in str(error) else error
             message = f"not a block in the encoding json or base64: {said}"
-            raise BlockUnparsable(message).at(raw.number, raw.number + 1) from error
+            raise BlockUnparsable(message) from error
     except msgspec.DecodeError as error:
         message = f"not JSON: {error}"
-        raise BlockUnparsable(message).at(raw.number, raw.number + 1) from error
+        raise BlockUnparsable(message) from error
 
 
 class _Batch:
     """Some blocks on their way to columns."""
 
-    def __init__(self) -> None:
-        self._slots: list[int] = []
-        self._blocks: list[JsonBlock | Base64Block] = []
-        self._metas: list[Meta] = []
-        self._versions: list[str] = []
+    def __init__(self, blocks: list[tuple[int, JsonBlock | Base64Block]]) -> None:
+        self._slots = [slot for slot, _ in blocks]
+        self._blocks = [block for _, block in blocks]
+        self._lengths = [len(block.transactions) for block in self._blocks]
+        self._metas = [
+            each.meta or NO_META for block in self._blocks for each in block.transactions
+        ]
         self._parts: list[_JsonPart | _WirePart] = []
         self._counts: list[int] = []
-
-    def add(self, raw: RawBlock) -> None:
-        block = _read(raw)
-        self._slots.append(raw.number)
-        self._blocks.append(block)
-        self._counts.append(len(block.transactions))
-        self._metas += [each.meta or NO_META for each in block.transactions]
-        try:
-            part = _JsonPart(block) if isinstance(block, JsonBlock) else _WirePart(block)
-        except BlockUnparsable as error:
-            raise error.at(raw.number, raw.number + 1) from None
-        self._parts.append(part)
-        self._versions += part.versions
+        for kind, group in groupby(self._blocks, type):
+            transactions: list[Any] = [each for block in group for each in block.transactions]
+            part = _JsonPart if kind is JsonBlock else _WirePart
+            self._parts.append(part(transactions))
+            self._counts.append(len(transactions))
+        self._versions = [version for part in self._parts for version in part.versions]
 
     def block_headers(self) -> pa.RecordBatch:
         blocks = self._blocks
@@ -212,7 +211,7 @@ class _Batch:
         return _from_json(calls, who, within), under, np.array(heights, np.int64)
 
     def _numbers(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint32]]:
-        counts = np.array(self._counts, np.int64)
+        counts = np.array(self._lengths, np.int64)
         slots = np.repeat(np.array(self._slots, np.uint64), counts)
         places = np.arange(len(slots)) - np.repeat(offsets_of(counts)[:-1], counts)
         return slots, slots, places.astype(np.uint32)
@@ -222,14 +221,14 @@ class _Batch:
 
 
 class _JsonPart:
-    """The transactions of one block in the encoding ``json``."""
+    """Transactions in the encoding ``json``."""
 
-    def __init__(self, block: JsonBlock) -> None:
-        self._payloads = [each.transaction for each in block.transactions]
+    def __init__(self, transactions: list[JsonTransaction]) -> None:
+        self._payloads = [each.transaction for each in transactions]
         self._messages = [each.message for each in self._payloads]
         # Nodes that are not asked for versions leave them out; then all are legacy ones.
         self.versions = [
-            "legacy" if each.version is None else str(each.version) for each in block.transactions
+            "legacy" if each.version is None else str(each.version) for each in transactions
         ]
 
     def signatures(self) -> pa.Array:
@@ -237,30 +236,30 @@ class _JsonPart:
 
     def messages(self) -> list[pa.Array]:
         headers = [each.header for each in self._messages]
-        header = pa.StructArray.from_arrays(
+        header = structs(
             [
                 pa.array([each.num_required_signatures for each in headers], pa.uint8()),
                 pa.array([each.num_readonly_signed_accounts for each in headers], pa.uint8()),
                 pa.array([each.num_readonly_unsigned_accounts for each in headers], pa.uint8()),
             ],
-            fields=list(HEADER),
+            HEADER,
         )
         lists = [
             each.address_table_lookups or ([] if version != "legacy" else None)
             for each, version in zip(self._messages, self.versions, strict=True)
         ]
         offsets, lookups = ragged(lists)
-        values = pa.StructArray.from_arrays(
+        values = structs(
             [
                 texts([each.account_key for each in lookups]),
                 _small_lists([each.writable_indexes for each in lookups]),
                 _small_lists([each.readonly_indexes for each in lookups]),
             ],
-            fields=list(LOOKUP),
+            LOOKUP,
         )
         return [
             header,
-            pa.ListArray.from_arrays(offsets, values, type=pa.list_(LOOKUP)),
+            lists_of(offsets, values, LOOKUP),
             text_list([each.account_keys for each in self._messages]),
             texts([each.recent_blockhash for each in self._messages]),
         ]
@@ -274,10 +273,10 @@ class _JsonPart:
 
 
 class _WirePart:
-    """The transactions of one block in the encoding ``base64``."""
+    """Transactions in the encoding ``base64``."""
 
-    def __init__(self, block: Base64Block) -> None:
-        self._wire = solana_wire.parse([each.transaction[0] for each in block.transactions])
+    def __init__(self, transactions: list[Base64Transaction]) -> None:
+        self._wire = solana_wire.parse([each.transaction[0] for each in transactions])
         said = {LEGACY: "legacy"}
         self.versions = [said.get(each, str(each)) for each in self._wire.version.tolist()]
 
@@ -286,23 +285,21 @@ class _WirePart:
 
     def messages(self) -> list[pa.Array]:
         wire = self._wire
-        header = pa.StructArray.from_arrays(
-            [pa.array(wire.header[:, column].copy()) for column in range(3)], fields=list(HEADER)
-        )
+        header = structs([pa.array(wire.header[:, column].copy()) for column in range(3)], HEADER)
         counts = np.bincount(wire.lookups.transaction, minlength=len(wire.version))
-        lookups = pa.StructArray.from_arrays(
+        lookups = structs(
             [
                 _text_array(solana_base58.encode(wire.lookups.key)),
                 bytes_list(wire.lookups.writable.packed()),
                 bytes_list(wire.lookups.readonly.packed()),
             ],
-            fields=list(LOOKUP),
+            LOOKUP,
         )
         nothing = pa.array(wire.version == LEGACY)
         offsets = pa.array(offsets_of(counts).astype(np.int32))
         return [
             header,
-            pa.ListArray.from_arrays(offsets, lookups, type=pa.list_(LOOKUP), mask=nothing),
+            lists_of(offsets, lookups, LOOKUP, mask=nothing),
             _key_list(wire.keys, 32),
             _text_array(solana_base58.encode(wire.recent)),
         ]
@@ -358,11 +355,11 @@ def _joined(parts: list[Instructions], counts: list[int]) -> Instructions:
 def bytes_list(strings: Ragged) -> pa.Array:
     """Make a column of List<UInt8>."""
     offsets = pa.array(strings.offsets.astype(np.int32))
-    return pa.ListArray.from_arrays(offsets, pa.array(strings.data))
+    return lists_of(offsets, pa.array(strings.data), U8)
 
 
 def _small_lists(lists: list[list[int]]) -> pa.Array:
-    return pa.array(lists, pa.list_(pa.uint8()))
+    return pa.array(lists, arrow_type(BYTES))
 
 
 def _text_array(strings: Ragged) -> pa.Array:
@@ -374,7 +371,7 @@ def _key_list(keys: Spans, width: int) -> pa.Array:
     """Make a column of List<Utf8> of keys or signatures that stand behind each other."""
     offsets = offsets_of(keys.lengths // width).astype(np.int32)
     values = _text_array(solana_base58.encode(keys.rows(width)))
-    return pa.ListArray.from_arrays(pa.array(offsets), values)
+    return lists_of(pa.array(offsets), values, TEXT)
 
 
 def _concat(arrays: list[pa.Array]) -> pa.Array:
@@ -382,13 +379,9 @@ def _concat(arrays: list[pa.Array]) -> pa.Array:
 
 
 def _batch(table: str, first: Sequence[Any], rest: Sequence[Any]) -> pa.RecordBatch:
-    schema = TABLES[table]
+    schema = arrow_schema(TABLES[table])
     columns = [
         column if isinstance(column, pa.Array) else pa.array(column, field.type)
         for column, field in zip([*first, *rest], schema, strict=True)
     ]
-    cast = [
-        column if column.type == field.type else column.cast(field.type)
-        for column, field in zip(columns, schema, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(cast, schema=schema)
+    return pa.RecordBatch.from_arrays(columns, schema=schema)

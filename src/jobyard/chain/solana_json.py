@@ -116,13 +116,17 @@ class Meta(msgspec.Struct, gc=False, rename="camel"):
     cost_units: int | None = None
 
 
-class _JsonTransaction(msgspec.Struct, gc=False):
+class JsonTransaction(msgspec.Struct, gc=False):
+    """A transaction in the encoding ``json``, and what became of it."""
+
     transaction: Payload
     meta: Meta | None = None
     version: int | str | None = None
 
 
-class _Base64Transaction(msgspec.Struct, gc=False):
+class Base64Transaction(msgspec.Struct, gc=False):
+    """A transaction in the encoding ``base64``, and what became of it."""
+
     transaction: tuple[str, str]
     meta: Meta | None = None
     version: int | str | None = None
@@ -140,13 +144,13 @@ class _Block(msgspec.Struct, rename="camel", kw_only=True):
 class JsonBlock(_Block):
     """A block whose transactions are in the encoding ``json``."""
 
-    transactions: list[_JsonTransaction] = []
+    transactions: list[JsonTransaction] = []
 
 
 class Base64Block(_Block):
     """A block whose transactions are in the encoding ``base64``."""
 
-    transactions: list[_Base64Transaction] = []
+    transactions: list[Base64Transaction] = []
 
 
 json_block = msgspec.json.Decoder(JsonBlock)

@@ -10,12 +10,14 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from jobyard.chain.solana_tables import REWARD, TOKEN_AMOUNT, TOKEN_BALANCE
+from jobyard.chain.solana_tables import BYTES, REWARD, TEXT, TOKEN_AMOUNT, TOKEN_BALANCE, U64
+from jobyard.chain.tables import ListOf, arrow_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobyard.chain.solana_json import Meta, Reward, TokenBalance
+    from jobyard.chain.tables import ColumnType, Record
 
 _encode = msgspec.json.encode
 
@@ -38,7 +40,7 @@ def columns(metas: list[Meta]) -> list[pa.Array]:
         texts([None if each is None else each.program_id for each in returned]),
         pa.array(
             [None if each is None else list(a2b_base64(each.data[0])) for each in returned],
-            pa.list_(pa.uint8()),
+            arrow_type(BYTES),
         ),
         _numbers([each.compute_units_consumed for each in metas]),
         _numbers([each.cost_units for each in metas]),
@@ -56,6 +58,16 @@ def ragged(lists: Sequence[list[Any] | None]) -> tuple[pa.Array, list[Any]]:
     return pa.array(offsets, mask=mask), list(chain.from_iterable(lists))  # type: ignore[arg-type]
 
 
+def structs(columns: list[pa.Array], kind: Record) -> pa.Array:
+    """Make a column of structures."""
+    return pa.StructArray.from_arrays(columns, fields=list(arrow_type(kind)))
+
+
+def lists_of(offsets: pa.Array, values: pa.Array, kind: ColumnType, mask: Any = None) -> pa.Array:
+    """Make a column of lists."""
+    return pa.ListArray.from_arrays(offsets, values, type=arrow_type(ListOf(kind)), mask=mask)
+
+
 def texts(values: list[str] | list[str | None]) -> pa.Array:
     """Make a column of Utf8."""
     return pa.array(values, pa.utf8())
@@ -64,7 +76,7 @@ def texts(values: list[str] | list[str | None]) -> pa.Array:
 def text_list(lists: Sequence[list[str] | None]) -> pa.Array:
     """Make a column of List<Utf8>."""
     offsets, values = ragged(lists)
-    return pa.ListArray.from_arrays(offsets, texts(values))
+    return lists_of(offsets, texts(values), TEXT)
 
 
 def _numbers(values: list[int | None]) -> pa.Array:
@@ -73,21 +85,21 @@ def _numbers(values: list[int | None]) -> pa.Array:
 
 def _number_list(lists: list[list[int] | None]) -> pa.Array:
     offsets, values = ragged(lists)
-    return pa.ListArray.from_arrays(offsets, pa.array(values, pa.uint64()))
+    return lists_of(offsets, pa.array(values, pa.uint64()), U64)
 
 
 def _token_balances(lists: list[list[TokenBalance] | None]) -> pa.Array:
     offsets, balances = ragged(lists)
     amounts = [each.ui_token_amount for each in balances]
-    amount = pa.StructArray.from_arrays(
+    amount = structs(
         [
             pa.array([each.decimals for each in amounts], pa.uint8()),
             texts([each.amount for each in amounts]),
             texts([each.ui_amount_string for each in amounts]),
         ],
-        fields=list(TOKEN_AMOUNT),
+        TOKEN_AMOUNT,
     )
-    values = pa.StructArray.from_arrays(
+    values = structs(
         [
             pa.array([each.account_index for each in balances], pa.uint8()),
             texts([each.mint for each in balances]),
@@ -95,14 +107,14 @@ def _token_balances(lists: list[list[TokenBalance] | None]) -> pa.Array:
             texts([each.owner for each in balances]),
             texts([each.program_id for each in balances]),
         ],
-        fields=list(TOKEN_BALANCE),
+        TOKEN_BALANCE,
     )
-    return pa.ListArray.from_arrays(offsets, values)
+    return lists_of(offsets, values, TOKEN_BALANCE)
 
 
 def _rewards(lists: list[list[Reward] | None]) -> pa.Array:
     offsets, rewards = ragged(lists)
-    values = pa.StructArray.from_arrays(
+    values = structs(
         [
             texts([each.pubkey for each in rewards]),
             pa.array([each.lamports for each in rewards], pa.int64()),
@@ -110,6 +122,6 @@ def _rewards(lists: list[list[Reward] | None]) -> pa.Array:
             texts([each.reward_type for each in rewards]),
             pa.array([each.commission for each in rewards], pa.uint8()),
         ],
-        fields=list(REWARD),
+        REWARD,
     )
-    return pa.ListArray.from_arrays(offsets, values)
+    return lists_of(offsets, values, REWARD)
