@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import engine
+import fetching
 import floors
 import history
 import idle
 import latency
 import logs
 import processes
+import solana
 import startup
 import submission
 from ground import Ground
@@ -43,6 +45,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "history": history.CLAIMS,
     "fairness": history.FAIRNESS,
     "logs": logs.BENCHMARK,
+    "solana": solana.BENCHMARK,
+    "fetching": fetching.BENCHMARK,
 }
 HEADER = (
     "name",

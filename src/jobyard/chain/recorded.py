@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import heapq
+import io
 import itertools
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -83,7 +84,7 @@ def _opened(file: Path) -> Iterator[Iterable[bytes]]:
         with gzip.open(file) as lines:
             yield lines
     elif file.name.endswith(".zst"):
-        with zstandard.open(file, "rb") as lines:
+        with zstandard.open(file, "rb") as unpacked, io.BufferedReader(unpacked) as lines:
             yield lines
     else:
         with file.open("rb") as lines:

@@ -72,7 +72,7 @@ SERVER_ERROR = 500
 # (geth, reth, erigon, agave) and the large hosted providers' public error references.
 _MESSAGES = (
     (r"batch.*(large|size|limit|exceed|many|disabled|not (allowed|supported))", Kind.TOO_LARGE),
-    (r"(response|payload|content|request|result).*(too (large|big)|size|exceed)", Kind.TOO_LARGE),
+    (r"(response|payload|content|body|result).*(too (large|big)|size|exceed)", Kind.TOO_LARGE),
     (r"rate.?limit|too many requests|throttl|capacity|quota|credits|compute units", Kind.THROTTLED),
     (r"pruned|history.*(unavailable|not available)|missing trie node|cleaned up", Kind.PRUNED),
     (r"was skipped|missing in long-term storage", Kind.SKIPPED),

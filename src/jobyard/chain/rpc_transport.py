@@ -283,7 +283,7 @@ class _Ipc:
 
     def _is_whole(self) -> bool:
         """Tell whether the buffer is a message that lacks only the line's end (as reth's do)."""
-        if self._buffer[-1:] not in {b"}", b"]"}:
+        if not self._buffer.endswith((b"}", b"]")):
             return False
         try:
             msgspec.json.decode(self._buffer, type=msgspec.Raw)

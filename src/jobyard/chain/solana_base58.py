@@ -72,6 +72,8 @@ def decode(texts: list[str]) -> Ragged:
         message = "not Base58"
         raise BlockUnparsable(message)
     rows, sizes = [], np.zeros(len(texts), np.int64)
+    if not len(joined):
+        return Ragged(offsets_of(sizes), np.zeros(0, np.uint8))
     buckets = np.searchsorted(_WIDTHS, lengths)
     for bucket in np.unique(buckets):
         chosen = np.flatnonzero(buckets == bucket)
@@ -94,16 +96,21 @@ def decode(texts: list[str]) -> Ragged:
 def encode(rows: NDArray[np.uint8]) -> Ragged:
     """Write rows of bytes, all of one even length (at most 64), as Base58."""
     width = rows.shape[1]
-    limbs = np.ascontiguousarray(rows).view(">u2").astype(np.int64)
-    groups = limbs @ _powers_of_65536(width)
-    for column in range(groups.shape[1] - 1, 0, -1):
-        carry, groups[:, column] = np.divmod(groups[:, column], _GROUP)
-        groups[:, column - 1] += carry
-    letters = np.empty((len(rows), groups.shape[1], 5), np.uint8)
-    high, low = np.divmod(groups, 58**3)
-    letters[:, :, :2] = _letters_of(2)[high]
-    letters[:, :, 2:] = _letters_of(3)[low]
-    table = letters.reshape(len(rows), 5 * groups.shape[1])
+    limbs = np.ascontiguousarray(rows).view(">u2").T.astype(np.int64)
+    powers = _powers_of_65536(width)
+    # A column at a time: integer matrix products are slow, and most of these powers are short.
+    groups = np.zeros((powers.shape[1], len(rows)), np.int64)
+    for limb, group in zip(*np.nonzero(powers), strict=True):
+        groups[group] += limbs[limb] * powers[limb, group]
+    for group in range(len(groups) - 1, 0, -1):
+        carry = groups[group] // _GROUP
+        groups[group] -= carry * _GROUP
+        groups[group - 1] += carry
+    letters = np.empty((len(rows), len(groups), 5), np.uint8)
+    high = groups // 58**3
+    letters[:, :, :2] = _letters_of(2)[high].swapaxes(0, 1)
+    letters[:, :, 2:] = _letters_of(3)[groups - high * 58**3].swapaxes(0, 1)
+    table = letters.reshape(len(rows), 5 * len(groups))
     zeros = _leading(rows, 0)
     sizes = table.shape[1] - _leading(table, ALPHABET[0]) + zeros
     offsets = offsets_of(sizes)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from jobyard.chain.source import RawBlock
 
 _u8 = np.dtype(np.uint8)
+KEY = 32
+"""Bytes of a key, and of a hash."""
 PORTION = 1_500_000
 """Bytes of JSON that are decoded together: measured best, from blocks of 0.2 to 4 MB."""
 
@@ -289,7 +291,7 @@ class _WirePart:
         counts = np.bincount(wire.lookups.transaction, minlength=len(wire.version))
         lookups = structs(
             [
-                _text_array(solana_base58.encode(wire.lookups.key)),
+                _key_texts(wire.lookups.key),
                 bytes_list(wire.lookups.writable.packed()),
                 bytes_list(wire.lookups.readonly.packed()),
             ],
@@ -300,8 +302,8 @@ class _WirePart:
         return [
             header,
             lists_of(offsets, lookups, LOOKUP, mask=nothing),
-            _key_list(wire.keys, 32),
-            _text_array(solana_base58.encode(wire.recent)),
+            _key_list(wire.keys, KEY),
+            _key_texts(wire.recent),
         ]
 
     def instructions(self) -> Instructions:
@@ -370,8 +372,18 @@ def _text_array(strings: Ragged) -> pa.Array:
 def _key_list(keys: Spans, width: int) -> pa.Array:
     """Make a column of List<Utf8> of keys or signatures that stand behind each other."""
     offsets = offsets_of(keys.lengths // width).astype(np.int32)
-    values = _text_array(solana_base58.encode(keys.rows(width)))
+    rows = keys.rows(width)
+    values = _key_texts(rows) if width == KEY else _text_array(solana_base58.encode(rows))
     return lists_of(pa.array(offsets), values, TEXT)
+
+
+def _key_texts(rows: NDArray[np.uint8]) -> pa.Array:
+    """Write keys, of which most come again and again, each only once."""
+    data = rows.tobytes()
+    places: dict[bytes, int] = {}
+    found = [places.setdefault(data[at : at + KEY], len(places)) for at in range(0, len(data), KEY)]
+    distinct = np.frombuffer(b"".join(places), np.uint8).reshape(-1, KEY)
+    return _text_array(solana_base58.encode(distinct)).take(pa.array(found, pa.int32()))
 
 
 def _concat(arrays: list[pa.Array]) -> pa.Array:

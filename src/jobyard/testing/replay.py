@@ -133,9 +133,9 @@ class ReplayServer:
 
         application = web.Application()
         application.router.add_get("/", speak)
-        runner = web.AppRunner(application, access_log=None)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0)
         await runner.setup()
-        site = web.TCPSite(runner, HOST, 0, shutdown_timeout=0)
+        site = web.TCPSite(runner, HOST, 0)
         await site.start()
         self._beside.append(runner)
         return f"ws://{HOST}:{runner.addresses[0][1]}"

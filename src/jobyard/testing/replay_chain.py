@@ -226,13 +226,13 @@ def _base58(data: bytes) -> str:
     return BASE58[0] * (len(data) - len(data.lstrip(b"\0"))) + text
 
 
-def _compact(text: bytes) -> bytes:
+def compact(text: bytes) -> bytes:
     """Write JSON as nodes do, without spaces, so that places are found by their bytes."""
     return msgspec.json.format(text, indent=-1)
 
 
 def _record(raw: RawBlock, kind: str) -> Recorded:
-    full = _compact(raw.block)
+    full = compact(raw.block)
     if kind == "solana":
         places = re.compile(
             b'("blockhash":"%s"|"previousBlockhash":"%s"|"parentSlot":%d)'
@@ -248,5 +248,5 @@ def _record(raw: RawBlock, kind: str) -> Recorded:
         b'((?<="number":")%s(?=")|(?<="blockNumber":")%s(?=")|(?<="parentHash":")%s|%s)'
         % (number, number, raw.parent_hash.encode(), raw.hash.encode())
     )
-    receipts = None if raw.receipts is None else _Link(_compact(raw.receipts), places)
+    receipts = None if raw.receipts is None else _Link(compact(raw.receipts), places)
     return Recorded(raw, _Link(full, places), _Link(light, places), receipts, hashes)
