@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import engine
+import evm
 import fetching
 import floors
 import history
@@ -24,6 +25,7 @@ import idle
 import latency
 import logs
 import processes
+import soak
 import solana
 import startup
 import submission
@@ -45,6 +47,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "history": history.CLAIMS,
     "fairness": history.FAIRNESS,
     "logs": logs.BENCHMARK,
+    "evm": evm.BENCHMARK,
+    "soak": soak.BENCHMARK,
     "solana": solana.BENCHMARK,
     "fetching": fetching.BENCHMARK,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import sqlite3
 import statistics
@@ -12,10 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import asyncpg
+import yaml
 
 import floors
 from ground import Ground, a_fake, an_engine, drained, indexed, submit
 from jobyard import app
+from jobyard.api.answers import answer
+from jobyard.api.desk import Desk
+from jobyard.spec.executors import HERE
 from lines import STORES, Benchmark, Goal, Line, Sample, Samples, in_turn
 
 if TYPE_CHECKING:
@@ -68,6 +73,45 @@ def million(ground: Ground, store: str, parallelism: int, count: int) -> tuple[f
         return app.run_async(run(settings))
 
 
+def thousand(ground: Ground, store: str, document: bytes, count: int) -> float:
+    """Hand in a document of 1,000 jobs; return the median milliseconds from bytes to answer."""
+
+    async def run(settings: Settings) -> float:
+        took = []
+        async with app.open_yard(settings) as yard:
+            desk = Desk(yard.store, yard.logs, executors=HERE)
+            for _ in range(count):
+                start = time.perf_counter()
+                submitted = await desk.submit(document)
+                answer(submitted.jobs)
+                took.append(time.perf_counter() - start)
+        return statistics.median(took) * 1000
+
+    with ground.settings(store) as settings:
+        return app.run_async(run(settings))
+
+
+def _documents() -> dict[str, bytes]:
+    """Write the same 1,000 jobs, such as people write, as JSON and as YAML."""
+    jobs = [
+        {
+            "name": f"job-{number}",
+            "command": ["sh", "-c", f"echo {number}"],
+            "env": {"PART": str(number), "MODE": "fast"},
+            "labels": {"team": "data", "part": str(number % 10)},
+            "completions": 4,
+            "parallelism": 2,
+            "ttl": 3600,
+            "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}},
+        }
+        for number in range(1000)
+    ]
+    return {
+        "json": json.dumps({"jobs": jobs}).encode(),
+        "yaml": yaml.dump({"jobs": jobs}, sort_keys=False).encode(),
+    }
+
+
 async def _size(settings: Settings) -> int:
     """Tell the bytes of a store's tables and indexes, those in the write-ahead log left out."""
     if settings.database:
@@ -90,6 +134,7 @@ async def _size(settings: Settings) -> int:
 def measure(ground: Ground, runs: int) -> Iterator[Samples]:
     """Measure both stores."""
     count = ground.few(200, 40)
+    documents = _documents()
     for run in range(runs):
         taken: Samples = {}
         for store in STORES:
@@ -103,6 +148,15 @@ def measure(ground: Ground, runs: int) -> Iterator[Samples]:
             sizes = in_turn(
                 run, {key: partial(million, ground, store, p, 50) for key, p in PARALLELISM.items()}
             )
+            handed_in = in_turn(
+                run,
+                {
+                    syntax: partial(thousand, ground, store, text, ground.few(20, 5))
+                    for syntax, text in documents.items()
+                },
+            )
+            for syntax, took in handed_in.items():
+                taken[f"{store}-thousand-{syntax}"] = Sample(took)
             one = floors.insert_one(ground, store, 200)
             taken[f"{store}-start"] = Sample(times["start"], times["hand over"])
             for key, (took, stored) in sizes.items():
@@ -123,6 +177,12 @@ def _lines() -> Iterator[Line]:
             "bare durable insert, wake-up and claim", "≤ 2.5 ms" if goals else "",
             (Goal(at_most=2.5),) if goals else (), HOLDS,
         )  # fmt: skip
+        for syntax in ("json", "yaml"):
+            yield Line(
+                f"{store}-thousand-{syntax}",
+                f"1,000 jobs in one document of {syntax.upper()}, read, checked, kept, {title}",
+                "ms", "", "< 300 ms", (Goal(at_most=300),), HOLDS,
+            )  # fmt: skip
         for key, parallelism in PARALLELISM.items():
             what = f"submission of a job of 1,000,000 indexes, parallelism {parallelism:,}, {title}"
             yield Line(

@@ -46,10 +46,14 @@ def _twin(source: Path, twin: Path) -> str:
     text = (ROOT / source).read_text(encoding="utf-8")
     for found, said in WORDS.items():
         text = re.sub(found, said, text)
-    text = NOTE + text
+    return formatted(NOTE + text, twin)
+
+
+def formatted(text: str, path: Path) -> str:
+    """Put a module that was made into the form that it has to have."""
     for step in (("check", "--select", "I", "--fix-only"), ("format",)):
         text = subprocess.run(
-            [sys.executable, "-m", "ruff", *step, "--quiet", "--stdin-filename", twin, "-"],
+            [sys.executable, "-m", "ruff", *step, "--quiet", "--stdin-filename", path, "-"],
             cwd=ROOT,
             input=text,
             capture_output=True,

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from jobyard import config, log
 from jobyard.engine.controller import Controller
 from jobyard.engine.worker import Listener, Worker, WorkerSettings
-from jobyard.errors import InvalidSetting
+from jobyard.errors import WORKER_ID_RULE, InvalidSetting
+from jobyard.spec.naming import is_worker_pattern
+from jobyard.store.base import Retention
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
@@ -42,7 +44,8 @@ class Yard:
 
     def controller(self, *, cleans: bool = True) -> Controller:
         """Make a controller; one that does not clean leaves finished jobs where they are."""
-        return Controller(self.store, cleans=cleans)
+        limits = Retention(self.settings.retention_age, self.settings.retention_count)
+        return Controller(self.store, cleans=cleans, retention=limits)
 
     def worker(
         self,
@@ -77,7 +80,13 @@ def worker_settings(
     own_only: bool = False,
     executors: Collection[str] = EXECUTORS,
 ) -> WorkerSettings:
-    """Tell a worker of this process what it may take on; all of the machine if nobody says."""
+    """Tell a worker of this process what it may take on; all of the machine if nobody says.
+
+    Raises:
+        InvalidSetting: no worker can have this id.
+    """
+    if worker_id is not None and (worker_id.endswith("*") or not is_worker_pattern(worker_id)):
+        raise InvalidSetting(f"`{worker_id}` cannot be the id of a worker", hint=WORKER_ID_RULE)
     slots = {"process": settings.slots, "fake": FAKE_SLOTS}
     return WorkerSettings(
         slots={name: slots[name] for name in EXECUTORS if name in executors},

@@ -23,7 +23,6 @@ STATE_DIR = Path(".jobyard")
 CONFIG_VARIABLE = "JOBYARD_CONFIG"
 FILE_NAME = "settings.toml"
 """The settings file of a state folder."""
-NEVER = "never"
 MOST_FILE_BYTES = 1024 * 1024
 """A settings file has some dozen lines; whatever is larger is another file."""
 
@@ -91,18 +90,18 @@ def count(text: str) -> int:
     return int(text)
 
 
-def bound(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Make a reader that takes ``never`` too, as None."""
+def unless_off(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Have ``0`` and ``off`` read as None: no limit."""
 
-    def read_bound(text: str) -> Any:
-        if text.strip().lower() == NEVER:
+    def read_limit(text: str) -> Any:
+        if text.strip().lower() in {"0", "off"}:
             return None
         try:
             return read(text)
         except ValueError as error:
-            raise ValueError(f"{error}, or `{NEVER}`") from error
+            raise ValueError(f"{error}, or `off`") from error
 
-    return read_bound
+    return read_limit
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -128,6 +127,9 @@ def cores() -> int:
     """Count the processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
+
+_OF_TEXT = (str, Path, log_level, names)
+"""The readers of settings that no number can be."""
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -184,12 +186,12 @@ SETTINGS: tuple[Setting, ...] = (
         "bytes of output kept of one job, about",
     ),
     Setting(
-        "retention_age", "JOBYARD_RETENTION_AGE", bound(duration), 30 * 86400.0,
-        "how long finished jobs without a ttl are kept; `never`: their age is no reason to go",
+        "retention_age", "JOBYARD_RETENTION_AGE", unless_off(duration), 90 * 86400.0,
+        "how long a finished job without a `ttl` of its own is kept; `off` for ever",
     ),
     Setting(
-        "retention_count", "JOBYARD_RETENTION_COUNT", bound(count), 1_000_000,
-        "finished jobs without a ttl that are kept of each terminal status; `never`: no bound",
+        "retention_count", "JOBYARD_RETENTION_COUNT", unless_off(count), 1_000_000,
+        "finished jobs kept of each terminal status, the latest to end; `off` for all",
     ),
     Setting(
         "document_limit", "JOBYARD_DOCUMENT_LIMIT", size, 64 * 2**20,
@@ -230,7 +232,9 @@ class Settings:
     attempt_log_limit: int
     job_log_limit: int
     retention_age: float | None
+    """Seconds, None for ever."""
     retention_count: int | None
+    """Jobs of each terminal status, None for all."""
     document_limit: int
     node_limit: int
     errors_shown: int
@@ -313,9 +317,11 @@ def _text(setting: Setting, value: Any, where: str) -> str:
     """Write a value of the file as its variable would hold it."""
     if isinstance(value, str):
         return value
+    if setting.read is names and isinstance(value, list):
+        return ",".join(map(str, value))
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or setting.read in (str, Path, log_level):
-        legal = "text in quotes" if setting.read in (str, Path, log_level) else "a number, or text"
+    if not number or setting.read in _OF_TEXT:
+        legal = "text in quotes" if setting.read in _OF_TEXT else "a number, or text in quotes"
         raise InvalidSetting(f"{where} is `{value}`", hint=f"it must be {legal}")
     return str(value)
 

@@ -58,6 +58,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+WORKER_ID_RULE = "letters, digits, `-`, `_` and `.`, a letter or digit at both ends, at most 253"
+
 
 class ExitCode:
     """What the command line's exit codes mean."""
@@ -226,7 +228,7 @@ class InvalidWorkerId(InvalidRequest):
         """Show what was given."""
         super().__init__(
             f"`{text}` is not the id of a worker",
-            hint="letters, digits, `-`, `_` and `.`, a letter or digit at both ends, at most 253",
+            hint=WORKER_ID_RULE,
             value=text,
         )
 

@@ -19,15 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from jobyard.api.access import Tokens
+
 PATIENCE = 30
 
 
 class Serving:
     """A server, and what can be asked of it."""
 
-    def __init__(self, state_dir: Path, *, engine: bool) -> None:
+    def __init__(self, state_dir: Path, *, engine: bool, tokens: Tokens | None = None) -> None:
         self.settings = config.load({"state_dir": state_dir, "port": 0, "slots": 2}, {})
         self._engine = engine
+        self._tokens = tokens
         self._up = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
@@ -54,7 +57,7 @@ class Serving:
 
     async def _work(self) -> None:
         async with app.open_yard(self.settings) as yard:
-            server = Server(make_app(yard.store, yard.logs), "127.0.0.1", 0)
+            server = Server(make_app(yard.store, yard.logs, tokens=self._tokens), "127.0.0.1", 0)
             self.url = server.url
             controller = yard.controller()
             worker = yard.worker(app.worker_settings(self.settings, worker_id="w1"))
@@ -70,8 +73,8 @@ class Serving:
 
 
 @contextmanager
-def serving(state_dir: Path, *, engine: bool) -> Iterator[Serving]:
-    running = Serving(state_dir, engine=engine)
+def serving(state_dir: Path, *, engine: bool, tokens: Tokens | None = None) -> Iterator[Serving]:
+    running = Serving(state_dir, engine=engine, tokens=tokens)
     running.start()
     try:
         yield running

@@ -183,5 +183,30 @@ def test_applying_makes_changes_and_leaves_alone(http: httpx.Client) -> None:
     assert again > job_id
     other = http.post("/apply", json={**JOB, "command": ["false"]})
     assert error_of(other) == (409, "APPLY_CONFLICT")
-    assert error_of(http.post("/apply", json={"jobs": [JOB, JOB]})) == (400, "INVALID_REQUEST")
+    assert error_of(http.post("/apply", json={"jobs": [JOB, JOB]})) == (400, "INVALID_DOCUMENT")
     assert error_of(http.post("/apply", json={"jobs": []})) == (400, "INVALID_DOCUMENT")
+
+
+def test_what_cannot_be_found_again_by_its_name_is_not_applied(http: httpx.Client) -> None:
+    pod = {"restartPolicy": "Never", "containers": [{"name": "a", "command": ["true"]}]}
+    manifest = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"generateName": "pi-"},
+        "spec": {"template": {"spec": pod}},
+    }
+    answer = http.post("/apply", json=manifest)
+
+    assert error_of(answer) == (400, "INVALID_DOCUMENT")
+    assert [error["path"] for error in answer.json()["errors"]] == ["metadata.generateName"]
+    assert http.post("/jobs", json=manifest).json()["name"].startswith("pi-")
+
+
+def test_every_field_that_stands_in_the_way_is_named(http: httpx.Client) -> None:
+    (job_id,) = submit(http)
+    changed = {**JOB, "name": "job-0", "command": ["false"], "executor": "fake", "ttl": 5}
+    answer = http.post("/apply", json={"jobs": [changed]})
+
+    assert error_of(answer) == (409, "APPLY_CONFLICT")
+    (conflict,) = answer.json()["conflicts"]
+    assert (conflict["job_id"], conflict["fields"]) == (job_id, ["command", "executor"])

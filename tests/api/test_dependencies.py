@@ -27,7 +27,7 @@ def test_a_job_runs_after_the_one_it_depends_on(client: Client) -> None:
     done = client.wait(second["id"])
 
     assert done["status"] == "COMPLETED"
-    assert done["admitted_at"] >= client.job(first["id"])["finished_at"]
+    assert str(done["admitted_at"]) >= str(client.job(first["id"])["finished_at"])
 
 
 def test_a_failed_dependency_cancels_what_waits_for_it_and_what_waits_for_that(
@@ -47,7 +47,7 @@ def test_a_failed_dependency_cancels_what_waits_for_it_and_what_waits_for_that(
     assert [(one["status"], one["reason"]) for one in (b, c)] == [
         ("CANCELED", "DependencyFailed")
     ] * 2
-    assert f"job {a['id']}" in b["message"]
+    assert f"job {a['id']}" in str(b["message"])
     assert [one["status"] for one in (tidy, alarm)] == ["COMPLETED"] * 2
 
 

@@ -2,65 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
+from tests.api.hands import hand, on_the_store
 from tests.api.test_jobs import submit
 
-from jobyard import app, ids
 from jobyard.api.desk import Desk
-from jobyard.core.states import AttemptStatus
-from jobyard.store.base import EndReport, Registration, Reports, StartReport, Want
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     import httpx
     from tests.api.conftest import Serving
 
-    from jobyard.store.base import Claim, Store
-
-
-def on_the_store(still: Serving, work: Callable[[Store], Awaitable[Any]]) -> Any:
-    """Do something as a worker would, on the store that the server serves."""
-
-    async def opened() -> Any:
-        async with app.open_yard(still.settings) as yard:
-            return await work(yard.store)
-
-    return asyncio.run(opened())
-
-
-def register(still: Serving, name: str, **labels: str) -> str:
-    session = ids.session()
-    registration = Registration(
-        name, session, "host", 1, "9.9", {"process": 1}, 8.0, 2**30, labels, 600.0
-    )
-    on_the_store(still, lambda store: store.register(registration))
-    return session
-
-
-def claim(still: Serving, session: str) -> Claim:
-    want = Want({"process": 1}, 8.0, 2**30)
-    settled = on_the_store(still, lambda store: store.settle(session, Reports(), want))
-    claimed: Claim
-    (claimed,) = settled.claims
-    return claimed
-
-
-def run(still: Serving, session: str, claimed: Claim, exit_code: int) -> None:
-    started = StartReport(claimed.attempt_id, claimed.job_id, 0.0, "h", claimed.first)
-    status = AttemptStatus.FAILED if exit_code else AttemptStatus.SUCCEEDED
-    ended = EndReport(
-        claimed.attempt_id, claimed.job_id, claimed.index, claimed.number, status, 0.0, 0.0,
-        exit_code=exit_code,
-    )  # fmt: skip
-
-    async def told(store: Store) -> None:
-        await store.settle(session, Reports(started=[started]), None)
-        await store.settle(session, Reports(ended=[ended]), None)
-
-    on_the_store(still, told)
+    from jobyard.store.base import Store
 
 
 def explain(http: httpx.Client, job_id: int) -> Any:
@@ -74,7 +27,7 @@ def test_a_job_that_no_worker_fits_says_what_is_missing_wherever_it_is_shown(
 ) -> None:
     (job_id,) = submit(http, worker_selector={"zone": "eu"})
     assert http.get(f"/jobs/{job_id}").json()["waiting_reason"] == "no worker is there"
-    register(still, "w1", zone="us")
+    hand(still, "w1", zone="us")
 
     told = explain(http, job_id)
 
@@ -91,8 +44,8 @@ def test_a_job_behind_another_says_that_all_slots_are_taken(
     http: httpx.Client, still: Serving
 ) -> None:
     _, second = submit(http, 2)
-    session = register(still, "w1")
-    claim(still, session)
+    worker = hand(still, "w1")
+    worker.claim()
 
     told = explain(http, second)
 
@@ -103,7 +56,7 @@ def test_a_job_behind_another_says_that_all_slots_are_taken(
 
 def test_a_drained_worker_is_named_with_the_way_out(http: httpx.Client, still: Serving) -> None:
     (job_id,) = submit(http)
-    register(still, "w1")
+    hand(still, "w1")
     http.put("/workers/w1/drain")
 
     told = explain(http, job_id)
@@ -139,8 +92,8 @@ def test_a_failed_job_says_why_with_its_last_failures_and_what_to_do(
     http: httpx.Client, still: Serving
 ) -> None:
     (job_id,) = submit(http, restart_policy="Never", backoff_limit=0)
-    session = register(still, "w1")
-    run(still, session, claim(still, session), 3)
+    worker = hand(still, "w1")
+    worker.run(3)
 
     told = explain(http, job_id)
 
@@ -161,8 +114,8 @@ def test_a_job_that_waits_for_its_next_try_says_until_when_and_what_failed(
     http: httpx.Client, still: Serving
 ) -> None:
     (job_id,) = submit(http, restart_policy="Never", backoff_limit=3, backoff={"base": 3600})
-    session = register(still, "w1")
-    run(still, session, claim(still, session), 3)
+    worker = hand(still, "w1")
+    worker.run(3)
 
     told = explain(http, job_id)
 
@@ -177,10 +130,8 @@ def test_a_job_that_runs_says_how_far_it_is_and_what_waits(
     http: httpx.Client, still: Serving
 ) -> None:
     (job_id,) = submit(http, completions=3, parallelism=2)
-    session = register(still, "w1")
-    claimed = claim(still, session)
-    started = StartReport(claimed.attempt_id, job_id, 0.0, "h", claimed.first)
-    on_the_store(still, lambda store: store.settle(session, Reports(started=[started]), None))
+    worker = hand(still, "w1")
+    worker.start()
 
     assert explain(http, job_id)["reasons"] == [
         "1 attempt is with a worker, 0 of 3 completions done",
@@ -191,8 +142,8 @@ def test_a_job_that_runs_says_how_far_it_is_and_what_waits(
 def test_suspended_and_completed_jobs_say_so(http: httpx.Client, still: Serving) -> None:
     (suspended,) = submit(http, suspend=True)
     (done,) = submit(http)
-    session = register(still, "w1")
-    run(still, session, claim(still, session), 0)
+    worker = hand(still, "w1")
+    worker.run()
 
     told = explain(http, suspended)
     assert (told["reasons"], told["hints"]) == (["suspended"], [f"jobyard job resume {suspended}"])
@@ -203,8 +154,8 @@ def test_suspended_and_completed_jobs_say_so(http: httpx.Client, still: Serving)
 
 def test_a_worker_shows_what_it_runs(http: httpx.Client, still: Serving) -> None:
     (job_id,) = submit(http)
-    session = register(still, "w1", zone="eu")
-    claimed = claim(still, session)
+    worker = hand(still, "w1", zone="eu")
+    (claimed,) = worker.claim()
 
     shown = http.get("/workers/w1").json()
 
@@ -243,8 +194,8 @@ def test_workers_are_read_once_a_page_and_only_if_a_job_waits_for_one(still: Ser
 def test_an_event_is_read_with_its_detail(http: httpx.Client, still: Serving) -> None:
     (job_id,) = submit(http, restart_policy="Never", backoff_limit=0)
     (other,) = submit(http)
-    session = register(still, "w1")
-    run(still, session, claim(still, session), 3)
+    worker = hand(still, "w1")
+    worker.run(3)
     events = http.get(f"/jobs/{job_id}/events").json()["events"]
 
     whole = [http.get(f"/jobs/{job_id}/events/{event['id']}").json() for event in events]

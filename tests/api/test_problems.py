@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 import httpx
 import pytest
 
+from jobyard import app
 from jobyard.api.app import make_app
 from jobyard.api.serve import Server
 from jobyard.errors import InvalidSetting, StoreUnavailable
@@ -125,8 +126,8 @@ class _Broken:
 
 def ask(store: object, path: str) -> httpx.Response:
     async def work() -> httpx.Response:
-        app = make_app(cast("Store", store), cast("LogStore", store))
-        transport = httpx.ASGITransport(app)
+        served = make_app(cast("Store", store), cast("LogStore", store))
+        transport = httpx.ASGITransport(served)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.get(path)
 
@@ -181,3 +182,13 @@ def test_the_description_names_every_route_and_only_our_own_problems(http: httpx
         for operation in methods.values():
             assert "422" not in operation["responses"]
             assert "403" in operation["responses"]
+
+
+@pytest.mark.parametrize("worker_id", ["", "a b", "-a", "a*", "é", "a" * 254, "a/b"])
+def test_what_no_worker_can_be_called_is_refused_to_workers_and_askers(
+    http: httpx.Client, still: Serving, worker_id: str
+) -> None:
+    with pytest.raises(InvalidSetting, match="cannot be the id"):
+        app.worker_settings(still.settings, worker_id=worker_id)
+    if worker_id and "/" not in worker_id:
+        assert_problem(http.get(f"/workers/{worker_id}"), 400, "INVALID_WORKER_ID")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jobyard.client import shapes
 from jobyard.errors import AttemptNotFound, InvalidQueryParam, InvalidWorkerId, WorkerNotFound
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def shell(script: str, **fields: Any) -> dict[str, Any]:
     return {"name": "a", "command": ["sh", "-c", script], "backoff_limit": 0, **fields}
 
 
-def finished(client: Client, spec: dict[str, Any]) -> dict[str, Any]:
+def finished(client: Client, spec: dict[str, Any]) -> shapes.Job:
     return client.wait(client.submit(spec)["id"], within=PATIENCE)
 
 
@@ -159,3 +160,24 @@ def test_workers_are_listed_drained_and_resumed(client: Client) -> None:
             client.drain(strange)
     with pytest.raises(WorkerNotFound):
         client.worker("nobody")
+
+
+def test_what_is_answered_has_the_members_that_types_promise(client: Client) -> None:
+    job = finished(client, shell("exit 3"))
+    progress = client.progress(job["id"])
+    told = {
+        shapes.Job: job,
+        shapes.Attempt: next(iter(client.attempts(job["id"]))),
+        shapes.Event: client.events(job["id"])["events"][0],
+        shapes.WholeEvent: client.event(job["id"], client.events(job["id"])["events"][0]["id"]),
+        shapes.Progress: progress,
+        shapes.Completions: progress["completions"],
+        shapes.Explanation: client.explain(job["id"]),
+        shapes.ExplainedFailure: client.explain(job["id"])["last_failures"][0],
+        shapes.Worker: client.workers()["workers"][0],
+        shapes.WholeWorker: client.worker(client.workers()["workers"][0]["id"]),
+    }
+
+    assert {kind: kind.__annotations__.keys() for kind in told} == {
+        kind: found.keys() for kind, found in told.items()
+    }

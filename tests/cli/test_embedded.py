@@ -238,16 +238,26 @@ def test_migrate_makes_the_database_and_can_be_repeated(jobyard: CommandLine) ->
 
 
 def test_doctor_tells_settings_with_their_source_and_makes_nothing(jobyard: CommandLine) -> None:
-    found = json.loads(jobyard.ok("doctor", "--json", "--state-dir", "s", JOBYARD_SLOTS="7"))
+    (jobyard.folder / "mine.toml").write_text('lease = "30s"\n')
+    (jobyard.folder / "mine.toml").chmod(0o600)
 
-    sources = {setting["name"]: setting["source"] for setting in found["settings"]}
-    assert (sources["state_dir"], sources["slots"], sources["port"]) == (
-        "flag", "environment", "default",
+    found = json.loads(
+        jobyard.ok(
+            "doctor", "--json", "--state-dir", "s", JOBYARD_SLOTS="7", JOBYARD_CONFIG="mine.toml",
+            JOBYARD_TOKEN="never shown",
+        )
     )  # fmt: skip
+
+    settings = {setting["name"]: setting for setting in found["settings"]}
+    sources = {name: setting["source"] for name, setting in settings.items()}
+    assert (sources["state_dir"], sources["slots"], sources["lease"], sources["port"]) == (
+        "flag", "environment", "file", "default",
+    )  # fmt: skip
+    assert (settings["lease"]["value"], settings["token"]["value"]) == (30, "***")
     process = next(able for able in found["executors"] if able["name"] == "process")
     assert process["memory_limit"] in ("cgroup", "sampled", "none")
     assert all(check["ok"] for check in found["checks"])
-    assert list(jobyard.folder.iterdir()) == []
+    assert [file.name for file in jobyard.folder.iterdir()] == ["mine.toml"]
 
 
 def test_a_newer_database_is_refused_by_its_own_exit_code(jobyard: CommandLine) -> None:
@@ -303,7 +313,7 @@ def test_a_setting_that_cannot_be_read_is_told_with_what_it_must_be(jobyard: Com
 
 def test_help_imports_no_heavy_library(jobyard: CommandLine) -> None:
     assert "Commands:" in jobyard.ok("--help")
-    heavy = "{'fastapi', 'uvicorn', 'httpx', 'asyncio', 'pydantic', 'ruamel.yaml'}"
+    heavy = "{'fastapi', 'uvicorn', 'httpx', 'asyncio', 'pydantic', 'yaml'}"
     script = f"import sys, jobyard.cli; print({heavy} & set(sys.modules))"
 
     said = subprocess.run(

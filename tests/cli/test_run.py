@@ -172,7 +172,7 @@ def test_the_web_framework_is_not_imported_to_run_a_job(jobyard: CommandLine) ->
         "import sys; sys.argv[1:] = ['run', sys.argv[1]]\n"
         "from jobyard.cli import main\n"
         "try: main()\n"
-        "finally: print(sorted({'fastapi', 'uvicorn', 'httpx', 'ruamel'} & set(sys.modules)))\n"
+        "finally: print(sorted({'fastapi', 'uvicorn', 'httpx', 'yaml'} & set(sys.modules)))\n"
     )
     from tests.cli.conftest import environment
 

@@ -118,3 +118,14 @@ def test_nobody_at_the_address_is_told_as_such(jobyard: CommandLine) -> None:
     file = write(jobyard, "jobs.json", job("good", "true"))
 
     assert jobyard("run", file, "--url", "http://127.0.0.1:9").returncode == 5
+
+
+def test_a_flag_of_the_engine_here_is_stronger_than_a_server_in_the_environment(
+    jobyard: CommandLine,
+) -> None:
+    file = write(jobyard, "jobs.json", job("good", "true"))
+    nobody = "http://127.0.0.1:9"
+
+    assert "COMPLETED" in jobyard.ok("run", file, "--state-dir", "here", JOBYARD_URL=nobody)
+    assert jobyard("run", file, JOBYARD_URL=nobody).returncode == 5
+    assert jobyard("run", file, "--slots", "1", "--url", nobody).returncode == 2

@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from jobyard.spec.document import read
@@ -131,6 +132,24 @@ def test_a_file_over_the_limit_is_not_read(jobyard: CommandLine) -> None:
     assert done.stderr.splitlines()[0] == "error: the document has more than 67,108,864 bytes"
     assert ran.stderr == done.stderr
     assert small.stderr.startswith("error: the document has more than 7 bytes\nhint: ")
+
+
+def test_a_server_has_the_same_limits(jobyard: CommandLine) -> None:
+    (jobyard.folder / ".jobyard").mkdir(mode=0o700)
+    settings = jobyard.folder / ".jobyard" / "settings.toml"
+    settings.write_text("document_limit = 200\nerrors_shown = 1\n")
+    settings.chmod(0o600)
+    line = jobyard.serve("solo", "--port", "0", until="listening on").lines[-1]
+    url = f"{line.split()[-1]}/jobs"
+
+    large = httpx.post(url, content=b"#" * 201)
+    wrong = httpx.post(url, content=b"name: A\nx: 1\ncommand: 5\n")
+
+    assert (large.status_code, large.json()["error_code"]) == (413, "TOO_LARGE")
+    assert wrong.status_code == 400
+    assert wrong.json()["detail"] == "3 problems"
+    (told,) = wrong.json()["errors"]
+    assert (told["path"], told["line"], told["value"]) == ("name", 1, "A")
 
 
 def test_what_is_told_cannot_play_with_the_terminal(jobyard: CommandLine) -> None:

@@ -210,6 +210,23 @@ def test_a_retry_stands_for_the_job_that_it_runs_again(stage: Stage) -> None:
     assert stage.job(whole).state.policy.indexes is None
 
 
+def test_a_retry_does_not_lose_its_indexes_to_a_document_that_shrank(stage: Stage) -> None:
+    policy = {"completions": 3, "parallelism": 3, "backoff_limit": 0}
+    [(_, first)] = apply(stage, make_spec(indexed=True, policy=policy))
+    worker = stage.worker()
+    claims = worker.claim(3)
+    worker.end(*claims[:2])
+    worker.fail(claims[2])
+    stage.do(stage.store.retry(first, Which.FAILED))
+    smaller = make_spec(indexed=True, policy={**policy, "completions": 2, "parallelism": 2})
+    with pytest.raises(ApplyConflict) as raised:
+        apply(stage, smaller)
+
+    assert raised.value.fields["conflicts"][0]["fields"] == ["completions"]
+    worker.end(worker.claim_one())
+    assert [action for action, _ in apply(stage, smaller)] == ["created"]
+
+
 def after(name: str, condition: str = "completed") -> tuple[Dependency, ...]:
     return (Dependency(name, DependencyCondition(condition)),)
 

@@ -243,6 +243,23 @@ def test_retention_goes_in_bounded_slices(stage: Stage, monkeypatch: pytest.Monk
     assert deleted == [2, 2, 1, 0]
 
 
+def test_what_has_a_time_to_live_is_not_a_matter_of_retention(stage: Stage) -> None:
+    timed = {**DONE, "ttl": 10**6}
+    with_ttl = [stage.submit_one(make_spec(policy=timed)) for _ in range(3)]
+    stage.clock.advance(1)
+    without = [stage.submit_one(make_spec(policy=DONE)) for _ in range(3)]
+    stage.clock.advance(10)
+
+    assert stage.do(stage.store.retain(Retention(count=3))) == 0
+    assert stage.do(stage.store.retain(Retention(count=2))) == 1
+    assert ids(stage) == [*without[:0:-1], *with_ttl[::-1]]
+    stage.do(stage.store.delete(with_ttl[0]))
+    stage.do(stage.store.delete(without[1]))
+    assert stage.do(stage.store.retain(Retention(count=1))) == 0
+    assert stage.do(stage.store.retain(Retention(age=5))) == 1
+    assert ids(stage) == with_ttl[:0:-1]
+
+
 def test_without_limits_everything_is_retained(stage: Stage) -> None:
     job_id = finished(stage)
     stage.clock.advance(10**9)

@@ -5,22 +5,28 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import stat
+from functools import partial
 from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
 
+from jobyard.core.states import JobStatus
 from jobyard.errors import InvalidSetting, SchemaMismatch, StoreUnavailable
+from jobyard.store.base import JobQuery, LabelFilter
 from jobyard.store.postgres import migrate as postgres_migrations
 from jobyard.store.postgres import open_postgres
 from jobyard.store.query import load_migrations, load_statements
 from jobyard.store.sqlite import driver as sqlite_driver
 from jobyard.store.sqlite import open_sqlite
+from jobyard.store.transactions import find
 from jobyard.testing.stage import make_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from jobyard.store.query import Transaction
+    from jobyard.store.sql_store import SqlStore
     from jobyard.testing.postgres import PrivatePostgres
     from jobyard.testing.stage import Stage
 
@@ -194,3 +200,94 @@ def test_a_database_or_user_that_is_not_there_is_a_setting(postgres: PrivatePost
     for dsn in (postgres.dsn("nowhere"), postgres.dsn().replace("jobyard@", "nobody@")):
         with pytest.raises(InvalidSetting, match="does not let us in"):
             asyncio.run(open_postgres(dsn)[1].open())
+
+
+OLD_JOBS = """
+INSERT INTO jobs (id, status, outcome, waiting_on, active, terminating, succeeded, failed, restarts,
+    completed_indexes, failed_indexes, live_indexes, leaving_indexes, held, overall, tries,
+    worker_id, finished_at, created_at, updated_at)
+VALUES
+    (1, 'COMPLETED', 'COMPLETED', 0, 0, 0, 1, 0, 0, '', '', '', '', {false}, '', '', 'w', 1, 1, 1),
+    (2, 'QUEUED', NULL, 0, 1, 0, 0, 0, 0, '', '', '', '', {false}, '', '', 'w', NULL, 1, 1),
+    (3, 'SCHEDULED', NULL, 0, 1, 0, 0, 0, 0, '', '', '', '', {false}, '', '', NULL, NULL, 1, 1)
+"""
+OLD_SPECS = """
+INSERT INTO job_specs (job_id, namespace, name, labels, executor, priority, request_cpu,
+    request_memory, "trigger", policy, spec)
+VALUES
+    (1, 'default', 'a', '{{"a/b": "c \\"d\\""}}', 'fake', 0, 0, 0, 'api', '{{}}', '{{}}'),
+    (2, 'default', 'a', '{{}}', 'fake', 0, 0, 0, 'api', '{{}}', '{{}}'),
+    (3, 'default', 'a', '{{"a/b": "e", "f": ""}}', 'fake', 0, 0, 0, 'run', '{{}}', '{{}}')
+"""
+OLD_ATTEMPTS = """
+INSERT INTO attempts (job_id, number, status, executor, priority, turn, session, finished_at)
+VALUES
+    (1, 1, 'SUCCEEDED', 'fake', 0, 0, 's', 1),
+    (2, 1, 'QUEUED', 'fake', 0, 0, 's', NULL),
+    (3, 1, 'SCHEDULED', 'fake', 0, 0, NULL, NULL)
+"""
+
+
+def old_rows(**words: str) -> list[str]:
+    return [text.format(**words) for text in (OLD_JOBS, OLD_SPECS, OLD_ATTEMPTS)]
+
+
+async def check_what_was_there(store: SqlStore) -> None:
+    """Lists and sums know the jobs from before the migration."""
+    await store.open()
+    try:
+        for query, wanted in (
+            (JobQuery(labels=[LabelFilter("a/b", 'c "d"')]), [1]),
+            (JobQuery(labels=[LabelFilter("f", "")]), [3]),
+            (JobQuery(worker_id="w"), [2, 1]),
+            (JobQuery(worker_id="w*"), [2, 1]),
+            (JobQuery(statuses=[JobStatus.QUEUED]), [2]),
+            (JobQuery(statuses=[JobStatus.SCHEDULED]), [3]),
+            (JobQuery(statuses=[JobStatus.COMPLETED]), [1]),
+            (JobQuery(trigger="run"), [3]),
+            (JobQuery(namespace="default"), [3, 2, 1]),
+        ):
+            ids = [row[0] for row in await store._driver.read(partial(found, query))]
+            assert ids == wanted, query
+        measures = await store.measure()
+        assert {status: n for status, n in measures.jobs.items() if n} == {
+            JobStatus.COMPLETED: 1, JobStatus.QUEUED: 1, JobStatus.SCHEDULED: 1,
+        }  # fmt: skip
+        assert (measures.waiting, measures.running) == ({"fake": 1}, 1)
+    finally:
+        await store.close()
+
+
+def found(query: JobQuery) -> Transaction[list[tuple[int]]]:
+    """Find ids alone: the specs of these jobs are no specs."""
+    job_ids, _ = yield from find.find(query, find.LARGEST_ID, 10)
+    return [(job_id,) for job_id in job_ids]
+
+
+def test_an_older_sqlite_file_is_brought_up_to_date_with_what_is_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load_migrations(sqlite_driver.PACKAGE)[:1]
+    connection = sqlite_driver.connect(tmp_path / "jobs.db")
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite_driver, "load_migrations", lambda _: first)
+        sqlite_driver.migrate(connection, tmp_path)
+    for sql in old_rows(false="0"):
+        connection.execute(sql)
+    connection.close()
+
+    asyncio.run(check_what_was_there(open_sqlite(tmp_path)[0]))
+
+
+def test_an_older_postgres_database_is_brought_up_to_date_with_what_is_in_it(
+    postgres: PrivatePostgres, postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load_migrations(postgres_migrations.PACKAGE)[:1]
+    with monkeypatch.context() as patched:
+        patched.setattr(postgres_migrations, "load_migrations", lambda _: first)
+        asyncio.run(postgres_migrations.migrate(postgres_dsn))
+    database = postgres_dsn.partition("@/")[2].partition("?")[0]
+    for sql in old_rows(false="false"):
+        postgres.execute(sql, database)
+
+    asyncio.run(check_what_was_there(open_postgres(postgres_dsn)[0]))

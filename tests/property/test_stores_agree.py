@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ from jobyard.core.job import (
     SuccessRule,
 )
 from jobyard.core.state import Request
-from jobyard.core.states import AttemptStatus
+from jobyard.core.states import TERMINAL, AttemptStatus, JobStatus
 from jobyard.errors import JobyardError
 from jobyard.spec.again import Which
 from jobyard.store.base import (
@@ -40,6 +41,7 @@ from jobyard.store.base import (
     ProgressReport,
     Registration,
     Reports,
+    Retention,
     StartReport,
     Submission,
 )
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from jobyard.core.job import JobSpec
     from jobyard.core.records import Attempt, Job
     from jobyard.store.base import Claim
+    from jobyard.store.measures import Measures
     from jobyard.store.sql_store import SqlStore
 
 policies = st.fixed_dictionaries(
@@ -324,8 +327,30 @@ class Agreement(RuleBasedStateMachine):
         self.both(lambda store: store.decide_due())
 
     @rule()
-    def delete(self) -> None:
+    def delete_expired(self) -> None:
         self.both(lambda store: store.delete_expired())
+        self.forget_deleted()
+
+    @precondition(lambda self: self.jobs)
+    @rule(which=jobs)
+    def delete(self, which: int) -> None:
+        job_id = self.jobs[which % len(self.jobs)]
+        self.both(lambda store: store.delete(job_id))
+        self.forget_deleted()
+
+    @rule(name=st.none() | st.just("a"), status=st.sampled_from(TERMINAL))
+    def prune(self, name: str | None, status: JobStatus) -> None:
+        query = JobQuery(name=name, statuses=[status])
+        matching = self.both(lambda store: store.count(query))
+        assert self.both(lambda store: store.prune(query, 2)) == min(2, matching)
+        self.forget_deleted()
+
+    @rule(age=st.none() | st.just(10.0), count=st.integers(1, 2))
+    def retain(self, age: float | None, count: int) -> None:
+        self.both(lambda store: store.retain(Retention(age, count)))
+        self.forget_deleted()
+
+    def forget_deleted(self) -> None:
         left = {job.id for job in self.read()}
         self.over = {job_id: job for job_id, job in self.over.items() if job_id in left}
 
@@ -338,13 +363,27 @@ class Agreement(RuleBasedStateMachine):
         if not self.sessions:
             return
         self.both(lambda store: store.workers())
-        for job in self.read():
-            self.agree_on(job)
+        read = self.read()
+        self.recount(read, [attempt for job in read for attempt in self.agree_on(job)])
 
-    def agree_on(self, job: Job) -> None:
-        attempts = self.both(lambda store: store.attempts(job.id))
+    def agree_on(self, job: Job) -> list[Attempt]:
+        attempts: list[Attempt] = self.both(lambda store: store.attempts(job.id))
         self.both(lambda store: store.events(job.id))
         self.check(job, attempts)
+        return attempts
+
+    def recount(self, read: list[Job], attempts: list[Attempt]) -> None:
+        """Sums are what a count of everything comes to."""
+        measures: Measures = self.both(lambda store: store.measure())
+        by_status = Counter(job.state.status for job in read)
+        assert {status: n for status, n in measures.jobs.items() if n} == by_status
+        statuses = Counter(attempt.status for attempt in attempts)
+        assert sum(measures.waiting.values()) == statuses[AttemptStatus.SCHEDULED]
+        held = statuses[AttemptStatus.QUEUED] + statuses[AttemptStatus.RUNNING]
+        assert measures.running == held
+        assert (measures.oldest_waiting is None) == (not statuses[AttemptStatus.SCHEDULED])
+        lost = measures.ended.get((AttemptStatus.LOST, "WorkerLost"), 0)
+        assert lost >= statuses[AttemptStatus.LOST]
 
     def check(self, job: Job, attempts: list[Attempt]) -> None:
         state = job.state

@@ -96,8 +96,8 @@ def test_a_file_that_is_named_must_be_there(tmp_path: Path, refusal: Any) -> Non
         ('config = "x"', "no setting is called `config`", ""),
         ("slots = 0", "slots is `0`", "a whole number from 1"),
         ('slots = "many"', "slots is `many`", "a whole number from 1"),
-        ("slots = true", "slots is `True`", "a number, or text"),
-        ("slots = [3]", "slots is `[3]`", "a number, or text"),
+        ("slots = true", "slots is `True`", "a number, or text in quotes"),
+        ("slots = [3]", "slots is `[3]`", "a number, or text in quotes"),
         ("lease = inf", "lease is `inf`", "a duration"),
         ("lease = -1", "lease is `-1`", "a duration"),
         ("port = 65536", "port is `65536`", "to 65535"),
@@ -150,10 +150,16 @@ def test_others_may_read_a_file_without_secrets(tmp_path: Path, file: Callable[.
     assert config.load({"state_dir": tmp_path}, {}).database == "postgresql://me@db/yard"
 
 
-def test_a_bound_may_be_taken_away(tmp_path: Path, file: Callable[..., Path]) -> None:
-    file('retention_age = "never"\nretention_count = 5\n')
+def test_names_may_be_a_list(tmp_path: Path, file: Callable[..., Path]) -> None:
+    file('hosts = ["yard.example", "other"]\n')
 
-    settings = config.load({"state_dir": tmp_path}, {"JOBYARD_RETENTION_COUNT": "Never"})
+    assert config.load({"state_dir": tmp_path}, {}).hosts == ("yard.example", "other")
+
+
+def test_a_bound_may_be_taken_away(tmp_path: Path, file: Callable[..., Path]) -> None:
+    file('retention_age = "off"\nretention_count = 5\n')
+
+    settings = config.load({"state_dir": tmp_path}, {"JOBYARD_RETENTION_COUNT": "Off"})
 
     assert (settings.retention_age, settings.retention_count) == (None, None)
     assert settings.origins["retention_age"] is Origin.FILE
@@ -166,7 +172,7 @@ def test_a_bound_may_be_taken_away(tmp_path: Path, file: Callable[..., Path]) ->
         ("JOBYARD_SLOTS", "²", "a whole number from 1"),
         ("JOBYARD_SLOTS", "9" * 5000, "a whole number from 1"),
         ("JOBYARD_LEASE", "9" * 400, "a duration"),
-        ("JOBYARD_RETENTION_AGE", "soon", "a duration such as 15s, 2m or 500ms, or `never`"),
+        ("JOBYARD_RETENTION_AGE", "soon", "a duration such as 15s, 2m or 500ms, or `off`"),
         ("JOBYARD_DOCUMENT_LIMIT", "64 MiB", "a size"),
         ("JOBYARD_LOG_LEVEL", "LOUD", "one of debug"),
     ],

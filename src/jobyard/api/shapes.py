@@ -22,6 +22,11 @@ def _object(**properties: Schema) -> Schema:
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
+def _perhaps(schema: Schema, **properties: Schema) -> Schema:
+    """Add members that are not always there."""
+    return {**schema, "properties": {**schema["properties"], **properties}}
+
+
 def _listed(name: str, of: str, *, paged: bool = True, **more: Schema) -> Schema:
     schema = _object(**more, **{name: {"type": "array", "items": _ref(of)}})
     if paged:
@@ -44,7 +49,8 @@ _ID: Schema = {"type": "integer", "minimum": 1}
 _TEXT: Schema = {"type": "string"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _MAP: Schema = {"type": "object"}
-_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
+_TIME: Schema = {"type": "string", "format": "date-time"}
+_MAYBE_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
 _JOB_STATUS: Schema = {"enum": [status.value for status in JobStatus]}
 
 _EVENT: dict[str, Schema] = {
@@ -73,8 +79,9 @@ SCHEMAS: dict[str, Schema] = {
         indexes=_maybe("string"),
         suspend={"type": "boolean"}, active=_COUNT, terminating=_COUNT, succeeded=_COUNT,
         failed=_COUNT, completed_indexes=_maybe("string"), failed_indexes=_maybe("string"),
-        retry_at=_TIME, retried_from=_maybe("integer"), scheduled_at=_TIME, admitted_at=_TIME,
-        queued_at=_TIME, started_at=_TIME, finished_at=_TIME, created_at=_TIME, updated_at=_TIME,
+        retry_at=_MAYBE_TIME, retried_from=_maybe("integer"), scheduled_at=_MAYBE_TIME,
+        admitted_at=_MAYBE_TIME, queued_at=_MAYBE_TIME, started_at=_MAYBE_TIME,
+        finished_at=_MAYBE_TIME, created_at=_TIME, updated_at=_TIME,
         result={}, descriptor=_MAP, spec=_MAP,
     ),
     "Attempt": _object(
@@ -83,18 +90,21 @@ SCHEMAS: dict[str, Schema] = {
         exit_code=_maybe("integer"), signal=_maybe("integer"), restarts=_COUNT,
         worker_id=_maybe("string"), cpu_seconds=_maybe("number"),
         peak_memory_bytes=_maybe("integer"), progress=_maybe("object"), result={},
-        queued_at=_TIME, started_at=_TIME, finished_at=_TIME,
+        queued_at=_MAYBE_TIME, started_at=_MAYBE_TIME, finished_at=_MAYBE_TIME,
     ),
     "Event": _object(**_EVENT),
     "WholeEvent": _object(**_EVENT, detail=_maybe("object")),
     "Worker": _object(**_WORKER),
     "WholeWorker": _object(**_WORKER, attempts={"type": "array", "items": _ref("Attempt")}),
-    "Progress": _object(
-        job_id=_ID, job_status=_JOB_STATUS, tables=_MAP,
-        completions=_object(
-            total=_maybe("integer"), succeeded=_COUNT, active=_COUNT, failed=_COUNT,
-            rate=_maybe("number"), eta=_TIME,
+    "Progress": _perhaps(
+        _object(
+            job_id=_ID, job_status=_JOB_STATUS, tables=_MAP,
+            completions=_object(
+                total=_maybe("integer"), succeeded=_COUNT, active=_COUNT, failed=_COUNT,
+                rate=_maybe("number"), eta=_MAYBE_TIME,
+            ),
         ),
+        detail=_MAP,
     ),
     "Explanation": _object(
         job_id=_ID, job_status=_JOB_STATUS, summary=_TEXT, waiting_reason=_maybe("string"),
@@ -104,7 +114,7 @@ SCHEMAS: dict[str, Schema] = {
             job_id=_ID, condition={"enum": [word.value for word in DependencyCondition]},
             job_status={"enum": [*_JOB_STATUS["enum"], None]}, satisfied=_maybe("boolean"),
         )),
-        retry_at=_TIME,
+        retry_at=_MAYBE_TIME,
         last_failures=_list(_object(
             attempt_id=_ID, index=_maybe("integer"), number=_COUNT, reason=_maybe("string"),
             exit_code=_maybe("integer"), signal=_maybe("integer"), message=_TEXT,

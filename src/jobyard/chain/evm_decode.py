@@ -232,6 +232,7 @@ def _transactions(
 ) -> tuple[pa.RecordBatch, Bytes]:
     hashes = matrix([tx.hash for tx in txs], 32)
     signs = [_SIGNS[tx.type, tx.v, tx.y_parity, tx.chain_id] for tx in txs]
+    kinds = [kind for kind, _, _ in signs]
     number, block_hash, same_number, timestamp = place.columns(counts)
     batch = pa.RecordBatch.from_arrays(
         [
@@ -252,7 +253,7 @@ def _transactions(
             booleans([parity for _, parity, _ in signs]),
             pa.array([chain_id for _, _, chain_id in signs], pa.uint64()),
             uint64_or_null([None if receipt is None else receipt.gas_used for receipt in receipts]),
-            pa.array([kind for kind, _, _ in signs], pa.int32()),
+            pa.array(kinds, pa.int32()),
             decimals([tx.max_fee_per_gas for tx in txs]),
             decimals([tx.max_priority_fee_per_gas for tx in txs]),
             decimals([tx.max_fee_per_blob_gas for tx in txs]),
@@ -261,9 +262,11 @@ def _transactions(
                 [_STATUSES[None if receipt is None else receipt.status] for receipt in receipts]
             ),
             _state_roots(receipts),
-            _access_lists([tx.access_list for tx in txs]),
-            _hash_lists([tx.blob_versioned_hashes for tx in txs]),
-            _authorization_lists([tx.authorization_list for tx in txs]),
+            _access_lists(_owned([tx.access_list for tx in txs], kinds, _WITH_ACCESS)),
+            _hash_lists(_owned([tx.blob_versioned_hashes for tx in txs], kinds, _WITH_BLOBS)),
+            _authorization_lists(
+                _owned([tx.authorization_list for tx in txs], kinds, _WITH_AUTHORIZATIONS)
+            ),
         ],
         schema=arrow_schema(TRANSACTIONS),
     )
@@ -281,7 +284,12 @@ def _type(text: str | None) -> int:
 
 
 def _status(text: str | None) -> bool | None:
-    return None if text is None else {0: False, 1: True}[int(text, 16)]
+    if text is None:
+        return None
+    number = int(text, 16)
+    if number not in {0, 1}:
+        raise ValueError(f"a receipt has the status {text}")
+    return bool(number)
 
 
 def _sign(
@@ -333,6 +341,28 @@ def _state_roots(receipts: Sequence[Receipt | None]) -> pa.Array:
     roots = [None if receipt is None else receipt.root for receipt in receipts]
     # Some nodes write an empty root where there is a status.
     return fixed_or_null([None if root == "0x" else root for root in roots], 32)
+
+
+_WITH_ACCESS, _WITH_BLOBS, _WITH_AUTHORIZATIONS = (frozenset({1, 2, 3, 4}), frozenset({3}),
+                                                   frozenset({4}))  # fmt: skip
+"""The types of transactions that have such a list."""
+
+
+def _owned(
+    lists: list[list[Item] | None], kinds: Sequence[int], owners: frozenset[int]
+) -> list[list[Item] | None]:
+    """Give a list, if only an empty one, to transactions whose type has one, and to no other.
+
+    Nodes differ in what they write there. What an unknown type has is left alone.
+    """
+    if all(
+        (items is None) is (kind not in owners) for items, kind in zip(lists, kinds, strict=True)
+    ):
+        return lists
+    return [
+        (items or []) if kind in owners else None if LEGACY <= kind <= TYPED else items
+        for items, kind in zip(lists, kinds, strict=True)
+    ]
 
 
 def _access_lists(lists: Sequence[list[Access] | None]) -> pa.Array:

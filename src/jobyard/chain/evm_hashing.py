@@ -124,9 +124,15 @@ _UNUSED: dict[int, tuple[str, ...]] = {
 def strays(row: Columns, at: int) -> list[str]:
     """Name the columns that hold something which a transaction of that type does not have.
 
-    An empty list is no stray: some nodes write one where the type has none.
+    Nor may a list be null that belongs to the type: it is empty.
     """
-    return [name for name in _UNUSED.get(row["type"][at], ()) if row[name][at] not in (None, [])]
+    unused = _UNUSED.get(row["type"][at], ())
+    return [name for name in unused if row[name][at] is not None] + [
+        name for name in _LISTS if name not in unused and row[name][at] is None
+    ]
+
+
+_LISTS = ("access_list", "blob_versioned_hashes", "authorization_list")
 
 
 def _number(name: str) -> Any:
@@ -202,6 +208,9 @@ _FIELD_WRITERS: dict[str, Any] = {
 }
 
 
+_TOPICS = ("topic0", "topic1", "topic2", "topic3")
+
+
 @lru_cache(maxsize=_ADDRESSES_AND_TOPICS_KEPT)
 def bloom_of(value: bytes) -> int:
     """Compute the three bits that an address or a topic sets in a bloom."""
@@ -218,21 +227,31 @@ def receipt(
     """Write the receipt of a transaction, and compute its bloom.
 
     ``places`` are the rows of its logs.
+
+    Raises:
+        ValueError: the topics of a log have a hole.
+
     """
     bloom = 0
     written = []
     for place in places:
         address = logs["address"][place]
         bloom |= bloom_of(address)
-        topics = []
-        for name in ("topic0", "topic1", "topic2", "topic3"):
-            topic = logs[name][place]
-            if topic is None:
-                break
+        topics = [logs[name][place] for name in _TOPICS]
+        while topics and topics[-1] is None:
+            topics.pop()
+        if None in topics:
+            raise ValueError("a topic follows one that is not there")
+        for topic in topics:
             bloom |= bloom_of(topic)
-            topics.append(b"\xa0" + topic)
         written.append(
-            rlp.of_list((b"\x94" + address, rlp.of_list(topics), rlp.of_bytes(logs["data"][place])))
+            rlp.of_list(
+                (
+                    b"\x94" + address,
+                    rlp.of_list([b"\xa0" + topic for topic in topics]),
+                    rlp.of_bytes(logs["data"][place]),
+                )
+            )
         )
     kind, root = transactions["type"][at], transactions["state_root"][at]
     first = rlp.of_int(transactions["status"][at]) if root is None else rlp.of_bytes(root)

@@ -53,7 +53,7 @@ BLOCKS = Table(
         nullable("requests_hash", B32, "since Prague"),
     ),
     coded=frozenset({"ommers_hash", "miner", "gas_limit", "extra_data", "nonce", "difficulty"}),
-    sought=frozenset({"hash"}),
+    sought=(("hash", 1),),
 )
 
 ACCESS = Record((Column("address", B20), Column("storage_keys", ListOf(B32))))
@@ -106,7 +106,7 @@ TRANSACTIONS = Table(
         {"_block_num", "block_hash", "block_num", "timestamp", "to", "from", "type", "chain_id"}
         | {"status"}
     ),
-    sought=frozenset({"tx_hash"}),
+    sought=(("tx_hash", 1),),
 )
 
 LOGS = Table(
@@ -129,7 +129,7 @@ LOGS = Table(
         {"block_hash", "block_num", "_block_num", "timestamp", "tx_hash", "tx_index", "address"}
         | {"topic0"}
     ),
-    sought=frozenset({"address", "tx_hash"}),
+    sought=(("address", 8), ("tx_hash", 2)),
 )
 
 EVM_TABLES: Mapping[str, Table] = MappingProxyType(

@@ -71,8 +71,8 @@ def _seconds(column: pa.Array) -> list[Any]:
     ticks = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
     per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[column.type.unit]
     if (ticks % per_second).any():
-        # No block is made between two seconds: not a time that a header can hold.
-        return [tick / per_second for tick in ticks.tolist()]
+        # No block is made between two seconds: such a time is told as text, equal to no number.
+        return [t // per_second if t % per_second == 0 else f"{t} ticks" for t in ticks.tolist()]
     return list((ticks // per_second).tolist())
 
 

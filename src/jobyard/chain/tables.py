@@ -68,14 +68,14 @@ class Table:
     """One table of a chain; rows stand in the order of blocks, then of what is in them.
 
     ``coded`` names the columns with few distinct values (a dictionary pays), ``sought`` those that
-    people look single rows up by (a Bloom filter pays).
+    people look single rows up by (a Bloom filter pays), with the rows that share a value.
     """
 
     name: str
     about: str
     columns: tuple[Column, ...]
     coded: frozenset[str] = frozenset()
-    sought: frozenset[str] = frozenset()
+    sought: tuple[tuple[str, int], ...] = ()
 
     def column(self, name: str) -> Column:
         """Find a column by its name.

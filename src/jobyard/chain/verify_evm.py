@@ -100,6 +100,9 @@ class EvmVerifier:
     ) -> None:
         """Check some blocks with all rows of theirs; ``withdrawals`` are those of the JSON."""
         header = columns(blocks)
+        for number, after in pairwise(header["_block_num"]):
+            if after <= number:
+                self.report.fail(Check.PLACES, after, f"it stands behind block {number}")
         tx_places = self._split(header, transactions)
         log_places = self._split(header, logs)
         orderly = in_order(blocks, transactions, logs, tx_places, log_places)
@@ -332,7 +335,11 @@ class _Block:
                 self.leave_open(_OF_RECEIPTS, f"receipts of type {kind} are not known")
                 return
             gas += used
-            text, bits = receipt(txs, place, gas, logs, rows)
+            try:
+                text, bits = receipt(txs, place, gas, logs, rows)
+            except ValueError as error:
+                self._report.fail(Check.RECEIPTS_ROOT, self._number, str(error))
+                return
             written.append(text)
             bloom |= bits
         self._compare(Check.RECEIPTS_ROOT, written, "receipt_root")

@@ -10,10 +10,12 @@ from jobyard.cli.job import copy
 from jobyard.cli.printer import say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jobyard.cli.desk import Desk
     from jobyard.config import Settings
 
-    Object = dict[str, Any]
+    Object = Mapping[str, Any]
 
 
 async def attend(desk: Desk, job: Object, *, logs: bool, quiet: bool) -> Object:

@@ -9,13 +9,13 @@ import click
 from jobyard.errors import JobyardError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from click.shell_completion import CompletionItem
 
     from jobyard.cli.desk import Desk
 
-    Object = dict[str, Any]
+    Object = Mapping[str, Any]
 
 SHELLS = ("bash", "zsh", "fish")
 VARIABLE = "_JOBYARD_COMPLETE"

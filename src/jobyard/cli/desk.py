@@ -12,6 +12,7 @@ from jobyard.api.desk import Desk as StoreDesk
 from jobyard.app import EXECUTORS, open_yard
 from jobyard.cli.whereabouts import find
 from jobyard.errors import ServerUnreachable
+from jobyard.spec.document import Limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from jobyard.client.calls import Document, Filters
     from jobyard.config import Settings
 
-    Object = dict[str, Any]
+    Object = Mapping[str, Any]
 
 T = TypeVar("T")
 
@@ -43,12 +44,14 @@ class Stretch(Protocol):
 class Desk(Protocol):
     """What commands ask; objects are those of the HTTP API."""
 
-    async def submit_all(self, document: Document, *, executor: str | None = None) -> list[Object]:
+    async def submit_all(
+        self, document: Document, *, executor: str | None = None
+    ) -> Sequence[Object]:
         """Submit the jobs of a document."""
 
     async def apply(
         self, document: Document, *, rerun: bool = False, executor: str | None = None
-    ) -> list[Object]:
+    ) -> Sequence[Object]:
         """Make the jobs of a document be what it says."""
 
     async def job(self, job_id: int) -> Object:
@@ -143,7 +146,9 @@ class Desk(Protocol):
 class Embedded(StoreDesk):
     """The desk of a store in this process, with the client's ways of submitting and reading."""
 
-    async def submit_all(self, document: Document, *, executor: str | None = None) -> list[Object]:
+    async def submit_all(
+        self, document: Document, *, executor: str | None = None
+    ) -> list[dict[str, Any]]:
         """Submit the jobs of a document."""
         return (await self.submit(_bytes(document), executor=executor)).jobs
 
@@ -154,7 +159,7 @@ class Embedded(StoreDesk):
         syntax: Syntax = "auto",
         rerun: bool = False,
         executor: str | None = None,
-    ) -> list[Object]:
+    ) -> list[dict[str, Any]]:
         """Make the jobs of a document be what it says."""
         return await super().apply(_bytes(document), syntax=syntax, rerun=rerun, executor=executor)
 
@@ -213,7 +218,8 @@ async def open_desk(settings: Settings, *, make: bool = False) -> AsyncIterator[
             hint="`jobyard solo` starts both here; --url or --state-dir say where they are",
         )
     async with open_yard(settings) as yard:
-        yield Embedded(yard.store, yard.logs, executors=EXECUTORS, trigger="cli")
+        limits = Limits.of(settings)
+        yield Embedded(yard.store, yard.logs, executors=EXECUTORS, limits=limits, trigger="cli")
 
 
 def ask(settings: Settings, question: Callable[[Desk], Awaitable[T]]) -> T:

@@ -12,12 +12,12 @@ from jobyard.cli.options import as_json, job_id, server_options
 from jobyard.cli.printer import BOLD, colours, paint, show_json, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import TextIO
 
     from jobyard.config import Settings
 
-    Object = dict[str, Any]
+    Object = Mapping[str, Any]
 
 
 @click.command()
@@ -35,21 +35,19 @@ def explain(settings: Settings, job_id: int, as_json: bool) -> None:
 
 def _lines(found: Object, out: TextIO) -> Iterator[str]:
     on = colours(out)
-    head = f"job {found['job_id']} is {found['job_status']}"
-    yield paint(f"{head}: {found['summary']}" if found.get("summary") else head, BOLD, on=on)
-    for reason in found.get("reasons", ()):
-        yield f"  {reason}"
-    if found.get("retry_at"):
+    yield paint(found["summary"], BOLD, on=on)
+    # The summary says the first of them already, most of the time.
+    yield from (f"  {reason}" for reason in found["reasons"] if reason not in found["summary"])
+    if found["retry_at"] is not None:
         yield f"  it is tried again at {found['retry_at']}"
     for name, (header, row) in TABLES.items():
-        rows = [tuple(_cell(one[key]) for key in row) for one in found.get(name, ())]
+        rows = [tuple(_cell(one[key]) for key in row) for one in found[name]]
         if rows:
             yield ""
             yield table(header, rows, on=on)
-    if found.get("hints"):
+    if found["hints"]:
         yield ""
-    for hint in found.get("hints", ()):
-        yield f"hint: {hint}"
+    yield from (f"hint: `{hint}`" for hint in found["hints"])
 
 
 TABLES = {

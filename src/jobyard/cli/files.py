@@ -14,13 +14,13 @@ from jobyard.cli.sources import STDIN, name_of, read_source
 from jobyard.errors import ExitCode, InvalidDocument, InvalidSetting, JobyardError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from jobyard.cli.desk import Desk
     from jobyard.config import Settings
 
-    Object = dict[str, Any]
-    HandIn = Callable[[Desk, bytes], Awaitable[list[Object]]]
+    Object = Mapping[str, Any]
+    HandIn = Callable[[Desk, bytes], Awaitable[Sequence[Object]]]
 
 SUFFIXES = (".yaml", ".yml", ".json")
 """The files of a folder that are documents."""
@@ -57,7 +57,7 @@ def create(
     All jobs of one file are accepted, or none.
     """
 
-    async def hand_in(desk: Desk, document: bytes) -> list[Object]:
+    async def hand_in(desk: Desk, document: bytes) -> Sequence[Object]:
         jobs = await desk.submit_all(document, executor=executor)
         return [{"action": "created", "job": job} for job in jobs]
 
@@ -90,7 +90,7 @@ def apply(
     accepted, or none.
     """
 
-    async def hand_in(desk: Desk, document: bytes) -> list[Object]:
+    async def hand_in(desk: Desk, document: bytes) -> Sequence[Object]:
         return await desk.apply(document, rerun=rerun, executor=executor)
 
     applied, code = run(_hand_in(settings, names, hand_in, quiet=as_json))
@@ -137,5 +137,5 @@ def _documents(names: tuple[str, ...]) -> Iterator[str]:
 def _with_source(error: JobyardError, name: str) -> JobyardError:
     """Say which file is wrong: whoever read it had only its bytes."""
     if isinstance(error, InvalidDocument):
-        return InvalidDocument(error.problems, source=name_of(name))
+        return InvalidDocument(error.problems, source=name_of(name), more=error.more)
     return error

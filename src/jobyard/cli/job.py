@@ -31,13 +31,13 @@ from jobyard.cli.shown import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import AsyncIterator, Awaitable, Mapping
 
     from jobyard.cli.desk import Desk
     from jobyard.client.calls import Filters
     from jobyard.config import Settings
 
-    Object = dict[str, Any]
+    Object = Mapping[str, Any]
 
 _after = click.option("--after", type=click.IntRange(0, LARGEST_ID), default=0, help="An id.")
 

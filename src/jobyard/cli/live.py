@@ -11,11 +11,11 @@ from jobyard.cli.printer import DIM, PREFIX_COLOURS, colours, paint, seconds
 from jobyard.cli.shown import total_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from jobyard.store.base import Claim
 
-    Object = dict[str, Any]
+    Object = Mapping[str, Any]
     Key = tuple[int, int]
 
 REDRAW = 0.1

@@ -13,10 +13,12 @@ from jobyard.cli.printer import say, show_json
 from jobyard.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jobyard.cli.desk import Desk
     from jobyard.config import Settings
 
-    Object = dict[str, Any]
+    Object = Mapping[str, Any]
 
 
 @click.command()

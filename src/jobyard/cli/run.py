@@ -16,16 +16,20 @@ from jobyard.cli.options import COUNT, server_options
 from jobyard.cli.printer import colours, say, seconds, show_json, table
 from jobyard.cli.session import Session, is_suspended
 from jobyard.cli.shown import done
+from jobyard.config import Origin
 from jobyard.errors import ExitCode, JobyardError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from jobyard.cli.session import Place
     from jobyard.config import Settings
     from jobyard.core.job import JobSpec
 
-    Object = dict[str, Any]
+    Object = Mapping[str, Any]
+
+HERE_ALONE = {"slots": "--slots", "state_dir": "--state-dir", "database": "--database"}
+"""Settings that mean nothing to a server that is asked, and their flags."""
 
 
 @click.command()
@@ -86,6 +90,21 @@ def _check_name(name: str | None, files: Iterable[Iterable[JobSpec]]) -> None:
         raise click.UsageError(f"--exit-code-from: no job is named `{name}` ({', '.join(names)})")
 
 
+def _wants_a_server(settings: Settings) -> bool:
+    """Tell whether a server was named, and nothing that is stronger says to work here.
+
+    Raises:
+        UsageError: the command line says both.
+    """
+    if settings.url is None:
+        return False
+    said = [name for name in HERE_ALONE if settings.origins[name] is Origin.FLAG]
+    if said and settings.origins["url"] is Origin.FLAG:
+        flag = HERE_ALONE[said[0]]
+        raise click.UsageError(f"{flag} is for jobs that run here, --url is for a server's")
+    return not said
+
+
 async def _run(
     settings: Settings,
     files: Sequence[Sequence[JobSpec]],
@@ -98,7 +117,7 @@ async def _run(
     live = Live(sys.stderr if quiet else sys.stdout, woken.set)
     place: Place
     # Each way imports what only it needs: an engine, or the HTTP library.
-    if settings.url is not None:
+    if _wants_a_server(settings):
         from jobyard.cli.run_there import There
 
         place = There(settings, files, live, executor)

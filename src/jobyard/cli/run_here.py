@@ -13,7 +13,7 @@ from jobyard.store.base import JobQuery, Submission
 from jobyard.wire.jobs import job_object
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     from jobyard.app import Yard
     from jobyard.cli.desk import Desk
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jobyard.core.job import JobSpec
     from jobyard.engine.worker import Listener, Worker
 
-    Object = dict[str, Any]
+    Object = Mapping[str, Any]
 
 
 class Here:

@@ -13,14 +13,14 @@ from jobyard.errors import JobNotFound, JobyardError
 from jobyard.spec.encode import encode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from jobyard.cli.desk import Desk
     from jobyard.cli.live import Live
     from jobyard.config import Settings
     from jobyard.core.job import JobSpec
 
-    Object = dict[str, Any]
+    Object = Mapping[str, Any]
 
 FEW = 20
 """Jobs up to which each is asked for by itself; of more, whole pages are read."""

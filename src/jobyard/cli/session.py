@@ -13,13 +13,13 @@ from jobyard.cli.waiting import last_exit_code
 from jobyard.errors import JobNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from jobyard.cli.desk import Desk
     from jobyard.cli.live import Live
 
-    Object = dict[str, Any]
+    Object = Mapping[str, Any]
 
 LOOK = 0.25
 """Seconds between looks at the jobs when nothing was heard."""

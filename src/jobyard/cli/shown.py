@@ -18,9 +18,9 @@ from jobyard.cli.printer import (
 from jobyard.core.indexes import IndexSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    Object = dict[str, Any]
+    Object = Mapping[str, Any]
 
 LONGEST_CELL = 60
 

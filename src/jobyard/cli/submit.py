@@ -16,6 +16,8 @@ from jobyard.cli.printer import say, show_json
 from jobyard.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jobyard.config import Settings
 
     Object = dict[str, Any]
@@ -128,7 +130,7 @@ def _edge(text: str) -> Object:
 
 async def _submit(
     settings: Settings, spec: Object, *, wait: bool, logs: bool, as_json: bool
-) -> Object:
+) -> Mapping[str, Any]:
     async with open_desk(settings, make=True) as desk:
         job = (await desk.submit_all(spec))[0]
         if not as_json:

@@ -19,9 +19,11 @@ from jobyard.cli.printer import GREEN, RED, colours, paint, say, show_json, tabl
 from jobyard.errors import ExitCode, JobyardError, SchemaMismatch
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jobyard.config import Setting, Settings
 
-    Object = dict[str, Any]
+    Object = Mapping[str, Any]
 
 _PASSWORD = re.compile(r"(?<=://)([^:/@]*):[^@]*@")
 
@@ -41,13 +43,12 @@ def migrate(settings: Settings) -> None:
 @click.pass_context
 def doctor(ctx: click.Context, settings: Settings, as_json: bool) -> None:
     """Tell what works here, and every setting with where it comes from."""
-    given = {name for name in ("state_dir", "database", "url") if _is_flag(ctx, name)}
     checks, code = _checks(settings)
     found = {
         "version": __version__,
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
-        "settings": _settings(settings, given),
+        "settings": _settings(settings),
         "executors": [_executor(name, settings) for name in app.EXECUTORS],
         "checks": checks,
     }
@@ -58,22 +59,13 @@ def doctor(ctx: click.Context, settings: Settings, as_json: bool) -> None:
     ctx.exit(code)
 
 
-def _is_flag(ctx: click.Context, name: str) -> bool:
-    return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-
-
-def _settings(settings: Settings, flags: set[str]) -> list[Object]:
-    environ = config.environment()
+def _settings(settings: Settings) -> list[Object]:
     return [
         {
             "name": setting.name,
             "variable": setting.variable,
             "value": _hidden(setting, getattr(settings, setting.name)),
-            "source": "flag"
-            if setting.name in flags
-            else "environment"
-            if environ.get(setting.variable)
-            else "default",
+            "source": str(settings.origins[setting.name]),
         }
         for setting in config.SETTINGS
     ]

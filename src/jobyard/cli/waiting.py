@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jobyard.cli.desk import Desk
     from jobyard.config import Settings
 
-    Object = dict[str, Any]
+    Object = Mapping[str, Any]
 
 
 def _is(*words: str) -> Callable[[Object], bool]:

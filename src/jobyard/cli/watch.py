@@ -12,12 +12,12 @@ from jobyard.cli.shown import jobs_table
 from jobyard.errors import JobNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from jobyard.cli.desk import Desk
     from jobyard.config import Settings
 
-    Object = dict[str, Any]
+    Object = Mapping[str, Any]
     Reader = Callable[[Desk], Awaitable[Object]]
 
 LOOK = 1.0

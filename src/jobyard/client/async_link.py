@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import httpx
 
 from jobyard import clock, config
 from jobyard.client import calls
-from jobyard.client.calls import Call, Object, address, understood, unreachable
+from jobyard.client.calls import Call, address, understood, unreachable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+T = TypeVar("T")
 
 
 class AsyncLink:
@@ -53,12 +55,11 @@ class AsyncLink:
         """Let go of the connections."""
         await self._http.aclose()
 
-    async def _object(self, call: Call) -> Object:
-        answer: Object = await self._ask(call)
+    async def _ask(self, call: Call, shape: type[T]) -> T:
+        """Send a call whose answer has this shape."""
+        del shape
+        answer: T = understood(await self._send(call))
         return answer
-
-    async def _ask(self, call: Call) -> Any:
-        return understood(await self._send(call))
 
     async def _send(self, call: Call) -> httpx.Response:
         """Send a call, again if nobody was there and no harm can come of it."""

@@ -7,10 +7,25 @@ from typing import TYPE_CHECKING, Any, Unpack
 from jobyard import clock
 from jobyard.client import calls
 from jobyard.client.async_link import AsyncLink
-from jobyard.client.calls import Document, Filters, Object, Stretch, understood
+from jobyard.client.calls import Document, Filters, Stretch, understood
+from jobyard.client.shapes import (
+    AppliedJobs,
+    Attempts,
+    Events,
+    Explanation,
+    Job,
+    Jobs,
+    Progress,
+    WholeEvent,
+    WholeWorker,
+    Worker,
+    Workers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from jobyard.client.shapes import Applied, Attempt
 
 
 class AsyncClient(AsyncLink):
@@ -25,7 +40,7 @@ class AsyncClient(AsyncLink):
         *,
         executor: str | None = None,
         idempotency_key: str | None = None,
-    ) -> Object:
+    ) -> Job:
         """Submit one job and return it.
 
         ``executor`` runs it in place of what the document says.
@@ -35,15 +50,16 @@ class AsyncClient(AsyncLink):
             IdempotencyConflict: the key made a job from another spec.
         """
         call = calls.submission(document, executor=executor, idempotency_key=idempotency_key)
-        return calls.only(calls.jobs_in(await self._object(call)))
+        return calls.only(calls.jobs_in(await self._ask(call, dict)))
 
-    async def submit_all(self, document: Document, *, executor: str | None = None) -> list[Object]:
+    async def submit_all(self, document: Document, *, executor: str | None = None) -> list[Job]:
         """Submit all jobs of a document, all or none, and return them in its order."""
-        return calls.jobs_in(await self._object(calls.submission(document, executor=executor)))
+        call = calls.submission(document, executor=executor)
+        return calls.jobs_in(await self._ask(call, dict))
 
     async def apply(
         self, document: Document, *, rerun: bool = False, executor: str | None = None
-    ) -> list[Object]:
+    ) -> list[Applied]:
         """Make the newest job of each name in a document be what it says there.
 
         The answer has an ``action`` (created, patched, unchanged) and the ``job`` for each.
@@ -54,15 +70,15 @@ class AsyncClient(AsyncLink):
             Conflict: a job that is not over would have to change in what cannot change.
         """
         call = calls.application(document, rerun=rerun, executor=executor)
-        return calls.applied_in(await self._object(call))
+        return (await self._ask(call, AppliedJobs))["jobs"]
 
-    async def job(self, job_id: int) -> Object:
+    async def job(self, job_id: int) -> Job:
         """Read one job.
 
         Raises:
             JobNotFound: there is none of this id.
         """
-        return await self._object(calls.read(f"/jobs/{job_id}"))
+        return await self._ask(calls.read(f"/jobs/{job_id}"), Job)
 
     async def jobs_page(
         self,
@@ -71,14 +87,14 @@ class AsyncClient(AsyncLink):
         last_job_id: int | None = None,
         limit: int = 50,
         **filters: Unpack[Filters],
-    ) -> Object:
+    ) -> Jobs:
         """Read one page: ``jobs``, newest first, and ``next_cursor`` unless it is the last."""
         call = calls.read("/jobs", status=status, last_job_id=last_job_id, limit=limit, **filters)
-        return await self._object(call)
+        return await self._ask(call, Jobs)
 
     async def jobs(
         self, *, status: str = "active", page_size: int = 500, **filters: Unpack[Filters]
-    ) -> AsyncIterator[Object]:
+    ) -> AsyncIterator[Job]:
         """Walk through all jobs of a filter, newest first."""
         cursor: int | None = None
         while True:
@@ -91,31 +107,31 @@ class AsyncClient(AsyncLink):
             if cursor is None:
                 return
 
-    async def stop(self, job_id: int) -> Object:
+    async def stop(self, job_id: int) -> Job:
         """Have a job stop; one that is over stays as it is."""
-        return await self._object(calls.change(f"/jobs/{job_id}/stop"))
+        return await self._ask(calls.change(f"/jobs/{job_id}/stop"), Job)
 
-    async def cancel(self, job_id: int) -> Object:
+    async def cancel(self, job_id: int) -> Job:
         """Withdraw a job; one that is over stays as it is."""
-        return await self._object(calls.change(f"/jobs/{job_id}/cancel"))
+        return await self._ask(calls.change(f"/jobs/{job_id}/cancel"), Job)
 
-    async def suspend(self, job_id: int) -> Object:
+    async def suspend(self, job_id: int) -> Job:
         """Stop a job's attempts, uncounted, until it is resumed."""
-        return await self._object(calls.change(f"/jobs/{job_id}/suspend"))
+        return await self._ask(calls.change(f"/jobs/{job_id}/suspend"), Job)
 
-    async def resume(self, job_id: int) -> Object:
+    async def resume(self, job_id: int) -> Job:
         """Let a suspended job go on."""
-        return await self._object(calls.change(f"/jobs/{job_id}/resume"))
+        return await self._ask(calls.change(f"/jobs/{job_id}/resume"), Job)
 
-    async def patch(self, job_id: int, changes: Mapping[str, Any]) -> Object:
+    async def patch(self, job_id: int, changes: Mapping[str, Any]) -> Job:
         """Change fields of a job that may change: those of the document, merged into it.
 
         Raises:
             InvalidDocument: a field has a value it cannot have, or may not change.
         """
-        return await self._object(calls.merge(f"/jobs/{job_id}", changes))
+        return await self._ask(calls.merge(f"/jobs/{job_id}", changes), Job)
 
-    async def retry(self, job_id: int, *, indexes: str = "all") -> Object:
+    async def retry(self, job_id: int, *, indexes: str = "all") -> Job:
         """Make a new job of one that is over, and return the new one.
 
         ``indexes`` are those to do again: ``all``, ``failed`` or ``remaining``.
@@ -124,7 +140,7 @@ class AsyncClient(AsyncLink):
             Conflict: the job is not over.
         """
         call = calls.change(f"/jobs/{job_id}/retry", indexes=indexes)
-        return await self._object(call)
+        return await self._ask(call, Job)
 
     async def delete(self, job_id: int) -> None:
         """Delete a job that is over, with all that is kept of it; none is none.
@@ -162,18 +178,18 @@ class AsyncClient(AsyncLink):
         )
         return calls.counted(await self._send(call))
 
-    async def explain(self, job_id: int) -> Object:
+    async def explain(self, job_id: int) -> Explanation:
         """Read why a job is where it is, and what would help."""
-        return await self._object(calls.read(f"/jobs/{job_id}/explain"))
+        return await self._ask(calls.read(f"/jobs/{job_id}/explain"), Explanation)
 
     async def attempts_page(
         self, job_id: int, *, after: int = 0, limit: int = 1000, index: int | None = None
-    ) -> Object:
+    ) -> Attempts:
         """Read one page: ``attempts``, oldest first, and ``next_cursor`` unless it is the last."""
         path = f"/jobs/{job_id}/attempts"
-        return await self._object(calls.read(path, after=after, limit=limit, index=index))
+        return await self._ask(calls.read(path, after=after, limit=limit, index=index), Attempts)
 
-    async def attempts(self, job_id: int, *, index: int | None = None) -> AsyncIterator[Object]:
+    async def attempts(self, job_id: int, *, index: int | None = None) -> AsyncIterator[Attempt]:
         """Walk through a job's attempts, oldest first, lost ones included."""
         after: int | None = 0
         while after is not None:
@@ -182,21 +198,23 @@ class AsyncClient(AsyncLink):
                 yield attempt
             after = page.get("next_cursor")
 
-    async def events(self, job_id: int, *, after: int = 0, limit: int = 1000) -> Object:
+    async def events(self, job_id: int, *, after: int = 0, limit: int = 1000) -> Events:
         """Read a page of a job's ledger: ``events``, oldest first."""
-        return await self._object(calls.read(f"/jobs/{job_id}/events", after=after, limit=limit))
+        return await self._ask(
+            calls.read(f"/jobs/{job_id}/events", after=after, limit=limit), Events
+        )
 
-    async def event(self, job_id: int, event_id: int) -> Object:
+    async def event(self, job_id: int, event_id: int) -> WholeEvent:
         """Read one line of a job's ledger, with its ``detail``.
 
         Raises:
             EventNotFound: the job has no such event.
         """
-        return await self._object(calls.read(f"/jobs/{job_id}/events/{event_id}"))
+        return await self._ask(calls.read(f"/jobs/{job_id}/events/{event_id}"), WholeEvent)
 
-    async def progress(self, job_id: int) -> Object:
+    async def progress(self, job_id: int) -> Progress:
         """Read how far a job is."""
-        return await self._object(calls.read(f"/jobs/{job_id}/progress"))
+        return await self._ask(calls.read(f"/jobs/{job_id}/progress"), Progress)
 
     async def logs(
         self,
@@ -235,7 +253,7 @@ class AsyncClient(AsyncLink):
             understood(response)
         return Stretch(response.content, int(response.headers[calls.NEXT_OFFSET]))
 
-    async def wait(self, job_id: int, *, within: float | None = None) -> Object:
+    async def wait(self, job_id: int, *, within: float | None = None) -> Job:
         """Wait until a job is over and return it.
 
         Raises:
@@ -253,22 +271,22 @@ class AsyncClient(AsyncLink):
             await clock.sleep(pause)
             pause = min(pause * 1.5, calls.SLOWEST_LOOK)
 
-    async def workers(self) -> Object:
+    async def workers(self) -> Workers:
         """List the workers whose lease runs, as ``workers``."""
-        return await self._object(calls.read("/workers"))
+        return await self._ask(calls.read("/workers"), Workers)
 
-    async def worker(self, worker_id: str) -> Object:
+    async def worker(self, worker_id: str) -> WholeWorker:
         """Read one worker.
 
         Raises:
             WorkerNotFound: no live worker has this id.
         """
-        return await self._object(calls.read(calls.of_worker(worker_id)))
+        return await self._ask(calls.read(calls.of_worker(worker_id)), WholeWorker)
 
-    async def drain(self, worker_id: str, *, draining: bool = True) -> Object:
+    async def drain(self, worker_id: str, *, draining: bool = True) -> Worker:
         """Have a worker claim nothing new, or claim again."""
         verb = "drain" if draining else "resume"
-        return await self._object(calls.change(calls.of_worker(worker_id, verb)))
+        return await self._ask(calls.change(calls.of_worker(worker_id, verb)), Worker)
 
     async def metrics(self) -> str:
         """Read the server's measures, in the text format of Prometheus."""

@@ -7,11 +7,26 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from jobyard import clock
 from jobyard.client import calls
-from jobyard.client.calls import Document, Filters, Object, Stretch, understood
+from jobyard.client.calls import Document, Filters, Stretch, understood
 from jobyard.client.link import Link
+from jobyard.client.shapes import (
+    AppliedJobs,
+    Attempts,
+    Events,
+    Explanation,
+    Job,
+    Jobs,
+    Progress,
+    WholeEvent,
+    WholeWorker,
+    Worker,
+    Workers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from jobyard.client.shapes import Applied, Attempt
 
 
 class Client(Link):
@@ -26,7 +41,7 @@ class Client(Link):
         *,
         executor: str | None = None,
         idempotency_key: str | None = None,
-    ) -> Object:
+    ) -> Job:
         """Submit one job and return it.
 
         ``executor`` runs it in place of what the document says.
@@ -36,15 +51,16 @@ class Client(Link):
             IdempotencyConflict: the key made a job from another spec.
         """
         call = calls.submission(document, executor=executor, idempotency_key=idempotency_key)
-        return calls.only(calls.jobs_in(self._object(call)))
+        return calls.only(calls.jobs_in(self._ask(call, dict)))
 
-    def submit_all(self, document: Document, *, executor: str | None = None) -> list[Object]:
+    def submit_all(self, document: Document, *, executor: str | None = None) -> list[Job]:
         """Submit all jobs of a document, all or none, and return them in its order."""
-        return calls.jobs_in(self._object(calls.submission(document, executor=executor)))
+        call = calls.submission(document, executor=executor)
+        return calls.jobs_in(self._ask(call, dict))
 
     def apply(
         self, document: Document, *, rerun: bool = False, executor: str | None = None
-    ) -> list[Object]:
+    ) -> list[Applied]:
         """Make the newest job of each name in a document be what it says there.
 
         The answer has an ``action`` (created, patched, unchanged) and the ``job`` for each.
@@ -55,15 +71,15 @@ class Client(Link):
             Conflict: a job that is not over would have to change in what cannot change.
         """
         call = calls.application(document, rerun=rerun, executor=executor)
-        return calls.applied_in(self._object(call))
+        return (self._ask(call, AppliedJobs))["jobs"]
 
-    def job(self, job_id: int) -> Object:
+    def job(self, job_id: int) -> Job:
         """Read one job.
 
         Raises:
             JobNotFound: there is none of this id.
         """
-        return self._object(calls.read(f"/jobs/{job_id}"))
+        return self._ask(calls.read(f"/jobs/{job_id}"), Job)
 
     def jobs_page(
         self,
@@ -72,14 +88,14 @@ class Client(Link):
         last_job_id: int | None = None,
         limit: int = 50,
         **filters: Unpack[Filters],
-    ) -> Object:
+    ) -> Jobs:
         """Read one page: ``jobs``, newest first, and ``next_cursor`` unless it is the last."""
         call = calls.read("/jobs", status=status, last_job_id=last_job_id, limit=limit, **filters)
-        return self._object(call)
+        return self._ask(call, Jobs)
 
     def jobs(
         self, *, status: str = "active", page_size: int = 500, **filters: Unpack[Filters]
-    ) -> Iterator[Object]:
+    ) -> Iterator[Job]:
         """Walk through all jobs of a filter, newest first."""
         cursor: int | None = None
         while True:
@@ -89,31 +105,31 @@ class Client(Link):
             if cursor is None:
                 return
 
-    def stop(self, job_id: int) -> Object:
+    def stop(self, job_id: int) -> Job:
         """Have a job stop; one that is over stays as it is."""
-        return self._object(calls.change(f"/jobs/{job_id}/stop"))
+        return self._ask(calls.change(f"/jobs/{job_id}/stop"), Job)
 
-    def cancel(self, job_id: int) -> Object:
+    def cancel(self, job_id: int) -> Job:
         """Withdraw a job; one that is over stays as it is."""
-        return self._object(calls.change(f"/jobs/{job_id}/cancel"))
+        return self._ask(calls.change(f"/jobs/{job_id}/cancel"), Job)
 
-    def suspend(self, job_id: int) -> Object:
+    def suspend(self, job_id: int) -> Job:
         """Stop a job's attempts, uncounted, until it is resumed."""
-        return self._object(calls.change(f"/jobs/{job_id}/suspend"))
+        return self._ask(calls.change(f"/jobs/{job_id}/suspend"), Job)
 
-    def resume(self, job_id: int) -> Object:
+    def resume(self, job_id: int) -> Job:
         """Let a suspended job go on."""
-        return self._object(calls.change(f"/jobs/{job_id}/resume"))
+        return self._ask(calls.change(f"/jobs/{job_id}/resume"), Job)
 
-    def patch(self, job_id: int, changes: Mapping[str, Any]) -> Object:
+    def patch(self, job_id: int, changes: Mapping[str, Any]) -> Job:
         """Change fields of a job that may change: those of the document, merged into it.
 
         Raises:
             InvalidDocument: a field has a value it cannot have, or may not change.
         """
-        return self._object(calls.merge(f"/jobs/{job_id}", changes))
+        return self._ask(calls.merge(f"/jobs/{job_id}", changes), Job)
 
-    def retry(self, job_id: int, *, indexes: str = "all") -> Object:
+    def retry(self, job_id: int, *, indexes: str = "all") -> Job:
         """Make a new job of one that is over, and return the new one.
 
         ``indexes`` are those to do again: ``all``, ``failed`` or ``remaining``.
@@ -122,7 +138,7 @@ class Client(Link):
             Conflict: the job is not over.
         """
         call = calls.change(f"/jobs/{job_id}/retry", indexes=indexes)
-        return self._object(call)
+        return self._ask(call, Job)
 
     def delete(self, job_id: int) -> None:
         """Delete a job that is over, with all that is kept of it; none is none.
@@ -160,18 +176,18 @@ class Client(Link):
         )
         return calls.counted(self._send(call))
 
-    def explain(self, job_id: int) -> Object:
+    def explain(self, job_id: int) -> Explanation:
         """Read why a job is where it is, and what would help."""
-        return self._object(calls.read(f"/jobs/{job_id}/explain"))
+        return self._ask(calls.read(f"/jobs/{job_id}/explain"), Explanation)
 
     def attempts_page(
         self, job_id: int, *, after: int = 0, limit: int = 1000, index: int | None = None
-    ) -> Object:
+    ) -> Attempts:
         """Read one page: ``attempts``, oldest first, and ``next_cursor`` unless it is the last."""
         path = f"/jobs/{job_id}/attempts"
-        return self._object(calls.read(path, after=after, limit=limit, index=index))
+        return self._ask(calls.read(path, after=after, limit=limit, index=index), Attempts)
 
-    def attempts(self, job_id: int, *, index: int | None = None) -> Iterator[Object]:
+    def attempts(self, job_id: int, *, index: int | None = None) -> Iterator[Attempt]:
         """Walk through a job's attempts, oldest first, lost ones included."""
         after: int | None = 0
         while after is not None:
@@ -179,21 +195,21 @@ class Client(Link):
             yield from page["attempts"]
             after = page.get("next_cursor")
 
-    def events(self, job_id: int, *, after: int = 0, limit: int = 1000) -> Object:
+    def events(self, job_id: int, *, after: int = 0, limit: int = 1000) -> Events:
         """Read a page of a job's ledger: ``events``, oldest first."""
-        return self._object(calls.read(f"/jobs/{job_id}/events", after=after, limit=limit))
+        return self._ask(calls.read(f"/jobs/{job_id}/events", after=after, limit=limit), Events)
 
-    def event(self, job_id: int, event_id: int) -> Object:
+    def event(self, job_id: int, event_id: int) -> WholeEvent:
         """Read one line of a job's ledger, with its ``detail``.
 
         Raises:
             EventNotFound: the job has no such event.
         """
-        return self._object(calls.read(f"/jobs/{job_id}/events/{event_id}"))
+        return self._ask(calls.read(f"/jobs/{job_id}/events/{event_id}"), WholeEvent)
 
-    def progress(self, job_id: int) -> Object:
+    def progress(self, job_id: int) -> Progress:
         """Read how far a job is."""
-        return self._object(calls.read(f"/jobs/{job_id}/progress"))
+        return self._ask(calls.read(f"/jobs/{job_id}/progress"), Progress)
 
     def logs(
         self,
@@ -231,7 +247,7 @@ class Client(Link):
             understood(response)
         return Stretch(response.content, int(response.headers[calls.NEXT_OFFSET]))
 
-    def wait(self, job_id: int, *, within: float | None = None) -> Object:
+    def wait(self, job_id: int, *, within: float | None = None) -> Job:
         """Wait until a job is over and return it.
 
         Raises:
@@ -249,22 +265,22 @@ class Client(Link):
             clock.pause(pause)
             pause = min(pause * 1.5, calls.SLOWEST_LOOK)
 
-    def workers(self) -> Object:
+    def workers(self) -> Workers:
         """List the workers whose lease runs, as ``workers``."""
-        return self._object(calls.read("/workers"))
+        return self._ask(calls.read("/workers"), Workers)
 
-    def worker(self, worker_id: str) -> Object:
+    def worker(self, worker_id: str) -> WholeWorker:
         """Read one worker.
 
         Raises:
             WorkerNotFound: no live worker has this id.
         """
-        return self._object(calls.read(calls.of_worker(worker_id)))
+        return self._ask(calls.read(calls.of_worker(worker_id)), WholeWorker)
 
-    def drain(self, worker_id: str, *, draining: bool = True) -> Object:
+    def drain(self, worker_id: str, *, draining: bool = True) -> Worker:
         """Have a worker claim nothing new, or claim again."""
         verb = "drain" if draining else "resume"
-        return self._object(calls.change(calls.of_worker(worker_id, verb)))
+        return self._ask(calls.change(calls.of_worker(worker_id, verb)), Worker)
 
     def metrics(self) -> str:
         """Read the server's measures, in the text format of Prometheus."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypedDict
 from urllib.parse import quote
 
 import httpx
 
 from jobyard.client.problems import error_of
 from jobyard.errors import Internal, InvalidRequest, InvalidSetting, ServerUnreachable
+
+if TYPE_CHECKING:
+    from jobyard.client.shapes import Job
 
 Object: TypeAlias = dict[str, Any]
 """A job, an attempt, an event or a worker as docs/reference/openapi.json describes it."""
@@ -151,7 +154,7 @@ def harmless(call: Call, error: httpx.TransportError) -> bool:
     return call.method == "GET" or isinstance(error, httpx.ConnectError)
 
 
-def only(jobs: list[Object]) -> Object:
+def only(jobs: list[Job]) -> Job:
     """Take the one job of an answer.
 
     Raises:
@@ -162,16 +165,10 @@ def only(jobs: list[Object]) -> Object:
     return jobs[0]
 
 
-def jobs_in(answer: Object) -> list[Object]:
+def jobs_in(answer: Object) -> list[Job]:
     """Take the jobs from the answer to a submission, one job on its own included."""
-    jobs: list[Object] = answer.get("jobs", [answer])
+    jobs: list[Job] = answer.get("jobs", [answer])
     return jobs
-
-
-def applied_in(answer: Object) -> list[Object]:
-    """Take from the answer to an application what became of each job."""
-    applied: list[Object] = answer["jobs"]
-    return applied
 
 
 def counted(response: httpx.Response) -> int:

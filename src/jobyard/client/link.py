@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import httpx
 
 from jobyard import clock, config
 from jobyard.client import calls
-from jobyard.client.calls import Call, Object, address, understood, unreachable
+from jobyard.client.calls import Call, address, understood, unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+T = TypeVar("T")
 
 
 class Link:
@@ -54,12 +56,11 @@ class Link:
         """Let go of the connections."""
         self._http.close()
 
-    def _object(self, call: Call) -> Object:
-        answer: Object = self._ask(call)
+    def _ask(self, call: Call, shape: type[T]) -> T:
+        """Send a call whose answer has this shape."""
+        del shape
+        answer: T = understood(self._send(call))
         return answer
-
-    def _ask(self, call: Call) -> Any:
-        return understood(self._send(call))
 
     def _send(self, call: Call) -> httpx.Response:
         """Send a call, again if nobody was there and no harm can come of it."""

@@ -30,6 +30,7 @@ def error_of(status: int, content: bytes, url: str) -> JobyardError:
     if isinstance(error, InvalidDocument):
         error.problems = [_problem(found) for found in fields.pop("errors", ())]
         error.source = fields.get("source")
+        error.more = fields.pop("more", 0)
     JobyardError.__init__(error, detail, hint=body.get("hint"), **_plain(fields))
     return error
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 BLOOM_FALSE_POSITIVES = 0.01
 MEBIBYTE = 1 << 20
+JOINED = 32
+"""Batches that wait one by one; more are joined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,8 @@ class Layout:
     ``sought_from_rows`` get no Bloom filters: they would be larger than what they spare.
     """
 
-    row_group_bytes: int = 32 * MEBIBYTE
-    file_bytes: int = 1024 * MEBIBYTE
+    row_group_bytes: int = 16 * MEBIBYTE
+    file_bytes: int = 256 * MEBIBYTE
     file_blocks: int = 1_000_000
     compression: str = "zstd"
     compression_level: int | None = 1
@@ -68,6 +70,7 @@ class TableWriter:
         self._network = network
         self._layout = layout
         self._schema = arrow_schema(table)
+        self._small: list[pa.RecordBatch] = []
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_bytes = 0
         self._rows = 0
@@ -96,9 +99,11 @@ class TableWriter:
         else:
             self._extent = self._extent.joined(extent)
         if batch.num_rows:
-            self._waiting.append(batch)
+            self._small.append(batch)
             self._waiting_bytes += batch.nbytes
             self._rows += batch.num_rows
+            if len(self._small) >= JOINED:
+                self._join()
         if self._waiting_bytes >= self._layout.row_group_bytes:
             self._flush()
         if self._is_full():
@@ -153,6 +158,7 @@ class TableWriter:
 
     def _flush(self) -> None:
         """Write what waits as one row group."""
+        self._join()
         if not self._waiting:
             return
         rows = pa.Table.from_batches(self._waiting, self._schema)
@@ -160,6 +166,12 @@ class TableWriter:
         self._waiting_bytes = 0
         writer = self._parquet or self._open_parquet(rows.num_rows)
         writer.write_table(rows, row_group_size=rows.num_rows)
+
+    def _join(self) -> None:
+        """Join small batches: beside its data each column of each has a kilobyte of its own."""
+        if self._small:
+            self._waiting.append(pa.concat_batches(self._small))
+            self._small.clear()
 
     def _open_parquet(self, rows: int) -> pq.ParquetWriter:
         if self._file is None:
@@ -169,7 +181,8 @@ class TableWriter:
         if rows >= layout.sought_from_rows:
             # The first row group tells how many rows the others will have.
             blooms = {
-                name: {"ndv": rows, "fpp": BLOOM_FALSE_POSITIVES} for name in sorted(table.sought)
+                name: {"ndv": rows // sharing, "fpp": BLOOM_FALSE_POSITIVES}
+                for name, sharing in table.sought
             }
         self._parquet = pq.ParquetWriter(
             self._file.stream,
@@ -185,6 +198,7 @@ class TableWriter:
         return self._parquet
 
     def _forget(self) -> None:
+        self._small.clear()
         self._waiting.clear()
         self._waiting_bytes = 0
         self._rows = 0

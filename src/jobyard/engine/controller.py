@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 
 from jobyard import clock, ids, log
 from jobyard.errors import StoreUnavailable
-from jobyard.store.base import POLL
+from jobyard.store.base import POLL, Retention
 
 if TYPE_CHECKING:
     from jobyard.store.base import Store
 
 BATCH = 200
 """Jobs decided on in one transaction."""
+
+RETAIN_EVERY = 10.0
+"""Seconds between two looks for jobs beyond the retention, which is days or a million jobs."""
 
 LULL = 0.02
 """Seconds between two looks at the least: a busy yard hints far more often than it needs one."""
@@ -25,15 +28,23 @@ LULL = 0.02
 class Controller:
     """Looks at the jobs that need a decision until it is told to end."""
 
-    def __init__(self, store: Store, *, cleans: bool = True) -> None:
-        """Decide on the jobs of ``store``, and delete the expired ones if it ``cleans``."""
+    def __init__(
+        self, store: Store, *, cleans: bool = True, retention: Retention | None = None
+    ) -> None:
+        """Decide on the jobs of ``store``.
+
+        If it ``cleans``, it deletes those whose time to live has passed and those beyond the
+        ``retention``, and sweeps what deleted jobs left.
+        """
         self._store = store
         self._cleans = cleans
+        self._retention = retention or Retention()
         self._wake = asyncio.Event()
         self._ending = False
         self._in_touch_since: float | None = None
         self._leases_at = 0.0
         self._clean_at = 0.0
+        self._retain_at = 0.0
 
     def end(self) -> None:
         """Have ``run`` return soon."""
@@ -76,8 +87,7 @@ class Controller:
             for session in lost:
                 log.warning("worker lost", session=session)
         if self._cleans and now >= self._clean_at:
-            deleted = await self._store.delete_expired()
-            self._clean_at = now if deleted else now + POLL
+            self._clean_at = now if await self._clean(now) else now + POLL
         decided = await self._store.decide_due(BATCH)
         if decided.more:
             return 0.0
@@ -86,6 +96,15 @@ class Controller:
             until = (decided.wake_at - await self._store.now()) / 1_000_000
             pause = min(pause, max(until, 0.001))
         return pause
+
+    async def _clean(self, now: float) -> bool:
+        """Delete and sweep a bounded part of what is to go; tell whether there is more."""
+        deleted = await self._store.delete_expired()
+        if now >= self._retain_at:
+            surplus = await self._store.retain(self._retention)
+            self._retain_at = now if surplus else now + RETAIN_EVERY
+            deleted += surplus
+        return await self._store.sweep() or bool(deleted)
 
     async def _rest(self, pause: float) -> None:
         if self._ending:

@@ -15,10 +15,12 @@ from jobyard import clock, ids, log
 from jobyard.errors import StoreUnavailable
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
 
     from jobyard.core.records import WorkerRecord
     from jobyard.store.base import Store
+    from jobyard.store.measures import Gathered
 
 TICK = 1.0
 """Seconds between two signs of life of the main loop."""
@@ -39,6 +41,7 @@ class Heartbeat:
         renewed: told, in the heartbeat's thread, until when (monotonic) programs may go on.
         beaten: told, in the main loop, after each renewal.
         lost: told, in the main loop, that the lease is gone.
+        gathered: what the worker measured, oldest first, to be told with the renewals.
 
     """
 
@@ -52,6 +55,7 @@ class Heartbeat:
         renewed: Callable[[float], None],
         beaten: Callable[[WorkerRecord], None],
         lost: Callable[[], None],
+        gathered: deque[Gathered],
     ) -> None:
         """Get ready; ``start`` begins."""
         self._open_store = open_store
@@ -61,6 +65,7 @@ class Heartbeat:
         self._renewed = renewed
         self._beaten = beaten
         self._lost = lost
+        self._gathered = gathered
         self._main = asyncio.get_running_loop()
         self._ticked = clock.monotonic()
         self._tick_timer: asyncio.TimerHandle | None = None
@@ -110,7 +115,7 @@ class Heartbeat:
                     if store is None:
                         store = self._open_store()
                         await store.open()
-                    record = await store.renew(self._session)
+                    record = await self._renew(store)
                 except StoreUnavailable as error:
                     self._failed = True
                     log.warning("lease not renewed", cause=str(error))
@@ -129,6 +134,14 @@ class Heartbeat:
         finally:
             if store is not None:
                 await store.close()
+
+    async def _renew(self, store: Store) -> WorkerRecord | None:
+        """Renew the lease and tell what was measured, once unless the answer gets lost."""
+        told = self._gathered[0] if self._gathered else None
+        record = await store.renew(self._session, told)
+        if told is not None:
+            self._gathered.popleft()
+        return record
 
     async def _pause(self) -> bool:
         """Wait for the next beat, which comes sooner after one that failed; True at the end."""

@@ -18,6 +18,7 @@ from jobyard import __version__, clock, ids, log
 from jobyard.core.states import StopReason
 from jobyard.engine.attempt import AttemptRun, Template
 from jobyard.engine.channel import AttemptChannel
+from jobyard.engine.gauge import Gauge
 from jobyard.engine.heartbeat import Heartbeat
 from jobyard.engine.news import News
 from jobyard.engine.output import Recorder
@@ -108,6 +109,7 @@ class Worker:
         self._runs: dict[int, AttemptRun] = {}
         self._templates: dict[int, Template] = {}
         self._slots = Slots(settings)
+        self._gauge = Gauge()
         self._starting = False
         self._channel = AttemptChannel(store, self._runs.get)
         self._wake = asyncio.Event()
@@ -178,6 +180,7 @@ class Worker:
             renewed=self._renewed,
             beaten=self._beaten,
             lost=self._lost,
+            gathered=self._gauge.closed,
         )
         self._heartbeat.start()
         self.registered.set()
@@ -192,6 +195,9 @@ class Worker:
         await self._recorder.close()
         with contextlib.suppress(StoreUnavailable):
             # The lease runs out by itself if nobody can be told.
+            self._gauge.close()
+            for gathered in self._gauge.closed:
+                await self._store.renew(self.session, gathered)
             await self._store.leave(self.session)
         log.info("worker ended", worker_id=self.worker_id)
 
@@ -200,6 +206,7 @@ class Worker:
             executor.renew(deadline)
 
     def _beaten(self, record: WorkerRecord) -> None:
+        self._gauge.close()
         if self._draining and not record.draining:
             self._hint()
         self._draining = record.draining
@@ -266,9 +273,11 @@ class Worker:
             return
         hints = self._hints
         self._forget_jobs()
+        began = clock.monotonic()
         settled = await self._store.settle(
             self.session, reports, want, known=self._templates, look_for_stops=heard
         )
+        self._gauge.conversed(clock.monotonic() - began)
         if settled.hinted and self._hints == hints + 1:
             # The one hint is what this conversation left for others to do.
             self._heard = False
@@ -291,8 +300,11 @@ class Worker:
 
     def _release(self, reports: Reports, settled: Settled) -> None:
         """Let go of reported attempts, and of those that are not this worker's any more."""
+        rejected = set(settled.rejected)
         for report in reports.ended:
-            self._runs.pop(report.attempt_id, None)
+            ended = self._runs.pop(report.attempt_id, None)
+            if ended is not None and report.attempt_id not in rejected:
+                self._gauge.ended(report, ended)
         for attempt_id in settled.rejected:
             attempt = self._runs.get(attempt_id)
             if attempt is not None and attempt.status is None:
@@ -313,6 +325,7 @@ class Worker:
             self._slots.take(attempt)
             if not self._working:
                 attempt.stop(StopReason.WORKER_SHUTDOWN, 0.0)
+        self._gauge.claimed(settled.claims)
         self._start_what_fits()
 
     def _start_what_fits(self) -> None:

@@ -46,13 +46,17 @@ def encode(spec: JobSpec) -> dict[str, Any]:
     """Write a spec as a JSON-able dict in the application document's shape.
 
     Fields at their default are left out, except those whose default depends on others
-    (``restart_policy``, ``backoff_limit``, and both counts unless both are 1).
+    (``restart_policy``, ``backoff_limit``, ``executor`` beside an image, and both counts unless
+    both are 1).
     """
     policy = spec.policy
     written: dict[str, Any] = {"name": spec.name}
     _write(spec, _JOB_ROWS, written)
     _write(spec.program, _PROGRAM_ROWS, written)
     _write(policy, _POLICY_ROWS, written)
+    if spec.program.image is not None or spec.program.image_from_build is not None:
+        # An image alone asks for a container.
+        written["executor"] = spec.executor
     written["restart_policy"] = policy.restart_policy.value
     written["backoff_limit"] = policy.backoff_limit
     if policy.completions != 1 or policy.parallelism != 1 or policy.indexed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from json.decoder import scanstring  # type: ignore[attr-defined]  # missing in typeshed
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,7 @@ def read_json(text: str, limits: Limits) -> Document:
         NotJson: the text is none.
         InvalidDocument: it is, but holds what cannot be kept, or too much of it.
     """
+    _refuse_a_flood(text, limits)
     try:
         value = json.loads(text, object_pairs_hook=_without_duplicates)
         _Gate(limits).check(value, 1)
@@ -56,6 +58,18 @@ def read_json(text: str, limits: Limits) -> Document:
         _Finder(text, limits).lines()
         raise
     return Document(value, _Lines(text, limits))
+
+
+def _refuse_a_flood(text: str, limits: Limits) -> None:
+    """Count the values of a text that may hold too many, before there is an object for each.
+
+    In 64 MiB there is room for twenty million empty lists, which take a gigabyte and more.
+    """
+    if sum(map(text.count, ",[{")) < limits.nodes:
+        return
+    # What is no JSON is told by who reads it.
+    with suppress(ValueError, IndexError):
+        _Finder(text, limits).lines()
 
 
 class _Lines(Mapping["Steps", int]):
@@ -114,9 +128,10 @@ class _Gate:
 
 
 class _Finder:
-    """Go through a text that is known to be JSON and note where everything stands.
+    """Go through a JSON text and note where everything stands.
 
-    What is wrong with it beyond its grammar is refused here, at its line.
+    What is wrong with it beyond its grammar is refused here, at its line. Of a text that is no JSON
+    it may say anything, but it comes to an end.
     """
 
     def __init__(self, text: str, limits: Limits) -> None:

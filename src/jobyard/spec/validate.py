@@ -186,14 +186,22 @@ def _failure_rule(case: Case, at: int) -> None:
             f"needs {case.called('backoff_limit_per_index')}", value=rule.action
         )
     container = rule.exit_codes.container if rule.exit_codes else None
-    if (
-        container is not None
-        and container != case.spec.program.container
-        and case.sound("container")
-    ):
+    names = _containers(case.spec)
+    if container is not None and container not in names and case.sound("container"):
         case.at("pod_failure_policy", at, "on_exit_codes", "container_name").problem(
-            "no container is called so", value=container, legal=case.spec.program.container
+            "no container is called so", value=container, legal=", ".join(names)
         )
+
+
+def _containers(spec: JobSpec) -> list[str]:
+    """Name the program's container, and those of its pod that are only kept."""
+    names = [spec.program.container]
+    for path, kept in spec.unused.items():
+        last = path.rpartition(".")[2].partition("[")[0]
+        if last in ("containers", "initContainers"):
+            others = kept if isinstance(kept, list) else [kept]
+            names += [str(other.get("name")) for other in others if isinstance(other, dict)]
+    return names
 
 
 def _success_policy(case: Case) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from jobyard.store.selection import JobQuery, LabelFilter, Retention
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
 
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
         WorkerRecord,
     )
     from jobyard.core.state import Request
-    from jobyard.core.states import AttemptStatus, JobStatus
+    from jobyard.core.states import AttemptStatus
+    from jobyard.store.measures import Gathered, Measures
+
+__all__ = ["JobQuery", "LabelFilter", "Retention"]  # besides what is defined here
 
 POLL = 1.0
 """Seconds between looks when nothing was heard; hints make it fast, looking makes it right."""
@@ -60,49 +65,6 @@ class Applied(NamedTuple):
 
     action: Action
     job: Job
-
-
-@dataclass(frozen=True, slots=True)
-class LabelFilter:
-    """A label to have, or not to have: a job without the label does not have it either."""
-
-    key: str
-    value: str
-    equal: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class JobQuery:
-    """Which jobs are meant: newest first, ids below ``after``, all given filters at once.
-
-    ``worker_id`` is who claimed of the job last; with a ``*`` at its end it is a prefix.
-    ``dataset`` is ``namespace/name``. Times are microseconds since 1970: created after, not at,
-    ``created_after``; finished before, not at, ``finished_before``.
-    """
-
-    statuses: Sequence[JobStatus] | None = None
-    name: str | None = None
-    namespace: str | None = None
-    ids: Sequence[int] | None = None
-    after: int | None = None
-    limit: int = 50
-    labels: Sequence[LabelFilter] = ()
-    trigger: str | None = None
-    worker_id: str | None = None
-    workflow_id: int | None = None
-    dataset: str | None = None
-    created_after: int | None = None
-    finished_before: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """How long finished jobs are kept, for each terminal status on its own; None is for ever."""
-
-    age: float | None = None
-    """Seconds after the end."""
-    count: int | None = None
-    """Jobs, the latest to end."""
 
 
 @dataclass(slots=True)
@@ -205,6 +167,8 @@ class Claim:
     executor: str
     first: bool
     """Whether the job was not RUNNING at this moment."""
+    waited: float = 0.0
+    """Seconds that it waited for a worker, from its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,11 +380,17 @@ class Store(Protocol):
             WorkerIdTaken: a live worker has this id.
         """
 
-    async def renew(self, session: str) -> WorkerRecord | None:
-        """Renew a worker's lease on all it runs; None when the lease is lost."""
+    async def renew(self, session: str, gathered: Gathered | None = None) -> WorkerRecord | None:
+        """Renew a worker's lease on all it runs; None when the lease is lost.
+
+        What the worker ``gathered`` is added to the measures in any case.
+        """
 
     async def leave(self, session: str) -> None:
         """Say good-bye; whatever the worker still holds becomes LOST at once."""
+
+    async def measure(self) -> Measures:
+        """Read the sums of the yard; the cost depends on neither its size nor its history."""
 
     async def workers(self) -> list[WorkerRecord]:
         """List workers whose lease runs."""
@@ -586,3 +556,6 @@ class LogStore(Protocol):
 
     async def delete(self, job_ids: Sequence[int]) -> None:
         """Remove all output of these jobs."""
+
+    async def reclaim(self) -> bool:
+        """Give some of the room back that deleted output left; tell whether there is more."""

@@ -62,6 +62,9 @@ class Driver(Protocol):
         ``make`` may be called anew, as for ``write``.
         """
 
+    async def reclaim(self) -> bool:
+        """Give some of the room back that deletions left; tell whether there is more."""
+
     def hint(self) -> None:
         """Tell everyone who listens that something may be there to do."""
 

@@ -17,6 +17,7 @@ from jobyard.store.transactions import (
     explain,
     find,
     leases,
+    measuring,
     read,
     retry,
     settle,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         Submission,
         Want,
     )
+    from jobyard.store.measures import Gathered, Measures
     from jobyard.store.query import Driver
 
 SLICE = 2000
@@ -67,6 +69,8 @@ class SqlStore:
         self._driver = driver
         self._logs = logs
         self._intake = Intake(driver)
+        self._roomy = True
+        """Whether deletions may have left room that is not given back yet."""
 
     async def open(self) -> None:
         """Connect and bring the schema up to date."""
@@ -220,9 +224,13 @@ class SqlStore:
         """Introduce a worker."""
         await self._driver.write(partial(leases.register, registration))
 
-    async def renew(self, session: str) -> WorkerRecord | None:
+    async def renew(self, session: str, gathered: Gathered | None = None) -> WorkerRecord | None:
         """Renew a worker's lease."""
-        return await self._driver.write(partial(leases.renew, session))
+        return await self._driver.write(partial(leases.renew, session, gathered))
+
+    async def measure(self) -> Measures:
+        """Read the sums of the yard."""
+        return await self._driver.read(measuring.measure)
 
     async def leave(self, session: str) -> None:
         """Say good-bye."""
@@ -295,11 +303,17 @@ class SqlStore:
         for _ in range(SLICES):
             left, swept = await self._driver.write(partial(cleanup.sweep, RETAIN, SLICE))
             if not left:
-                return False
+                return await self._reclaim()
+            self._roomy = True
             if swept:
                 await self._logs.delete(left)
                 await self._driver.write(partial(cleanup.forget, left))
         return True
+
+    async def _reclaim(self) -> bool:
+        if self._roomy:
+            self._roomy = await self._driver.reclaim() or await self._logs.reclaim()
+        return self._roomy
 
     async def checkpoint(self, session: str, attempt_id: int, value: str) -> None:
         """Keep a program's checkpoint."""

@@ -29,6 +29,8 @@ def problem_object(error: JobyardError, instance: str | None = None) -> dict[str
     if isinstance(error, InvalidDocument):
         body["error_message"] = f"{error.detail}: {error.problems[0]}"
         body["errors"] = [_of_document(problem) for problem in error.problems]
+        if error.more:
+            body["more"] = error.more
     body.update({name: value for name, value in error.fields.items() if name not in body})
     return body
 

@@ -88,12 +88,13 @@ def test_every_error_code_belongs_to_one_error() -> None:
 
 def test_the_problems_of_a_document_come_back_with_their_places() -> None:
     problem = errors.Problem("jobs[1].name", "is wrong", "Invalid", 4, "B!", "letters")
-    content = json.dumps(problem_object(errors.InvalidDocument([problem]))).encode()
+    error = errors.InvalidDocument([problem], more=7)
+    content = json.dumps(problem_object(error)).encode()
 
     found = error_of(400, content, "http://x")
 
     assert isinstance(found, errors.InvalidDocument)
-    assert found.problems == [problem]
+    assert (found.problems, found.more, found.detail) == ([problem], 7, error.detail)
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b"3", b'{"error_code": 1}'])

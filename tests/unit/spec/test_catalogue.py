@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
-import io
 import json
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 from jobyard.spec.document import read
 from jobyard.spec.report import dotted, shown
@@ -22,14 +21,10 @@ SENTINEL = "here it is"
 
 def block_yaml(document: Any) -> str:
     """Write a document as people do, a line for each member."""
-    yaml: Any = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False
-    yaml.width = 10**6
-    yaml.allow_unicode = True
-    out = io.StringIO()
-    yaml.dump(document, out)
-    return out.getvalue()
+    text: str = yaml.dump(
+        document, sort_keys=False, default_flow_style=False, width=10**6, allow_unicode=True
+    )
+    return text
 
 
 def indented_json(document: Any) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -157,6 +158,35 @@ def test_bad_json_is_named_with_its_line(text: str, path: str, word: str) -> Non
     assert word in problem.message
 
 
+@pytest.mark.parametrize("element", ["[]", '{"a":0}'])
+def test_a_flood_of_values_is_refused_before_they_take_memory(element: str) -> None:
+    text = f"[{','.join([element] * 1_000_000)}]"
+    tracemalloc.start()
+
+    problem = problem_of(text)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert "more than 100,000 values" in problem.message
+    # A place for each of the first 100,000 values, and a copy of the text.
+    assert peak < 50_000_000 + len(text)
+
+
+def test_many_commas_in_texts_are_no_flood() -> None:
+    text = json.dumps({"a": "," * 200_000, "b": "[{" * 100_000})
+
+    assert read(text, limits=Limits(nodes=3))[0].value == json.loads(text)
+
+
+@given(st.text('[]{}",: 01\\truefalsn', max_size=60), st.integers(0, 60), st.integers(0, 60))
+def test_the_finder_comes_to_an_end_whatever_it_is_given(text: str, at: int, nodes: int) -> None:
+    broken = '{"a": [1, {"b": "c"}, null]}'[:at] + text
+    try:
+        read(broken, syntax="json", limits=Limits(nodes=nodes))
+    except InvalidDocument as error:
+        assert error.problems  # noqa: PT017 - either outcome is right
+
+
 @pytest.mark.parametrize("text", ["[" * 5000 + "]" * 5000, "[" * 100_000, '{"a":' * 100_000])
 def test_json_far_too_deep_is_refused(text: str) -> None:
     assert "levels deep" in problem_of(text).message
@@ -203,6 +233,12 @@ def test_an_alias_bomb_is_refused_at_once() -> None:
 
     assert problem.code == "TooMany"
     assert time.process_time() - start < 1
+
+
+def test_tabs_may_stand_where_yaml_lets_them() -> None:
+    [document] = read("a:\tb\t\nc: d\t# told\n")
+
+    assert document.value == {"a": "b", "c": "d"}
 
 
 def test_nesting_is_bounded_in_yaml_too() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from jobyard.core.job import MAX_COUNT, ReplacementPolicy, RestartPolicy
+from jobyard.spec import kubernetes
+from jobyard.spec.encode import encode_json
+from jobyard.spec.kinds import Unread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from jobyard.errors import Problem
     from jobyard.spec.load import Loaded
@@ -191,6 +195,67 @@ def test_what_would_change_the_program_is_refused_by_name(
     assert problem.path == f"spec.template.spec.{path}"
     assert word in problem.message
     assert loaded(manifest, executor="fake").specs
+
+
+def unread(shape: Any) -> Iterator[str]:
+    """Name the legal fields of a shape that nothing here reads."""
+    for row in shape.fields:
+        if isinstance(row.kind, Unread) and row.kind.essential is None:
+            yield row.name
+
+
+def test_every_field_that_nothing_reads_is_kept_shown_and_submitted_again(
+    loaded: Callable[..., Loaded], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
+    def given(shape: Any) -> dict[str, Any]:
+        return {name: {"is": [name]} for name in unread(shape)}
+
+    manifest = a_manifest(pod=given(kubernetes._POD), container=given(kubernetes._CONTAINER))
+    manifest["spec"].update(given(kubernetes._SPEC))
+    manifest["spec"]["template"]["metadata"] = given(kubernetes._TEMPLATE_METADATA)
+    manifest["metadata"].update(given(kubernetes._METADATA))
+    below = {
+        "metadata": kubernetes._METADATA,
+        "spec": kubernetes._SPEC,
+        "spec.template.metadata": kubernetes._TEMPLATE_METADATA,
+        "spec.template.spec": kubernetes._POD,
+        "spec.template.spec.containers[0]": kubernetes._CONTAINER,
+    }
+    wanted = {
+        f"{place}.{name}": {"is": [name]}
+        for place, shape in below.items()
+        for name in unread(shape)
+    }
+
+    result = loaded(manifest)
+
+    (spec,) = result.specs
+    assert len(wanted) > 50
+    assert spec.unused == wanted
+    told = {w.path for w in result.warnings if w.message == "not used by the process executor"}
+    assert told == wanted.keys()
+    shown = json.loads(encode_json(spec))
+    assert shown["unused"] == wanted
+    assert loaded(shown, executor=None).specs == (spec,)
+
+
+def test_a_failure_rule_may_name_any_container_of_the_pod(
+    loaded: Callable[..., Loaded], a_manifest: Callable[..., dict[str, Any]]
+) -> None:
+    rules = [
+        {"action": "Count", "onExitCodes": {"operator": "In", "values": [1], "containerName": name}}
+        for name in ("main", "side", "first")
+    ]
+    pod = {
+        "initContainers": [{"name": "first", "image": "x"}],
+        "containers": [{"name": name, "image": "x"} for name in ("main", "side")],
+    }
+
+    assert loaded(
+        a_manifest(pod=pod, podFailurePolicy={"rules": rules}),
+        executor="container",
+        available=["container"],
+    ).specs
 
 
 def test_a_second_container_is_refused(

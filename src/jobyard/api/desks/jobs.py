@@ -17,7 +17,7 @@ from jobyard.errors import (
     LimitTooLarge,
 )
 from jobyard.spec.document import read
-from jobyard.spec.load import load_documents
+from jobyard.spec.load import Purpose, load_documents
 from jobyard.store.base import Submission
 
 if TYPE_CHECKING:
@@ -87,24 +87,28 @@ class JobDesk(Counter):
         Raises:
             InvalidDocument: it is wrong; all problems are in it.
             TooLarge: it is larger than the limits allow.
-            InvalidRequest: two of its jobs have one name.
             ApplyConflict: jobs that are not over differ in what cannot change.
+            StateConflict: a job that is stopping would have to be suspended or resumed.
         """
-        specs, _ = await self._specs(document, syntax, executor)
+        specs, _ = await self._specs(document, syntax, executor, Purpose.APPLY)
         applied = await self.store.apply(specs, rerun=rerun, trigger=self._trigger)
         shown = await self._told([one.job for one in applied])
         return [{"action": one.action, "job": job} for one, job in zip(applied, shown, strict=True)]
 
     async def _specs(
-        self, document: bytes, syntax: Syntax, executor: str | None
+        self,
+        document: bytes,
+        syntax: Syntax,
+        executor: str | None,
+        purpose: Purpose = Purpose.SUBMIT,
     ) -> tuple[Sequence[JobSpec], bool]:
         """Read a document; a large one beside the event loop."""
         if len(document) >= ASIDE:
-            return await asyncio.to_thread(self._read, document, syntax, executor)
-        return self._read(document, syntax, executor)
+            return await asyncio.to_thread(self._read, document, syntax, executor, purpose)
+        return self._read(document, syntax, executor, purpose)
 
     def _read(
-        self, document: bytes, syntax: Syntax, executor: str | None
+        self, document: bytes, syntax: Syntax, executor: str | None, purpose: Purpose
     ) -> tuple[Sequence[JobSpec], bool]:
         documents = read(document, syntax=syntax, limits=self.limits)
         loaded = load_documents(
@@ -113,6 +117,7 @@ class JobDesk(Counter):
             executor=executor,
             available=self._executors,
             limits=self.limits,
+            purpose=purpose,
         )
         return loaded.specs, len(documents) == 1 and _is_one_job(documents[0].value)
 

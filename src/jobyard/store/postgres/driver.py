@@ -90,6 +90,10 @@ class PostgresDriver:
         """Run a transaction that only reads: a single query as it is, several on one snapshot."""
         return await self._with_connection(self._read, make)
 
+    async def reclaim(self) -> bool:
+        """Leave it to autovacuum, which has the room used again."""
+        return False
+
     def hint(self) -> None:
         """Wake whoever listens in this process, and by NOTIFY the others."""
         self._hints.send()

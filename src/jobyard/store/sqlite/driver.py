@@ -25,6 +25,12 @@ T = TypeVar("T")
 PACKAGE = "jobyard.store.sqlite"
 BUSY = 30.0
 """Seconds to wait for another process's transaction."""
+SPARE = 256
+"""Unused pages that any file may keep: 1 MiB."""
+CUT = 2000
+"""Pages cut off at a time; each may have to be moved, so this is a write of 8 MB at most."""
+INCREMENTAL = 2
+"""How SQLite numbers that way of auto_vacuum."""
 OLDEST_SQLITE = (3, 38, 0)
 """The first version with the ``->>`` operator."""
 
@@ -61,6 +67,10 @@ class SqliteDriver:
     async def read(self, make: Callable[[], Transaction[T]]) -> T:
         """Run a transaction on one snapshot."""
         return await self._run(partial(self._transact, make, "BEGIN"))
+
+    async def reclaim(self) -> bool:
+        """Give some pages back that deletions left unused; tell whether there are more."""
+        return await self._run(lambda: reclaim(self._cursor(), self._path))
 
     def hint(self) -> None:
         """Wake the other processes on this file, and whoever listens in this one."""
@@ -153,11 +163,31 @@ def connect(path: Path, read_clock: Callable[[], int] = clock.now_us) -> sqlite3
         path, timeout=BUSY, isolation_level=None, check_same_thread=False, cached_statements=256
     )
     connection.create_function("now_us", 0, read_clock)
+    # Only before a file has its first page; in an older file, pages are used again but kept.
+    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA cache_size=-16000")
     connection.execute("PRAGMA temp_store=MEMORY")
     return connection
+
+
+def reclaim(cursor: sqlite3.Cursor, path: Path) -> bool:
+    """Cut some unused pages off a file's end; tell whether there are more than it should keep.
+
+    What is deleted will be followed by something new, so some pages are kept for that.
+    """
+    try:
+        pages: int = cursor.execute("PRAGMA page_count").fetchone()[0]
+        unused: int = cursor.execute("PRAGMA freelist_count").fetchone()[0]
+        surplus = unused - max(SPARE, (pages - unused) // 4)
+        if surplus <= 0 or cursor.execute("PRAGMA auto_vacuum").fetchone()[0] != INCREMENTAL:
+            return False
+        # Each step of the statement cuts off one page, and `execute` makes only one.
+        cursor.executescript(f"PRAGMA incremental_vacuum({min(surplus, CUT)})")
+    except sqlite3.Error as error:
+        raise unavailable(path, error) from error
+    return surplus > CUT
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from jobyard.errors import StoreUnavailable
 from jobyard.store.chunks import rows_of, unpack
-from jobyard.store.sqlite.driver import connect, unavailable
+from jobyard.store.sqlite.driver import connect, reclaim, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -161,6 +161,15 @@ class SqliteLogs:
         await self._run(
             partial(self._transact, lambda connection: connection.executemany(_DELETE, rows))
         )
+
+    async def reclaim(self) -> bool:
+        """Give some pages back that deleted output left unused; tell whether there are more."""
+        return await self._run(self._reclaim)
+
+    def _reclaim(self) -> bool:
+        if self._connection is None:
+            raise StoreUnavailable(f"the log file {self._path} is closed")
+        return reclaim(self._connection.cursor(), self._path)
 
     def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._connection is None:

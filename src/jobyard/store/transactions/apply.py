@@ -124,6 +124,9 @@ def _judge(plan: _Plan, book: Book, found: _Found, spec: JobSpec, *, rerun: bool
         plan.create.append(spec)
         return
     stuck = immutable(old, spec, names, started=was_claimed(job))
+    if found.retried and "completions" in names:
+        # The indexes that it runs again are those of the old number.
+        stuck = (*stuck, "completions")
     if stuck and not job.terminal:
         plan.conflicts.append(
             {

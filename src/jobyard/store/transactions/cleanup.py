@@ -10,7 +10,7 @@ from jobyard.store.query import Query, Rows, Transaction
 from jobyard.store.transactions import counting
 from jobyard.store.transactions.counting import Tally
 from jobyard.store.transactions.deciding import read_now
-from jobyard.store.transactions.find import FOR_EVER, End
+from jobyard.store.transactions.find import FOR_EVER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,16 +48,17 @@ def retain(limits: Retention, most: int) -> Transaction[int]:
         return 0
     now = yield from read_now()
     before = None if limits.age is None else now - int(limits.age * SECOND)
-    surplus: dict[JobStatus, int] = {}
+    kept: dict[JobStatus, int] = {}
     if limits.count is not None:
-        surplus = counting.surplus((yield from counting.count_jobs()), limits.count)
+        kept = yield from counting.count_jobs(counting.KEPT)
     job_ids: list[int] = []
     for status in TERMINAL:
         chosen: set[int] = set()
-        for end_before, count in ((before, most), (FOR_EVER, surplus.get(status, 0))):
+        surplus = kept.get(status, 0) - (limits.count or 0)
+        for end_before, count in ((before, most), (FOR_EVER, surplus)):
             room = min(most - len(job_ids), count)
             if end_before is not None and room > 0:
-                first = Query("ids_by_end", (end_before, room, [str(status)], *End()))
+                first = Query("ids_to_retire", (end_before, room, str(status)))
                 chosen.update(row[0] for row in (yield first))
         job_ids += sorted(chosen)
     return (yield from remove(job_ids[:most]))
@@ -80,8 +81,9 @@ def remove(job_ids: Sequence[int]) -> Transaction[int]:
         yield Query(name, (gone,))
     yield Query("note_deletions", (gone,))
     tally = Tally()
-    for _, status in held:
+    for _, status, kept in held:
         tally.move(JobStatus(status), None)
+        tally[counting.KEPT, status] -= int(kept)
     yield from tally.write()
     return len(gone)
 

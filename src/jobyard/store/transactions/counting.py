@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from jobyard.core.states import TERMINAL, JobStatus
+from jobyard.core.states import JobStatus
 from jobyard.store.query import Query, Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from jobyard.core.state import JobState
+
 JOBS = "jobs"
 """Jobs by status."""
+KEPT = "kept"
+"""Finished jobs that no time to live takes away, by status: those that retention looks at."""
 WAITING = "waiting"
 """Attempts that wait for a worker, by executor."""
 RUNNING = "running"
@@ -53,12 +57,12 @@ def read(kinds: Iterable[str]) -> Transaction[dict[tuple[str, str], int]]:
     return {(kind, label): int(n) for kind, label, n in rows}
 
 
-def count_jobs() -> Transaction[dict[JobStatus, int]]:
-    """Read how many jobs there are in each status."""
-    sums = yield from read([JOBS])
-    return {status: sums.get((JOBS, str(status)), 0) for status in JobStatus}
+def count_jobs(kind: str = JOBS) -> Transaction[dict[JobStatus, int]]:
+    """Read how many jobs of a kind of counter there are in each status."""
+    sums = yield from read([kind])
+    return {status: sums.get((kind, str(status)), 0) for status in JobStatus}
 
 
-def surplus(counts: dict[JobStatus, int], most: int) -> dict[JobStatus, int]:
-    """Tell how many finished jobs are more than ``most``, by status."""
-    return {status: max(0, counts[status] - most) for status in TERMINAL}
+def is_kept(job: JobState) -> bool:
+    """Tell whether a job is over and no time to live takes it away."""
+    return job.finished_at is not None and job.expires_at is None

@@ -14,7 +14,7 @@ from jobyard.core.target import WINDOW
 from jobyard.errors import Internal
 from jobyard.store.query import Query, Rows, Transaction
 from jobyard.store.rows import STATE_WIDTH, Placement, ended_of, placement_of, state_of, state_row
-from jobyard.store.transactions.counting import WAITING, Tally
+from jobyard.store.transactions.counting import KEPT, WAITING, Tally, is_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -54,6 +54,8 @@ class Entry:
     changed: bool = False
     was: JobStatus | None = None
     """Its status as it is stored; None for a job that is not stored yet."""
+    was_kept: bool = False
+    """Whether it was over, as it is stored, with no time to live."""
     withdrawn: int = 0
     """Waiting attempts that were deleted."""
 
@@ -103,6 +105,7 @@ class Book:
                 wake_at=row[STATE_WIDTH],
                 woken_at=row[STATE_WIDTH],
                 was=state.status,
+                was_kept=is_kept(state),
             )
 
 
@@ -264,6 +267,8 @@ def count_written(entries: Iterable[Entry], tally: Tally) -> None:
     for entry in entries:
         if entry.was is not entry.job.status:
             moves[entry.was, entry.job.status] += 1
+        if is_kept(entry.job) is not entry.was_kept:
+            tally[KEPT, str(entry.job.status)] += -1 if entry.was_kept else 1
         if waiting := len(entry.create) - entry.withdrawn:
             tally[WAITING, entry.placement.executor] += waiting
     for (was, now), jobs in moves.items():

@@ -11,12 +11,14 @@ from jobyard.store.query import Query, Transaction
 from jobyard.store.rows import worker_of
 from jobyard.store.transactions.counting import ENDED, LEASES_LOST, RUNNING, Tally
 from jobyard.store.transactions.deciding import read_now
+from jobyard.store.transactions.measuring import tally_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobyard.core.records import WorkerRecord
     from jobyard.store.base import Registration
+    from jobyard.store.measures import Gathered
 
 SECOND = 1_000_000
 _LOST = (ENDED, f"{AttemptStatus.LOST} {AttemptReason.WORKER_LOST}")
@@ -44,10 +46,12 @@ def register(worker: Registration) -> Transaction[None]:
     )  # fmt: skip
 
 
-def renew(session: str) -> Transaction[WorkerRecord | None]:
+def renew(session: str, gathered: Gathered | None) -> Transaction[WorkerRecord | None]:
     """Renew a worker's lease on all it runs; None when it has none any more."""
     now = yield from read_now()
     rows = yield Query("renew_lease", (session, now))
+    if gathered is not None:
+        yield from tally_of(gathered).write()
     return worker_of(rows[0]) if rows else None
 
 

@@ -246,7 +246,7 @@ def _claim(
         key=lambda entry: -entry.placement.priority,
     )
     waiting = yield from _waiting(speaker, basket, own_only=want.own_only)
-    taken: list[int] = []
+    taken: dict[int, int] = {}
     jobs: set[int] = set()
     at = 0
     direct: list[tuple[Entry, list[Creation]]] = []
@@ -255,7 +255,7 @@ def _claim(
             row = waiting[at]
             at += 1
             if basket.take(row[4], row[6], row[7]):
-                taken.append(row[0])
+                taken[row[0]] = row[8]
                 jobs.add(row[1])
         if entry is not None:
             direct.append((entry, _take_fresh(entry, basket)))
@@ -297,14 +297,14 @@ def _take_fresh(entry: Entry, basket: _Basket) -> list[Creation]:
 def _take_waiting(
     book: Book,
     speaker: Speaker,
-    taken: list[int],
+    taken: dict[int, int],
     jobs: set[int],
     settled: Settled,
     now: int,
 ) -> Transaction[None]:
     if not taken:
         return
-    rows = yield Query("claim_attempts", (taken, speaker.session, speaker.worker_id, now))
+    rows = yield Query("claim_attempts", (list(taken), speaker.session, speaker.worker_id, now))
     order = {attempt_id: position for position, attempt_id in enumerate(taken)}
     rows = sorted(rows, key=lambda row: order[row[0]])
     book.tally[RUNNING, ""] += len(rows)
@@ -321,7 +321,8 @@ def _take_waiting(
     for attempt_id, job_id, index, number, executor in rows:
         known = book[job_id].job if job_id in book else None
         first = job_id in not_started if known is None else not is_running(known)
-        settled.claims.append(Claim(attempt_id, job_id, index, number, executor, first))
+        waited = max(0, now - taken[attempt_id]) / 1_000_000
+        settled.claims.append(Claim(attempt_id, job_id, index, number, executor, first, waited))
 
 
 def _insert_direct(

@@ -57,6 +57,9 @@ CREATE TABLE counters (
 INSERT INTO counters (shard, kind, label, n)
 SELECT 0, 'jobs', status, count(*) FROM jobs GROUP BY status;
 INSERT INTO counters (shard, kind, label, n)
+SELECT 0, 'kept', status, count(*) FROM jobs
+WHERE finished_at IS NOT NULL AND expires_at IS NULL GROUP BY status;
+INSERT INTO counters (shard, kind, label, n)
 SELECT 0, 'waiting', executor, count(*) FROM attempts WHERE session IS NULL GROUP BY executor;
 INSERT INTO counters (shard, kind, label, n)
 SELECT 0, 'running', '', count(*) FROM attempts WHERE status IN ('QUEUED', 'RUNNING');

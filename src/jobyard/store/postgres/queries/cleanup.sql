@@ -8,9 +8,21 @@ ORDER BY expires_at
 LIMIT $2
 FOR UPDATE SKIP LOCKED;
 
+-- name: ids_to_retire :rows
+-- At most $2 jobs in this status that ended before $1 and that no time to live takes away: the
+-- first that ended first.
+SELECT id
+FROM jobs
+WHERE finished_at IS NOT NULL
+    AND listed_status = $3
+    AND finished_at < $1
+    AND expires_at IS NULL
+ORDER BY finished_at, id
+LIMIT $2;
+
 -- name: hold_finished :rows
 -- Those of these jobs that are over and that nobody else holds, until the transaction ends.
-SELECT id, status
+SELECT id, status, expires_at IS NULL
 FROM jobs
 WHERE id = ANY ($1::bigint[])
     AND finished_at IS NOT NULL

@@ -35,6 +35,9 @@ CREATE TABLE counters (
 INSERT INTO counters (kind, label, n)
 SELECT 'jobs', status, count(*) FROM jobs GROUP BY status;
 INSERT INTO counters (kind, label, n)
+SELECT 'kept', status, count(*) FROM jobs
+WHERE finished_at IS NOT NULL AND expires_at IS NULL GROUP BY status;
+INSERT INTO counters (kind, label, n)
 SELECT 'waiting', executor, count(*) FROM attempts WHERE status = 'SCHEDULED' GROUP BY executor;
 INSERT INTO counters (kind, label, n)
 SELECT 'running', '', count(*) FROM attempts WHERE status IN ('QUEUED', 'RUNNING');

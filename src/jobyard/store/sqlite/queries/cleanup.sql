@@ -7,9 +7,21 @@ WHERE expires_at <= ?1
 ORDER BY expires_at
 LIMIT ?2;
 
+-- name: ids_to_retire :rows
+-- At most ?2 jobs in this status that ended before ?1 and that no time to live takes away: the
+-- first that ended first.
+SELECT id
+FROM jobs
+WHERE finished_at IS NOT NULL
+    AND status = ?3
+    AND finished_at < ?1
+    AND expires_at IS NULL
+ORDER BY finished_at, id
+LIMIT ?2;
+
 -- name: hold_finished :rows
 -- Those of these jobs that are over.
-SELECT id, status
+SELECT id, status, expires_at IS NULL
 FROM jobs
 WHERE id IN (SELECT value FROM json_each(?1))
     AND finished_at IS NOT NULL;
