@@ -78,18 +78,22 @@ SELECT *
 FROM unnest($1::spec_row[]);
 
 -- name: insert_labels :many
-INSERT INTO job_labels (key, value, job_id)
+INSERT INTO job_labels (label, job_id)
 SELECT *
 FROM unnest($1::label_row[]);
 
--- name: delete_labels :none
--- The labels of these jobs, by what their specs say: no index by job is needed.
-DELETE FROM job_labels
-WHERE (key, value, job_id) IN (
-    SELECT label.key, label.value, s.job_id
-    FROM job_specs AS s
-    CROSS JOIN LATERAL json_each_text(s.labels::json) AS label
-    WHERE s.job_id = ANY ($1::bigint[]));
+-- name: labels_of :rows
+-- The labels of these jobs as `job_labels` has them, by what their specs say.
+SELECT label.key || '=' || label.value, s.job_id
+FROM job_specs AS s
+CROSS JOIN LATERAL json_each_text(s.labels::json) AS label
+WHERE s.job_id = ANY ($1::bigint[]);
+
+-- name: delete_labels :many
+DELETE FROM job_labels AS l
+USING unnest($1::label_row[]) AS gone
+WHERE l.label = gone.label
+    AND l.job_id = gone.job_id;
 
 -- name: update_spec :none
 -- Everything of a job that its spec decides; its executor never changes.
