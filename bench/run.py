@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import engine
 import evm
+import fetching
 import floors
 import following
 import history
@@ -27,6 +28,7 @@ import logs
 import processes
 import size
 import soak
+import solana
 import startup
 import submission
 from ground import Ground
@@ -51,6 +53,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "evm": evm.BENCHMARK,
     "following": following.BENCHMARK,
     "soak": soak.BENCHMARK,
+    "solana": solana.BENCHMARK,
+    "fetching": fetching.BENCHMARK,
 }
 HEADER = (
     "name",
