@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from jobyard import clock
+from jobyard.api.moments import moment_or_ago
 from jobyard.errors import InvalidQueryParam
-from jobyard.spec.duration import seconds
 
 if TYPE_CHECKING:
     from jobyard.api.lines import Line, Source
@@ -124,7 +122,7 @@ def choose(
         raise _invalid("tail", tail, f"it goes from 0 to {MOST_TAIL}")
     return Chosen(
         stream=STREAMS[stream] if stream is not None else None,
-        since=None if since is None else moment(since),
+        since=None if since is None else _since(since),
         tail=tail,
         pattern=grep,
         matches=None if grep is None else Grep(grep),
@@ -132,24 +130,13 @@ def choose(
     )
 
 
-def moment(text: str) -> int:
-    """Read a time, or how long ago it was, as microseconds since 1970.
-
-    Raises:
-        InvalidQueryParam: it is neither.
-    """
-    ago = seconds(text)
-    if ago is not None:
-        return clock.now_us() - int(ago * 1_000_000)
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
+def _since(text: str) -> int:
+    found = moment_or_ago(text)
+    if found is None:
         raise _invalid(
             "since", text, "it is a time such as 2026-01-31T12:00:00Z, or a duration such as 10m"
         )
-    return clock.to_us(found)
+    return found
 
 
 def _invalid(name: str, value: object, hint: str) -> InvalidQueryParam:
