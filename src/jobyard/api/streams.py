@@ -278,7 +278,8 @@ async def _lines_told(
 ) -> AsyncGenerator[tuple[bytes, str]]:
     async with aclosing(batches):
         async for batch in batches:
-            body, position = b"".join(told.sse for told in batch.told), str(batch.position)
+            body = b"".join(told.sse for told in batch.told)
+            position = "" if batch.position is None else str(batch.position)
             if batch.ended:
                 body += event({"job_id": job_id, "job_status": batch.status}, position, "end")
             yield body, position
@@ -336,7 +337,8 @@ async def _spoken(parts: AsyncGenerator[tuple[bytes, str]]) -> AsyncGenerator[by
             if body:
                 yield body
             elif clock.monotonic() - spoke >= BEAT / 2:
-                yield f": still here\nid: {position}\n\n".encode()
+                place = f"id: {position}\n" if position else ""
+                yield f": still here\n{place}\n".encode()
             else:
                 continue
             spoke = clock.monotonic()
