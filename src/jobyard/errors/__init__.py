@@ -31,6 +31,19 @@
     ├── TooLarge                 413
     ├── RangeNotSatisfiable      416
     ├── HeadersTooLarge          431
+    ├── ChainFailed              502  a chain cannot be read, at some blocks
+    │   ├── ProviderUnavailable       nobody answers usefully, for longer than is bearable
+    │   ├── ProviderRefused           the provider does not accept who asks
+    │   ├── NotJsonRpc                what answers there is no node
+    │   ├── WrongChain
+    │   ├── RequestRejected           the provider will never answer this request
+    │   ├── BlockUnparsable
+    │   ├── BlocksUnlinked            a block does not follow the one before it
+    │   ├── BlocksUnavailable         before the first block that can be had
+    │   ├── BlockDisproved            contradicts the chain's own hashes
+    │   ├── ReceiptsMissing           a table is asked for that needs receipts
+    │   └── DataFileDamaged           a Parquet file that is not what was written
+    ├── InvalidProvider          400  a provider file that cannot be used
     ├── StoreUnavailable         503
     ├── ServerUnreachable             (client) nobody answers at that address
     ├── SchemaMismatch                the database is newer than this program
@@ -43,6 +56,21 @@ and an exit code; its fields are typed and its message is made from them in one 
 
 from __future__ import annotations
 
+from jobyard.errors.chains import (
+    BlockDisproved,
+    BlocksUnavailable,
+    BlocksUnlinked,
+    BlockUnparsable,
+    ChainFailed,
+    DataFileDamaged,
+    InvalidProvider,
+    NotJsonRpc,
+    ProviderRefused,
+    ProviderUnavailable,
+    ReceiptsMissing,
+    RequestRejected,
+    WrongChain,
+)
 from jobyard.errors.conflicts import (
     ApplyConflict,
     Conflict,
@@ -101,7 +129,13 @@ __all__ = [
     "WORKER_ID_RULE",
     "ApplyConflict",
     "AttemptNotFound",
+    "BlockDisproved",
+    "BlockUnparsable",
+    "BlocksUnavailable",
+    "BlocksUnlinked",
+    "ChainFailed",
     "Conflict",
+    "DataFileDamaged",
     "EventNotFound",
     "ExecutorUnavailable",
     "ExitCode",
@@ -111,6 +145,7 @@ __all__ = [
     "Internal",
     "InvalidDocument",
     "InvalidJobId",
+    "InvalidProvider",
     "InvalidQueryParam",
     "InvalidQueryParameters",
     "InvalidRequest",
@@ -124,9 +159,14 @@ __all__ = [
     "LimitTooLarge",
     "MethodNotAllowed",
     "NotFound",
+    "NotJsonRpc",
     "NothingToRetry",
     "Problem",
+    "ProviderRefused",
+    "ProviderUnavailable",
     "RangeNotSatisfiable",
+    "ReceiptsMissing",
+    "RequestRejected",
     "RequestTimeout",
     "SchemaMismatch",
     "ServerUnreachable",
@@ -137,6 +177,7 @@ __all__ = [
     "Unusable",
     "WorkerIdTaken",
     "WorkerNotFound",
+    "WrongChain",
     "family",
     "printable",
 ]
