@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from jobyard.api.moments import moment_or_ago
 from jobyard.errors import InvalidQueryParam
+from jobyard.wire.logs import NUMBERS
 
 if TYPE_CHECKING:
     from jobyard.api.lines import Line, Source
 
-STREAMS = {"stdout": 1, "stderr": 2}
 MOST_TAIL = 1_000_000
 """Lines that can be asked for from the end."""
 LONGEST_PATTERN = 1000
@@ -116,12 +116,12 @@ def choose(
     Raises:
         InvalidQueryParam: something of it is none of what is legal.
     """
-    if stream is not None and stream not in STREAMS:
-        raise _invalid("stream", stream, f"it is {' or '.join(STREAMS)}")
+    if stream is not None and stream not in NUMBERS:
+        raise _invalid("stream", stream, f"it is {' or '.join(NUMBERS)}")
     if tail is not None and not 0 <= tail <= MOST_TAIL:
         raise _invalid("tail", tail, f"it goes from 0 to {MOST_TAIL}")
     return Chosen(
-        stream=STREAMS[stream] if stream is not None else None,
+        stream=NUMBERS[stream] if stream is not None else None,
         since=None if since is None else _since(since),
         tail=tail,
         pattern=grep,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jobyard.api.lines import Cutter, Source
 from jobyard.clock import rfc3339
-from jobyard.core.states import AttemptStatus
+from jobyard.core.states import LIVE_ATTEMPT
 from jobyard.errors import AttemptNotFound, InvalidQueryParam
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ MOST_STRETCH = 8 * 1024 * 1024
 """Bytes of a stretch or a page, which are answered in one piece."""
 SKEW = 60_000_000
 """Microseconds by which clocks of workers and store may differ where only time is saved by it."""
-_LIVE = (AttemptStatus.SCHEDULED, AttemptStatus.QUEUED, AttemptStatus.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +311,7 @@ class Reader:
 
 def is_live(attempt: Attempt) -> bool:
     """Tell whether an attempt may print more."""
-    return attempt.status in _LIVE
+    return attempt.status in LIVE_ATTEMPT
 
 
 def stamp(line: Line, *, on: bool) -> bytes:

@@ -318,13 +318,6 @@ class Store(Protocol):
             StateConflict: the job is stopping or terminal.
         """
 
-    async def replace_spec(self, job_id: int, spec: JobSpec) -> Job:
-        """Put a changed spec in place of the old one, and decide.
-
-        Raises:
-            StateConflict: the job is terminal.
-        """
-
     async def change(self, job_id: int, alter: Callable[[JobSpec, bool], JobSpec]) -> Job:
         """Read a job's spec, alter it and write it back, with nobody else's change between.
 

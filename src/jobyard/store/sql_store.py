@@ -176,11 +176,6 @@ class SqlStore:
         change = partial(control.suspend, job_id, suspend=suspend)
         return self._hinted(*await self._driver.write(change))
 
-    async def replace_spec(self, job_id: int, spec: JobSpec) -> Job:
-        """Put a changed spec in place of the old one, and decide."""
-        change = partial(control.replace_spec, job_id, spec)
-        return self._hinted(*await self._driver.write(change))
-
     async def change(self, job_id: int, alter: Callable[[JobSpec, bool], JobSpec]) -> Job:
         """Read a job's spec, alter it and write it back."""
         change = partial(control.change, job_id, alter)
