@@ -6,10 +6,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jobyard.api.backwards import SKEW, FromEnd, last_read
 from jobyard.api.feed import Closed
 from jobyard.api.hub import CHUNKS, LogOrigin, Told, job_status
 from jobyard.api.lines import Cutter
-from jobyard.api.output import SKEW, FromEnd, last_read
 from jobyard.api.places import LARGEST, Position
 from jobyard.store.base import BEGINNING, LogPlace
 from jobyard.wire.jobs import event_object
