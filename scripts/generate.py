@@ -136,7 +136,7 @@ def errors_page() -> str:
     lines = ["# Errors", "", NOTE, "Over HTTP an error is `application/problem+json` whose `type`"]
     lines += ["ends in the slug; the command line ends with the exit code.", ""]
     lines += ["| error | `error_code` | HTTP | exit | meaning |", "| --- | --- | --- | --- | --- |"]
-    for kind in _leaves(errors.JobyardError):
+    for kind in errors.family():
         about = (kind.__doc__ or "").split("\n\n")[0].replace("\n", " ")
         lines.append(
             f'| <a id="{kind.slug}"></a>{kind.slug} | `{kind.code}` | {kind.status} '
@@ -162,14 +162,6 @@ def tables_page() -> str:
     lines += ["## Checks of EVM tables", "", "| check | proves |", "| --- | --- |"]
     lines += [f"| `{check}` | {_cell(about)} |" for check, about in CHECKS.items()]
     return "\n".join(lines) + "\n"
-
-
-def _leaves(kind: type[errors.JobyardError]) -> Iterator[type[errors.JobyardError]]:
-    for below in kind.__subclasses__():
-        # Which other rooms are imported by now must not change the page.
-        if below.__module__ == errors.__name__:
-            yield below
-            yield from _leaves(below)
 
 
 def openapi() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from jobyard import app, clock
 from jobyard.api.desk import Desk as StoreDesk
 from jobyard.app import EXECUTORS, open_yard
 from jobyard.cli.whereabouts import find
+from jobyard.core.states import TERMINAL
 from jobyard.errors import ServerUnreachable
 from jobyard.spec.document import Limits
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TERMINAL = ("COMPLETED", "FAILED", "STOPPED", "CANCELED")
 FIRST_LOOK, SLOWEST_LOOK = 0.02, 0.5
 
 
