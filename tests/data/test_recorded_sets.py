@@ -40,17 +40,17 @@ def tables_of(blocks: Iterable[RawBlock]) -> dict[str, pa.Table]:
     [
         (
             "sol-mainnet-55065000-55065199",
-            {"parent link": 179, "skipped slot": 20, "lamports": 72411, "signature": 72584},
+            {"parent_link": 179, "skipped_slots": 20, "lamports": 72411, "signatures": 72584},
         ),
         (
             "sol-mainnet-39824200-39824299",
-            {"parent link": 98, "skipped slot": 1, "lamports": 20096, "signature": 20106},
+            {"parent_link": 98, "skipped_slots": 1, "lamports": 20096, "signatures": 20106},
         ),
         (
             "sol-mainnet-133447493-133447494",
-            {"parent link": 1, "lamports": 4621, "signature": 4668},
+            {"parent_link": 1, "lamports": 4621, "signatures": 4668},
         ),
-        ("sol-mainnet-254170887", {"lamports": 602, "signature": 607}),
+        ("sol-mainnet-254170887", {"lamports": 602, "signatures": 607}),
     ],
 )
 def test_a_recorded_set_proves_itself(name: str, proved: dict[str, int]) -> None:
@@ -66,7 +66,7 @@ def test_one_block_in_two_encodings_makes_the_same_tables() -> None:
     texts, wires = tables_of([as_json]), tables_of([as_base64])
 
     assert texts == wires
-    assert verify(wires).tallies["signature"].proved >= 25
+    assert verify(wires).tallies["signatures"].proved >= 25
 
 
 @pytest.mark.parametrize(
