@@ -17,6 +17,9 @@ from jobyard.chain.solana_decode import decode, portions
 from jobyard.chain.solana_tables import TABLES
 from jobyard.chain.solana_verify import verify
 from jobyard.chain.source import Traffic
+from jobyard.data.extract import SolanaExtraction, extract
+from jobyard.data.folder import DataFolder
+from jobyard.data.verify import verify_folder
 from jobyard.testing.replay import ReplayServer
 from jobyard.testing.replay_chain import ReplayChain, compact
 from jobyard.testing.replay_faults import Faults
@@ -51,13 +54,24 @@ def tables_of(blocks: Iterable[RawBlock]) -> dict[str, pa.Table]:
             {"parent_link": 1, "lamports": 4621, "signatures": 4668},
         ),
         ("sol-mainnet-254170887", {"lamports": 602, "signatures": 607}),
+        ("sol-mainnet-three-early", {"skipped_slots": 4, "lamports": 308, "signatures": 309}),
     ],
 )
-def test_a_recorded_set_proves_itself(name: str, proved: dict[str, int]) -> None:
-    report = verify(tables_of(read_file(DATA / f"{name}.ndjson.gz")))
+def test_a_recorded_set_of_solana_extracts_and_its_files_prove_themselves(
+    name: str, proved: dict[str, int], tmp_path: Path
+) -> None:
+    extraction = SolanaExtraction(TABLES.values(), DataFolder.at(tmp_path), "mainnet")
+    blocks = read_file(DATA / f"{name}.ndjson.gz")
+    count = sum(one.table == "block_headers" and one.rows for one in extract(blocks, extraction))
+    found = verify_folder(DataFolder.at(tmp_path))
 
-    assert list(report.failures()) == []
-    assert {check: each.proved for check, each in report.tallies.items() if each.proved} == proved
+    assert (found.damaged, list(found.report.failures())) == ({}, [])
+    told = {check: each.proved for check, each in found.report.tallies.items() if each.proved}
+    assert told == {"files": count, "places": count, **proved}
+    # What was proved while extracting, without signatures, comes to the same.
+    assert {
+        check: extraction.report.tallies[check].proved for check in proved.keys() - {"signatures"}
+    } == {check: proved[check] for check in proved.keys() - {"signatures"}}
 
 
 def test_one_block_in_two_encodings_makes_the_same_tables() -> None:

@@ -77,7 +77,8 @@ def _misnumbered(table: pa.Table, slot: NDArray[np.int64]) -> NDArray[np.bool_]:
         return np.zeros(0, bool)
     starts = np.flatnonzero(np.append(True, slot[1:] != slot[:-1]))
     lengths = np.diff(np.append(starts, len(slot)))
-    return _column(table, "tx_index") != np.arange(len(slot)) - np.repeat(starts, lengths)
+    wanted = np.arange(len(slot)) - np.repeat(starts, lengths)
+    return np.asarray(_column(table, "tx_index") != wanted)
 
 
 def _of_instructions(
@@ -105,8 +106,7 @@ def _unequal(tables: Mapping[str, pa.Table]) -> list[tuple[int, str]]:
     """Check that transactions and messages are of the same transactions."""
     if not {"transactions", "messages"} <= tables.keys():
         return []
-    keys = [_key(tables[name]) for name in ("transactions", "messages")]
-    only = np.setxor1d(*keys)
+    only = np.setxor1d(_key(tables["transactions"]), _key(tables["messages"]))
     if not len(only):
         return []
     return [(int(only[0] >> 32), "transactions and messages are not of the same blocks")]

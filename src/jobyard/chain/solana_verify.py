@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -52,10 +52,6 @@ ABOUT = {
     " transactions are counted",
     Check.SIGNATURES: "every signature over its message, put together from columns: all of"
     " `messages`, the instructions and their order; signatures are counted",
-    Check.BLOCK_HASH: "never",
-    Check.COMPLETENESS: "never",
-    Check.REWARDS: "never",
-    Check.OUTCOMES: "never",
 }
 """What passes when a check passes."""
 UNPROVED = {
@@ -74,7 +70,7 @@ NEEDED = "it needs the tables transactions, messages and instructions"
 _AT_ONCE = 256
 """Transactions that one thread checks at a time."""
 
-Rows = pa.RecordBatch | pa.Table
+Rows: TypeAlias = "pa.RecordBatch | pa.Table"
 
 
 def verify(
