@@ -11,7 +11,7 @@ from jobyard import app, clock
 from jobyard.api.desk import Desk as StoreDesk
 from jobyard.app import EXECUTORS, open_yard
 from jobyard.cli.whereabouts import find
-from jobyard.client.absence import Absence
+from jobyard.client.absence import AsyncAbsence
 from jobyard.core.states import TERMINAL
 from jobyard.errors import ServerUnreachable
 from jobyard.spec.document import Limits
@@ -241,7 +241,7 @@ def ask(settings: Settings, question: Callable[[Desk], Awaitable[T]]) -> T:
 
 async def until_over(desk: Desk, job_id: int) -> Object:
     """Wait until a job is over and return it; a server that is started anew is waited for."""
-    absence = Absence()
+    absence = AsyncAbsence()
     pause = FIRST_LOOK
     while True:
         job = await absence.ask(lambda: desk.job(job_id))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jobyard.cli.attending import mention_missing_worker
 from jobyard.cli.desk import open_desk
 from jobyard.cli.printer import say
-from jobyard.client.absence import Absence
+from jobyard.client.absence import AsyncAbsence
 from jobyard.core.states import TERMINAL
 from jobyard.errors import JobNotFound, JobyardError
 from jobyard.spec.encode import encode
@@ -52,7 +52,7 @@ class There:
         self._readers: dict[int, asyncio.Task[None]] = {}
         self._reading = asyncio.Semaphore(MOST_FOLLOWED)
         self._over: set[int] = set()
-        self._absence = Absence()
+        self._absence = AsyncAbsence()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[list[Object]]:

@@ -12,7 +12,7 @@ from jobyard.cli.attending import why
 from jobyard.cli.desk import FIRST_LOOK, SLOWEST_LOOK, ask
 from jobyard.cli.options import DURATION, as_json, job_ids, server_options
 from jobyard.cli.printer import say, show_json
-from jobyard.client.absence import Absence
+from jobyard.client.absence import AsyncAbsence
 from jobyard.core.states import TERMINAL
 from jobyard.errors import ExitCode
 
@@ -92,7 +92,7 @@ class _Wish:
         """Look at the jobs, ever more slowly, until all are decided or time is up."""
         left = list(dict.fromkeys(job_ids))
         deadline = None if within is None else clock.monotonic() + within
-        absence = Absence(deadline)
+        absence = AsyncAbsence(deadline)
         pause = FIRST_LOOK
         while True:
             left = [

@@ -20,10 +20,10 @@ MEANWHILE_AWAY = (502, 503, 504)
 """Statuses that pass: nobody is there, a database is away, or a proxy says so."""
 
 
-class Absence:
-    """Asks again while one who has answered is away: a server is started anew within seconds.
+class Patience:
+    """How long an absence is borne; one who never answered is not waited for at all.
 
-    Only for reading. Whoever never answered is not waited for: the address may be wrong.
+    The address may be wrong then.
     """
 
     def __init__(self, deadline: float | None = None) -> None:
@@ -31,6 +31,24 @@ class Absence:
         self._deadline = deadline
         self._answered_at: float | None = None
         self._pause = SHORTEST_PAUSE
+
+    def _answered(self) -> None:
+        self._answered_at, self._pause = clock.monotonic(), SHORTEST_PAUSE
+
+    def _bear(self, error: JobyardError) -> float:
+        """Tell how many seconds to wait, or raise what cannot be borne."""
+        now = clock.monotonic()
+        late = self._deadline is not None and now >= self._deadline
+        if error.status not in MEANWHILE_AWAY or self._answered_at is None or late:
+            raise error
+        if now - self._answered_at > GIVE_UP:
+            raise error
+        pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE)
+        return pause if self._deadline is None else min(pause, self._deadline - now)
+
+
+class AsyncAbsence(Patience):
+    """Reads again while one who has answered is away: a server is started anew within seconds."""
 
     async def ask(self, read: Callable[[], Awaitable[T]]) -> T:
         """Read until there is an answer.
@@ -47,12 +65,12 @@ class Absence:
                 self._answered()
                 return answer
 
-    def ask_blocking(self, read: Callable[[], T]) -> T:
-        """Read as ``ask`` does, in a program without an event loop.
 
-        Raises:
-            JobyardError: as ``ask``.
-        """
+class Absence(Patience):
+    """The same in a program without an event loop."""
+
+    def ask(self, read: Callable[[], T]) -> T:
+        """Read until there is an answer; raises as ``AsyncAbsence.ask`` does."""
         while True:
             try:
                 answer = read()
@@ -61,17 +79,3 @@ class Absence:
             else:
                 self._answered()
                 return answer
-
-    def _answered(self) -> None:
-        self._answered_at, self._pause = clock.monotonic(), SHORTEST_PAUSE
-
-    def _bear(self, error: JobyardError) -> float:
-        """Tell how many seconds to wait, or raise what cannot be borne."""
-        now = clock.monotonic()
-        late = self._deadline is not None and now >= self._deadline
-        if error.status not in MEANWHILE_AWAY or self._answered_at is None or late:
-            raise error
-        if now - self._answered_at > GIVE_UP:
-            raise error
-        pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE)
-        return pause if self._deadline is None else min(pause, self._deadline - now)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from jobyard import clock
 from jobyard.client import calls
-from jobyard.client.absence import Absence
+from jobyard.client.absence import AsyncAbsence
 from jobyard.client.async_output import AsyncOutput
 from jobyard.client.shapes import (
     AppliedJobs,
@@ -226,7 +226,7 @@ class AsyncClient(AsyncOutput):
             ServerUnreachable: the server stays away.
         """
         deadline = None if within is None else clock.monotonic() + within
-        absence = Absence(deadline)
+        absence = AsyncAbsence(deadline)
         pause = calls.FIRST_LOOK
         while True:
             job = await absence.ask(lambda: self.job(job_id))
