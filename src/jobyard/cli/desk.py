@@ -13,6 +13,7 @@ from jobyard.app import EXECUTORS, open_yard
 from jobyard.cli.printer import show_error
 from jobyard.cli.whereabouts import find
 from jobyard.client.absence import AsyncAbsence
+from jobyard.core.states import TERMINAL
 from jobyard.errors import Conflict, JobNotFound, JobyardError, ServerUnreachable
 from jobyard.spec.document import Limits
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TERMINAL = ("COMPLETED", "FAILED", "STOPPED", "CANCELED")
 FIRST_LOOK, SLOWEST_LOOK = 0.02, 0.5
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import zlib
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -12,7 +11,9 @@ import click
 from jobyard.cli import options
 from jobyard.cli.desk import open_desk
 from jobyard.cli.options import Number, job_id, server_options
-from jobyard.cli.printer import PREFIX_COLOURS, colours, paint
+from jobyard.cli.prefixes import label_of, width_of
+from jobyard.cli.prefixes import prefix as prefix_of
+from jobyard.cli.printer import colours
 from jobyard.wire.logs import Joiner
 
 if TYPE_CHECKING:
@@ -86,16 +87,11 @@ async def prefixed(
 
 def _names(job: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], str]:
     """Name attempts as `run` does, each index in a colour of its own."""
-    on = colours(sys.stdout)
-    digits = len(str(job["completions"] or 0)) + 2
-    indexed = job["completion_mode"] == "Indexed"
-    width = len(job["name"]) + (digits if indexed else 0)
+    on, width = colours(sys.stdout), width_of(job)
 
     def name(line: Mapping[str, Any]) -> str:
-        index = line["index"]
-        label = job["name"] if index is None else f"{job['name']}[{index}]"
-        colour = PREFIX_COLOURS[zlib.crc32(label.encode()) % len(PREFIX_COLOURS)]
-        return paint(f"{label.ljust(width)} |", colour, on=on) + " "
+        label = label_of(job["name"], line["index"])
+        return prefix_of(label, width, alike=label, on=on)
 
     return name
 

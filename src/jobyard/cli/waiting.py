@@ -9,10 +9,11 @@ import click
 
 from jobyard import clock
 from jobyard.cli.attending import why
-from jobyard.cli.desk import FIRST_LOOK, SLOWEST_LOOK, TERMINAL, ask
+from jobyard.cli.desk import FIRST_LOOK, SLOWEST_LOOK, ask
 from jobyard.cli.options import DURATION, as_json, job_ids, server_options
 from jobyard.cli.printer import say, show_json
 from jobyard.client.absence import AsyncAbsence
+from jobyard.core.states import TERMINAL
 from jobyard.errors import ExitCode
 
 if TYPE_CHECKING:

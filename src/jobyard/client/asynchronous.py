@@ -21,6 +21,7 @@ from jobyard.client.shapes import (
     Worker,
     Workers,
 )
+from jobyard.core.states import TERMINAL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -229,7 +230,7 @@ class AsyncClient(AsyncOutput):
         pause = calls.FIRST_LOOK
         while True:
             job = await absence.ask(lambda: self.job(job_id))
-            if job["status"] in calls.TERMINAL:
+            if job["status"] in TERMINAL:
                 return job
             if deadline is not None and clock.monotonic() >= deadline:
                 msg = f"job {job_id} is {job['status']} after {within:g}s"

@@ -22,6 +22,7 @@ from jobyard.client.shapes import (
     Worker,
     Workers,
 )
+from jobyard.core.states import TERMINAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -224,7 +225,7 @@ class Client(Output):
         pause = calls.FIRST_LOOK
         while True:
             job = absence.ask(lambda: self.job(job_id))
-            if job["status"] in calls.TERMINAL:
+            if job["status"] in TERMINAL:
                 return job
             if deadline is not None and clock.monotonic() >= deadline:
                 msg = f"job {job_id} is {job['status']} after {within:g}s"

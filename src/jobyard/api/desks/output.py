@@ -13,8 +13,9 @@ from jobyard.api.desks.filters import label_filters
 from jobyard.api.feed import Closed
 from jobyard.api.follow import ChosenChanges, LogFollower, change_object
 from jobyard.api.hub import Hub, shown
-from jobyard.api.output import Cursor, Reader, Stretch, check, is_live, stretch, the_attempt
+from jobyard.api.output import Cursor, Reader, check, is_live, the_attempt
 from jobyard.api.places import Position, ledger_id, ledger_place
+from jobyard.api.stretches import Stretch, stretch
 from jobyard.errors import InvalidQueryParam
 from jobyard.wire.logs import Joiner, bytes_of
 from jobyard.wire.words import statuses
