@@ -101,10 +101,12 @@ class _Troubles:
             tries = "try" if job["failed"] == 1 else "tries"
             waits = f", {job['waiting_reason']}" if job["waiting_reason"] else ""
             say(f"job {self._job_id}: {job['failed']} failed {tries}{waits}")
-        if job["restarts"] > self._restarts:
-            again = times(job["restarts"])
+        # A server that is older than this program does not tell.
+        restarts = job.get("restarts", 0)
+        if restarts > self._restarts:
+            again = times(restarts)
             say(f"job {self._job_id}: its program failed and is restarted, {again} so far")
-        self._failed, self._restarts = job["failed"], job["restarts"]
+        self._failed, self._restarts = job["failed"], restarts
 
 
 def why(job: Object) -> str:

@@ -171,7 +171,7 @@ def _why(job: Object) -> str | None:
 
 def _restarted(job: Object) -> str | None:
     """Say that what runs has failed before: a program that crashes again and again looks well."""
-    count = job["restarts"]
+    count = job.get("restarts", 0)
     return f"restarted {times(count)}" if count and job["status"] == "RUNNING" else None
 
 
