@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import engine
+import evm
+import fetching
 import floors
 import following
 import history
@@ -26,6 +28,7 @@ import logs
 import processes
 import size
 import soak
+import solana
 import startup
 import submission
 from ground import Ground
@@ -47,8 +50,11 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "fairness": history.FAIRNESS,
     "size": size.BENCHMARK,
     "logs": logs.BENCHMARK,
+    "evm": evm.BENCHMARK,
     "following": following.BENCHMARK,
     "soak": soak.BENCHMARK,
+    "solana": solana.BENCHMARK,
+    "fetching": fetching.BENCHMARK,
 }
 HEADER = (
     "name",

@@ -17,6 +17,12 @@ import twins
 import typed_shapes
 import validation.page
 from jobyard import config, errors
+from jobyard.chain.evm_tables import EVM_TABLES
+from jobyard.chain.solana_tables import TABLES as SOLANA_TABLES
+from jobyard.chain.solana_verify import ABOUT as SOLANA_CHECKS
+from jobyard.chain.solana_verify import UNPROVED
+from jobyard.chain.tables import type_text
+from jobyard.chain.verify_evm import ABOUT as CHECKS
 from jobyard.cli import COMMANDS, jobyard
 from jobyard.spec.schema import schemas
 
@@ -57,6 +63,7 @@ def generated() -> dict[Path, str]:
         REFERENCE / "cli.md": cli_page(),
         REFERENCE / "settings.md": settings_page(),
         REFERENCE / "errors.md": errors_page(),
+        REFERENCE / "tables.md": tables_page(),
         REFERENCE / "validation.md": validation.page.page(),
         REFERENCE / "openapi.json": _json(openapi()),
     }
@@ -132,7 +139,7 @@ def errors_page() -> str:
     lines = ["# Errors", "", NOTE, "Over HTTP an error is `application/problem+json` whose `type`"]
     lines += ["ends in the slug; the command line ends with the exit code.", ""]
     lines += ["| error | `error_code` | HTTP | exit | meaning |", "| --- | --- | --- | --- | --- |"]
-    for kind in _leaves(errors.JobyardError):
+    for kind in errors.family():
         about = (kind.__doc__ or "").split("\n\n")[0].replace("\n", " ")
         lines.append(
             f'| <a id="{kind.slug}"></a>{kind.slug} | `{kind.code}` | {kind.status} '
@@ -141,12 +148,27 @@ def errors_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _leaves(kind: type[errors.JobyardError]) -> Iterator[type[errors.JobyardError]]:
-    for below in kind.__subclasses__():
-        # Which other rooms are imported by now must not change the page.
-        if below.__module__ == errors.__name__:
-            yield below
-            yield from _leaves(below)
+def tables_page() -> str:
+    """Write the columns of every table that an extraction can fill."""
+    lines = ["# Tables", "", NOTE, "Types are Arrow's. A column marked `?` may be null: what a"]
+    lines += ["source does not have is null. Rows stand in the order of blocks.", ""]
+    for kind, tables in {"evm-rpc": EVM_TABLES, "solana": SOLANA_TABLES}.items():
+        for table in tables.values():
+            lines += [f"## {kind}.{table.name}", "", table.about, ""]
+            lines += ["| column | type | holds |", "| --- | --- | --- |"]
+            lines += [
+                f"| `{column.name}` | `{type_text(column.kind)}`{' ?' if column.nullable else ''} "
+                f"| {_cell(column.about)} |"
+                for column in table.columns
+            ]
+            lines.append("")
+    lines += ["## Checks of EVM tables", "", "| check | proves |", "| --- | --- |"]
+    lines += [f"| `{check}` | {_cell(about)} |" for check, about in CHECKS.items()]
+    lines += ["", "## Checks of Solana tables", "", "| check | proves |", "| --- | --- |"]
+    lines += [f"| `{check}` | {_cell(about)} |" for check, about in SOLANA_CHECKS.items()]
+    lines += ["", "What `getBlock` gives proves nothing of these; a report says so:", ""]
+    lines += [f"- `{check}`: {_cell(reason)}." for check, reason in UNPROVED.items()]
+    return "\n".join(lines) + "\n"
 
 
 def openapi() -> dict[str, Any]:

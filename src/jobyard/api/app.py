@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from jobyard import __version__
 from jobyard.api import attempts, health, jobs, problems, streams, workers
+from jobyard.api import logs as output
 from jobyard.api.access import OPEN, Tokens, allow
 from jobyard.api.desk import Desk
 from jobyard.api.guard import Guard
@@ -44,7 +45,7 @@ def make_app(
         redirect_slashes=False,
         dependencies=[Depends(allow)],
     )
-    for noun in (streams, jobs, attempts, workers, health):
+    for noun in (output, streams, jobs, attempts, workers, health):
         app.include_router(noun.routes(desk))
     problems.install(app)
     app.state.hub = desk.hub

@@ -22,7 +22,6 @@ Object: TypeAlias = dict[str, Any]
 Document: TypeAlias = "str | bytes | Path | Mapping[str, Any]"
 """YAML or JSON text, the path of a file of it, or a mapping."""
 
-TERMINAL = ("COMPLETED", "FAILED", "STOPPED", "CANCELED")
 CONNECT_PATIENCE = 5.0
 PATIENCE = 60.0
 """Seconds to wait for an answer; submitting a large document takes the longest."""

@@ -6,7 +6,6 @@ history. The order of the checks is law (house.md 5, kubernetes-jobs.md B.12).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from jobyard.core.backoff import SECOND
@@ -401,12 +400,6 @@ def _leave_worker(job: JobState, ended: Sequence[Ended]) -> None:
     idle = job.retry_at is not None and not job.active and not job.terminating
     if idle or any(attempt.status is AttemptStatus.LOST for attempt in ended):
         job.worker_id = None
-
-
-def change_policy(job: JobState, **changes: object) -> JobState:
-    """Return the job with some fields of its policy changed, to be decided upon."""
-    # The names were checked by spec.
-    return replace_policy(job, replace(job.policy, **changes))  # type: ignore[arg-type]
 
 
 def replace_policy(job: JobState, policy: Policy) -> JobState:
