@@ -18,6 +18,9 @@ import typed_shapes
 import validation.page
 from jobyard import config, errors
 from jobyard.chain.evm_tables import EVM_TABLES
+from jobyard.chain.solana_tables import TABLES as SOLANA_TABLES
+from jobyard.chain.solana_verify import ABOUT as SOLANA_CHECKS
+from jobyard.chain.solana_verify import UNPROVED
 from jobyard.chain.tables import type_text
 from jobyard.chain.verify_evm import ABOUT as CHECKS
 from jobyard.cli import COMMANDS, jobyard
@@ -149,7 +152,7 @@ def tables_page() -> str:
     """Write the columns of every table that an extraction can fill."""
     lines = ["# Tables", "", NOTE, "Types are Arrow's. A column marked `?` may be null: what a"]
     lines += ["source does not have is null. Rows stand in the order of blocks.", ""]
-    for kind, tables in {"evm-rpc": EVM_TABLES}.items():
+    for kind, tables in {"evm-rpc": EVM_TABLES, "solana": SOLANA_TABLES}.items():
         for table in tables.values():
             lines += [f"## {kind}.{table.name}", "", table.about, ""]
             lines += ["| column | type | holds |", "| --- | --- | --- |"]
@@ -161,6 +164,10 @@ def tables_page() -> str:
             lines.append("")
     lines += ["## Checks of EVM tables", "", "| check | proves |", "| --- | --- |"]
     lines += [f"| `{check}` | {_cell(about)} |" for check, about in CHECKS.items()]
+    lines += ["", "## Checks of Solana tables", "", "| check | proves |", "| --- | --- |"]
+    lines += [f"| `{check}` | {_cell(about)} |" for check, about in SOLANA_CHECKS.items()]
+    lines += ["", "What `getBlock` gives proves nothing of these; a report says so:", ""]
+    lines += [f"- `{check}`: {_cell(reason)}." for check, reason in UNPROVED.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -24,7 +24,7 @@ NOTE = "# made by scripts/generate.py\n"
 WORDS = {
     r"\basync (?=def |with |for )": "",
     r"\bawait ": "",
-    r"\bAsync(?=Client|Link|Output|Generator|Iterator|BaseTransport)": "",
+    r"\bAsync(?=Absence|Client|Link|Output|Generator|Iterator|BaseTransport)": "",
     r"\basync_(?=link\b|output\b)": "",
     r"\basynccontextmanager\b": "contextmanager",
     r"\baclosing\b": "closing",

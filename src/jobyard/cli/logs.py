@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Unpack
 
 import click
@@ -16,7 +17,7 @@ from jobyard.cli.printer import colours
 from jobyard.wire.logs import Joiner
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from jobyard.cli.desk import Desk
     from jobyard.client.following import ChosenLines
@@ -64,8 +65,9 @@ async def plain(
 ) -> AsyncGenerator[bytes]:
     """Read the output as it is."""
     read = desk.follow_logs if follow else desk.logs
-    async for piece in read(job_id, timestamps=timestamps, **chosen):
-        yield piece
+    async with aclosing(read(job_id, timestamps=timestamps, **chosen)) as pieces:
+        async for piece in pieces:
+            yield piece
 
 
 async def prefixed(
@@ -75,9 +77,10 @@ async def prefixed(
     read = desk.follow_lines if follow else desk.log_lines
     job = await desk.job(job_id)
     joiner = Joiner(timestamps=timestamps, names=_names(job))
-    async for line in read(job_id, **chosen):
-        if whole := joiner.add(line):
-            yield whole
+    async with aclosing(read(job_id, **chosen)) as lines:
+        async for line in lines:
+            if whole := joiner.add(line):
+                yield whole
     if left := joiner.rest():
         yield left
 
@@ -93,9 +96,10 @@ def _names(job: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], str]:
     return name
 
 
-async def copy(pieces: AsyncIterator[bytes]) -> None:
-    """Copy bytes to stdout as they come."""
+async def copy(pieces: AsyncGenerator[bytes]) -> None:
+    """Copy bytes to stdout as they come; when nobody takes them any more, ask for no more."""
     out = sys.stdout.buffer
-    async for piece in pieces:
-        out.write(piece)
-        out.flush()
+    async with aclosing(pieces):
+        async for piece in pieces:
+            out.write(piece)
+            out.flush()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jobyard.cli.attending import mention_missing_worker
 from jobyard.cli.desk import open_desk
 from jobyard.cli.printer import say
+from jobyard.client.absence import AsyncAbsence
 from jobyard.core.states import TERMINAL
 from jobyard.errors import JobNotFound, JobyardError
 from jobyard.spec.encode import encode
@@ -51,6 +52,7 @@ class There:
         self._readers: dict[int, asyncio.Task[None]] = {}
         self._reading = asyncio.Semaphore(MOST_FOLLOWED)
         self._over: set[int] = set()
+        self._absence = AsyncAbsence()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[list[Object]]:
@@ -77,7 +79,7 @@ class There:
 
     async def look(self, job_ids: Sequence[int]) -> list[Object]:
         """Read the jobs that are still there, and read on what those print that have started."""
-        found = await self._read(job_ids)
+        found = await self._absence.ask(lambda: self._read(job_ids))
         for job in found:
             if job["started_at"] is not None and job["id"] not in self._readers:
                 self._readers[job["id"]] = asyncio.create_task(self._show(job["id"]))

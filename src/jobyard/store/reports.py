@@ -100,7 +100,7 @@ class Want:
         return min(self.limit, sum(self.slots.values()))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claim:
     """An attempt that is now this worker's to run."""
 
