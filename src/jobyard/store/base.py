@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from jobyard.store.datasets import Datasets
 from jobyard.store.selection import JobQuery, LabelFilter, Retention
 
 if TYPE_CHECKING:
@@ -228,8 +229,8 @@ class Decided:
     more: bool = False
 
 
-class Store(Protocol):
-    """Jobs, attempts, workers and the ledger.
+class Store(Datasets, Protocol):
+    """Jobs, attempts, workers and the ledger; datasets are in ``datasets.py``.
 
     A write that changes a job changes its status, counters, attempts and ledger in one
     transaction. A write by an attempt carries its fence (attempt, worker session).

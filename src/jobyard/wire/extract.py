@@ -27,16 +27,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from jobyard.core.extract import is_relative, stop_of
+from jobyard.spec.extraction import FATAL_EXIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from jobyard.core.extract import Extract
 
+__all__ = ["CHUNK_BLOCKS", "FATAL_EXIT", "RETRY_EXIT", "Orders", "ProviderOrder", "orders"]
+
 CHUNK_BLOCKS = 2_000
 """Blocks of a piece: the least that the reference gives to one writer."""
-FATAL_EXIT = 65
-"""The exit code of what no other attempt would do better (EX_DATAERR of sysexits.h)."""
 RETRY_EXIT = 75
 """The exit code of what another attempt may do better (EX_TEMPFAIL of sysexits.h)."""
 

@@ -125,6 +125,15 @@ WHERE dataset >= $3
 ORDER BY dataset DESC, job_id DESC
 LIMIT $2;
 
+-- name: ids_by_revision :rows
+-- Of a dataset, and of those of it the ones of one manifest.
+SELECT job_id
+FROM job_specs
+WHERE (dataset, manifest_hash) >= ($3, $4)
+    AND (dataset, manifest_hash, job_id) < ($3, $4, $1)
+ORDER BY dataset DESC, manifest_hash DESC, job_id DESC
+LIMIT $2;
+
 -- name: ids_by_label :rows
 SELECT job_id
 FROM job_labels
@@ -273,4 +282,5 @@ WHERE j.id = ANY ($1::bigint[])
             WHERE l.key = wanted ->> 0
                 AND l.value = wanted ->> 1
                 AND l.job_id = j.id)))
+    AND ($13::text IS NULL OR s.manifest_hash = $13)
 ORDER BY j.id DESC;
