@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jobyard.core.dataset import DERIVED_KIND
-from jobyard.core.extract import END_RULE, MOST_WRITERS, Extract, end_of, is_relative
+from jobyard.core.extract import END_RULE, FATAL_EXIT, MOST_WRITERS, Extract, end_of, is_relative
 from jobyard.core.job import (
     MAX_COUNT,
     Backoff,
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from jobyard.core.dataset import Revision
     from jobyard.spec.kinds import Schema
 
-FATAL_EXIT = 65
-"""The exit code of what no other attempt would do better (EX_DATAERR of sysexits.h)."""
 BACKOFF = Backoff(base=1.0, cap=60.0, jitter=0.2)
 """Between tries of a provider that fails: soon at first, then often enough to notice that it is
 back."""

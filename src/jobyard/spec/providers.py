@@ -6,7 +6,6 @@ A ``${VAR}`` stays as it is until a provider is used; what is shown has no secre
 from __future__ import annotations
 
 import re
-import tomllib
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -41,6 +40,8 @@ def read_provider(content: bytes, name: str, *, toml: bool, source: str) -> Prov
     Raises:
         InvalidProvider: it cannot be read, or is no mapping.
     """
+    import tomllib
+
     try:
         if toml:
             value: Any = tomllib.loads(content.decode())

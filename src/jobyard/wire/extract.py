@@ -26,8 +26,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from jobyard.core.extract import is_relative, stop_of
-from jobyard.spec.extraction import FATAL_EXIT
+from jobyard.core.extract import FATAL_EXIT, is_relative, stop_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
