@@ -20,11 +20,13 @@ import engine
 import evm
 import fetching
 import floors
+import following
 import history
 import idle
 import latency
 import logs
 import processes
+import size
 import soak
 import solana
 import startup
@@ -46,8 +48,10 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "idle": idle.BENCHMARK,
     "history": history.CLAIMS,
     "fairness": history.FAIRNESS,
+    "size": size.BENCHMARK,
     "logs": logs.BENCHMARK,
     "evm": evm.BENCHMARK,
+    "following": following.BENCHMARK,
     "soak": soak.BENCHMARK,
     "solana": solana.BENCHMARK,
     "fetching": fetching.BENCHMARK,

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 CLIENT = Path("src/jobyard/client")
 TWINS = {
     CLIENT / "async_link.py": CLIENT / "link.py",
+    CLIENT / "async_output.py": CLIENT / "output.py",
     CLIENT / "asynchronous.py": CLIENT / "blocking.py",
 }
 """From what is written to what is made of it."""
@@ -23,8 +24,10 @@ NOTE = "# made by scripts/generate.py\n"
 WORDS = {
     r"\basync (?=def |with |for )": "",
     r"\bawait ": "",
-    r"\bAsync(?=Client|Link|Iterator|BaseTransport)": "",
-    r"\basync_link\b": "link",
+    r"\bAsync(?=Client|Link|Output|Generator|Iterator|BaseTransport)": "",
+    r"\basync_(?=link\b|output\b)": "",
+    r"\basynccontextmanager\b": "contextmanager",
+    r"\baclosing\b": "closing",
     r"__aenter__": "__enter__",
     r"__aexit__": "__exit__",
     r"\.aclose\(": ".close(",

@@ -307,7 +307,7 @@ class _Found:
                 read = path.parent / read
             if name not in self.values:
                 self._set(setting, read, Origin.FILE)
-        self.values["config"] = path
+        self.values["config"] = path.absolute()
         self.origins.setdefault("config", Origin.DEFAULT)
 
 

@@ -27,7 +27,10 @@ PATIENCE = 30
 class Serving:
     """A server, and what can be asked of it."""
 
-    def __init__(self, state_dir: Path, *, engine: bool, tokens: Tokens | None = None) -> None:
+    def __init__(
+        self, state_dir: Path, *, engine: bool, port: int = 0, tokens: Tokens | None = None
+    ) -> None:
+        self._port = port
         self.settings = config.load({"state_dir": state_dir, "port": 0, "slots": 2}, {})
         self._engine = engine
         self._tokens = tokens
@@ -57,7 +60,8 @@ class Serving:
 
     async def _work(self) -> None:
         async with app.open_yard(self.settings) as yard:
-            server = Server(make_app(yard.store, yard.logs, tokens=self._tokens), "127.0.0.1", 0)
+            application = make_app(yard.store, yard.logs, tokens=self._tokens)
+            server = Server(application, "127.0.0.1", self._port)
             self.url = server.url
             controller = yard.controller()
             worker = yard.worker(app.worker_settings(self.settings, worker_id="w1"))
@@ -73,8 +77,10 @@ class Serving:
 
 
 @contextmanager
-def serving(state_dir: Path, *, engine: bool, tokens: Tokens | None = None) -> Iterator[Serving]:
-    running = Serving(state_dir, engine=engine, tokens=tokens)
+def serving(
+    state_dir: Path, *, engine: bool, port: int = 0, tokens: Tokens | None = None
+) -> Iterator[Serving]:
+    running = Serving(state_dir, engine=engine, port=port, tokens=tokens)
     running.start()
     try:
         yield running

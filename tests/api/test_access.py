@@ -103,6 +103,10 @@ def test_another_scheme_is_no_token() -> None:
     assert ask("GET", "/jobs", authorization=f"bearer  {ADMIN} ").status_code == 500
 
 
+def test_the_table_of_roles_has_every_route_and_no_other() -> None:
+    assert sorted(ROLES) == ROUTES
+
+
 def test_changing_routes_ask_for_more_than_a_viewer() -> None:
     assert [route for route in ROUTES if ROLES[route] is Role.VIEWER and route[:4] != "GET "] == []
     assert [route for route in ROUTES if ROLES[route] > Role.VIEWER and route[:4] == "GET "] == []

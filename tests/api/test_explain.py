@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
+import click
 from tests.api.hands import hand, on_the_store
 from tests.api.test_jobs import submit
 
 from jobyard.api.desk import Desk
+from jobyard.cli import jobyard
 
 if TYPE_CHECKING:
     import httpx
@@ -19,7 +22,23 @@ if TYPE_CHECKING:
 def explain(http: httpx.Client, job_id: int) -> Any:
     answer = http.get(f"/jobs/{job_id}/explain")
     assert answer.status_code == 200, answer.text
+    for hint in answer.json()["hints"]:
+        assert_understood(hint)
     return answer.json()
+
+
+def assert_understood(line: str) -> None:
+    """Parse a command line as the command would, without running it."""
+    name, *words = shlex.split(line)
+    command: click.Command | None = jobyard
+    context = None
+    while command is not None:
+        context = command.make_context(name, words, parent=context)
+        words = [*context._protected_args, *context.args]
+        if not isinstance(command, click.Group) or not words:
+            return
+        found, command, words = command.resolve_command(context, words)
+        name = found or ""
 
 
 def test_a_job_that_no_worker_fits_says_what_is_missing_wherever_it_is_shown(

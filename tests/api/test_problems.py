@@ -173,8 +173,8 @@ def test_the_description_names_every_route_and_only_our_own_problems(http: httpx
         "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/progress", "/jobs/{job_id}/stop",
         "/jobs/{job_id}/cancel", "/jobs/{job_id}/suspend", "/jobs/{job_id}/resume",
         "/jobs/{job_id}/attempts", "/jobs/{job_id}/events", "/jobs/{job_id}/events/{event_id}",
-        "/jobs/{job_id}/explain", "/jobs/{job_id}/logs",
-        "/jobs/{job_id}/retry", "/apply",
+        "/jobs/{job_id}/explain", "/jobs/{job_id}/logs", "/jobs/{job_id}/logs/stream",
+        "/jobs/stream", "/jobs/{job_id}/retry", "/apply", "/metrics",
         "/workers", "/workers/{worker_id}", "/workers/{worker_id}/drain",
         "/workers/{worker_id}/resume", "/healthz", "/readyz",
     }  # fmt: skip

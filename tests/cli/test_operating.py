@@ -323,3 +323,25 @@ def test_nouns_have_plurals_and_short_names(jobyard: CommandLine) -> None:
     assert jobyard.ok("jobs", "ls") == jobyard.ok("job", "list")
     assert jobyard.ok("workers", "ls") == jobyard.ok("worker", "list")
     assert jobyard("worker", "get", "nobody").returncode == 3
+
+
+def test_a_server_with_tokens_lets_each_role_do_its_own(jobyard: CommandLine) -> None:
+    tokens = jobyard.folder / "tokens"
+    tokens.write_text("viewer:look\noperator:act\nadmin:all\n")
+    tokens.chmod(0o600)
+    solo = jobyard.serve("solo", "--port", "0", "--token-file", str(tokens), until="listening on")
+    url = solo.lines[-1].split()[-1]
+
+    def code(token: str, *args: str) -> int:
+        return jobyard(*args, JOBYARD_TOKEN=token).returncode
+
+    stranger = jobyard("job", "list", "--url", url)
+    assert (stranger.returncode, stranger.stdout) == (1, "")
+    assert "token" in stranger.stderr
+    assert code("look", "job", "list") == 0
+    assert code("look", "submit", "--", "true") == 1
+    assert code("all", "submit", "--suspend", "--", "true") == 0
+    assert code("look", "job", "stop", "1") == 1
+    # What the command line says is stronger than the environment.
+    assert code("look", "job", "stop", "1", "--auth-token", "act") == 0
+    assert code("look", "job", "inspect", "1") == 0

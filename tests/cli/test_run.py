@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jobyard.cli import main
+from jobyard.engine.controller import Controller
+from jobyard.errors import StoreUnavailable
+
 if TYPE_CHECKING:
     from tests.cli.conftest import CommandLine
 
@@ -181,3 +185,20 @@ def test_the_web_framework_is_not_imported_to_run_a_job(jobyard: CommandLine) ->
         cwd=jobyard.folder, env=environment(), capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_an_error_of_one_of_several_tasks_ends_with_its_own_exit_code(
+    jobyard: CommandLine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def fail(*_: Any) -> None:
+        raise StoreUnavailable("the store went away")
+
+    monkeypatch.setattr(Controller, "run", fail)
+    monkeypatch.chdir(jobyard.folder)
+    monkeypatch.setattr(sys, "argv", ["jobyard", "run", write(jobyard, job("long", "sleep", "60"))])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 5
+    assert "error: the store went away" in capsys.readouterr().err

@@ -94,6 +94,7 @@ def test_a_worker_whose_lease_ran_out_is_not_in_the_crew(stage: Stage) -> None:
 
 def test_a_story_counts_the_attempts_that_nobody_claimed(stage: Stage) -> None:
     job_id = stage.submit_one(make_spec(policy={"parallelism": 5, "completions": 5}))
+    stage.submit_one(make_spec(executor="none"))
     worker = stage.worker()
     worker.start(*worker.claim(2))
 

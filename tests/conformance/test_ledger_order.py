@@ -116,6 +116,15 @@ def test_latest_attempts_are_listed_newest_first(stage: Stage) -> None:
     assert stage.do(latest(job_id, before=found[1].id)) == found[2:]
     assert [a.index for a in stage.do(latest(job_id, index=3))] == [3]
 
+    other = stage.submit_one(make_spec(indexed=True, policy=policy | {"backoff_limit": 9}))
+    worker = stage.worker()
+    worker.fail(*worker.claim(20))
+    stage.clock.advance(600)
+    stage.decide_due()
+    tries = stage.do(latest(other, index=3))
+    assert [(a.job_id, a.index, a.number) for a in tries] == [(other, 3, 2), (other, 3, 1)]
+    assert stage.do(latest(other, index=3, before=tries[0].id)) == tries[1:]
+
 
 def test_the_output_of_a_job_comes_in_the_order_in_which_it_was_kept(stage: Stage) -> None:
     append(stage, chunk(7, 0))
@@ -228,6 +237,23 @@ def test_a_transaction_of_a_stranger_holds_up_nobody(stage: Stage) -> None:
         event = pair.say(pair.late, EVENT)
 
         assert ids(stage) == [event]
+
+
+@only_postgres
+def test_strangers_and_writers_are_told_apart(stage: Stage) -> None:
+    stage.submit(make_spec())
+    stage.sql("CREATE SCHEMA IF NOT EXISTS stranger")
+    stage.sql("CREATE TABLE IF NOT EXISTS stranger.things (id integer)")
+    place = stage.do(stage.store.last_place())
+    with Pair(stage) as strangers, Pair(stage) as writers:
+        strangers.say(strangers.early, "INSERT INTO stranger.things VALUES (1)")
+        before = strangers.say(strangers.late, EVENT)
+        writers.say(writers.early, "SELECT id FROM jobs FOR UPDATE")
+        after = writers.say(writers.late, EVENT)
+
+        assert ids(stage, place) == [before]
+        writers.say(writers.early, "COMMIT")
+        assert ids(stage, place) == [before, after]
 
 
 @only_postgres

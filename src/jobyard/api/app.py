@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from jobyard import __version__
-from jobyard.api import attempts, health, jobs, problems, workers
+from jobyard.api import attempts, health, jobs, problems, streams, workers
 from jobyard.api.access import OPEN, Tokens, allow
 from jobyard.api.desk import Desk
 from jobyard.api.guard import Guard
@@ -44,9 +44,10 @@ def make_app(
         redirect_slashes=False,
         dependencies=[Depends(allow)],
     )
-    for noun in (jobs, attempts, workers, health):
+    for noun in (streams, jobs, attempts, workers, health):
         app.include_router(noun.routes(desk))
     problems.install(app)
+    app.state.hub = desk.hub
     app.add_middleware(Guard, hosts=hosts, tokens=tokens)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

@@ -1,14 +1,16 @@
-"""The routes for whoever watches the server: is it alive, can it work."""
+"""The routes for whoever watches the server: is it alive, can it work, what does it measure."""
 
 from __future__ import annotations
 
 import asyncio
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 
 from jobyard.api.answers import answer
 from jobyard.api.desk import Desk
-from jobyard.api.shapes import answers
+from jobyard.api.exposition import MEDIA_TYPE
+from jobyard.api.shapes import answers, text
 from jobyard.errors import StoreUnavailable
 
 PATIENCE = 5.0
@@ -32,5 +34,10 @@ def routes(desk: Desk) -> APIRouter:
         except TimeoutError as error:
             raise StoreUnavailable(f"the store has not answered for {PATIENCE:g}s") from error
         return answer({"status": "ok"})
+
+    @router.get("/metrics", response_class=PlainTextResponse, responses=text())
+    async def read_metrics() -> Response:
+        """Tell what is measured of the yard, in the text format of Prometheus."""
+        return Response(await desk.metrics(), media_type=MEDIA_TYPE)
 
     return router

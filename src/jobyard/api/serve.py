@@ -15,6 +15,9 @@ from jobyard.errors import InvalidSetting
 
 PATIENCE = 5
 """Seconds that requests under way have when the server ends."""
+KEEP_ALIVE = 75
+"""Seconds that a connection may rest between two requests. Longer than clients let one rest (ours
+5 s, browsers and proxies up to 60 s): who closes must not be the one who is written to."""
 BACKLOG = 2048
 
 
@@ -65,9 +68,11 @@ class Server:
             log_level="critical",
             access_log=False,
             server_header=False,
+            timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=PATIENCE,
         )
         self._uvicorn = _Uvicorn(config, self._is_ready)
+        self._app = app
         self._heard: Callable[[], None] | None = None
 
     async def run(self, ready: Callable[[], None] | None = None) -> None:
@@ -84,7 +89,11 @@ class Server:
             self._heard()
 
     def end(self, *, at_once: bool = False) -> None:
-        """Take no more requests, and have ``run`` return when those under way are answered."""
+        """Take no more requests, and have ``run`` return when those under way are answered.
+
+        Streams break off; who follows one comes back.
+        """
+        self._app.state.hub.close()
         self._uvicorn.should_exit = True
         self._uvicorn.force_exit = self._uvicorn.force_exit or at_once
 

@@ -94,6 +94,15 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Event": _object(**_EVENT),
     "WholeEvent": _object(**_EVENT, detail=_maybe("object")),
+    "LogLine": {
+        **_object(
+            attempt_id=_ID, index=_maybe("integer"), number=_COUNT,
+            stream={"enum": ["stdout", "stderr"]}, at=_TIME, offset=_COUNT, line=_TEXT,
+            partial={"type": "boolean", "description": "Whether no newline follows."},
+        ),
+        "description": "A line, or a piece of one. `base64` is there only where the bytes are no "
+        "UTF-8, which is replaced in `line`.",
+    },
     "Worker": _object(**_WORKER),
     "WholeWorker": _object(**_WORKER, attempts={"type": "array", "items": _ref("Attempt")}),
     "Progress": _perhaps(
@@ -145,6 +154,7 @@ _MEANING = {
     408: "The request did not arrive whole in time.",
     409: "At odds with what is.",
     413: "The body is too large.",
+    416: "The range begins behind the end.",
     503: "The store is not available; nothing that was accepted is lost.",
 }
 
@@ -160,6 +170,13 @@ def nothing(*problems: int, headers: Schema | None = None) -> dict[int | str, An
     """Describe a route that answers without a body, and the problems it may end in."""
     own: Schema = {"description": "Done.", **({"headers": headers} if headers else {})}
     return {204: own, **_problems(problems)}
+
+
+def text(*problems: int) -> dict[int | str, Any]:
+    """Describe a route that answers with plain text, and the problems it may end in."""
+    schema: Schema = {"type": "string"}
+    own: Schema = {"description": "The text.", "content": {"text/plain": {"schema": schema}}}
+    return {200: own, **_problems(problems)}
 
 
 def _problems(codes: Iterable[int]) -> dict[int | str, Any]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jobyard.cli.desk import server_of, until_over
-from jobyard.cli.following import Follower
-from jobyard.cli.job import copy
+from jobyard.cli.logs import copy
 from jobyard.cli.printer import say
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ async def attend(desk: Desk, job: Object, *, logs: bool, quiet: bool) -> Object:
     ``logs`` copies what it prints to stdout meanwhile; ``quiet`` says nothing and copies nothing.
     """
     if logs and not quiet:
-        await copy(Follower(desk, job["id"]).pieces())
+        await copy(desk.follow_logs(job["id"]))
     job = await until_over(desk, job["id"])
     if not quiet:
         say(f"job {job['id']} is {job['status']}{why(job)}")

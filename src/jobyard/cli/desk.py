@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from jobyard.api.desks.jobs import Syntax
     from jobyard.client.calls import Document, Filters
+    from jobyard.client.following import ChosenChanges, ChosenLines
     from jobyard.config import Settings
 
     Object = Mapping[str, Any]
@@ -118,20 +119,30 @@ class Desk(Protocol):
         """Read how far a job is."""
 
     def logs(
-        self,
-        job_id: int,
-        *,
-        attempt: int | None = None,
-        attempt_id: int | None = None,
-        index: int | None = None,
-        stream: str | None = None,
+        self, job_id: int, *, timestamps: bool = False, **chosen: Unpack[ChosenLines]
     ) -> AsyncIterator[bytes]:
         """Read what a job's programs printed."""
+
+    def log_lines(self, job_id: int, **chosen: Unpack[ChosenLines]) -> AsyncIterator[Object]:
+        """Read the same line by line, as objects."""
 
     async def log_stretch(
         self, job_id: int, attempt_id: int, *, offset: int, limit: int, stream: str | None = None
     ) -> Stretch:
         """Read a stretch of one attempt's output."""
+
+    def follow_logs(
+        self, job_id: int, *, timestamps: bool = False, **chosen: Unpack[ChosenLines]
+    ) -> AsyncIterator[bytes]:
+        """Read what a job's programs print until it is over."""
+
+    def follow_lines(self, job_id: int, **chosen: Unpack[ChosenLines]) -> AsyncIterator[Object]:
+        """Read the same as pieces of lines, as objects."""
+
+    def watch(
+        self, after: str | None = None, **chosen: Unpack[ChosenChanges]
+    ) -> AsyncIterator[Object]:
+        """Read the status changes of all jobs."""
 
     async def workers(self) -> Object:
         """List workers."""
@@ -162,22 +173,6 @@ class Embedded(StoreDesk):
     ) -> list[dict[str, Any]]:
         """Make the jobs of a document be what it says."""
         return await super().apply(_bytes(document), syntax=syntax, rerun=rerun, executor=executor)
-
-    async def logs(
-        self,
-        job_id: int,
-        *,
-        attempt: int | None = None,
-        attempt_id: int | None = None,
-        index: int | None = None,
-        stream: str | None = None,
-    ) -> AsyncIterator[bytes]:
-        """Read what a job's programs printed."""
-        pieces = await self.open_logs(
-            job_id, attempt=attempt, attempt_id=attempt_id, index=index, stream=stream
-        )
-        async for piece in pieces:
-            yield piece
 
 
 def _bytes(document: Document) -> bytes:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobyard.cli import completion, options
-from jobyard.cli.desk import ask, open_desk
-from jobyard.cli.following import Follower
+from jobyard.cli import completion
+from jobyard.cli.desk import ask
 from jobyard.cli.groups import Entry, LazyGroup
+from jobyard.cli.logs import logs
 from jobyard.cli.options import (
     JOB_ID,
     LARGEST_ID,
@@ -31,7 +30,7 @@ from jobyard.cli.shown import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Mapping
+    from collections.abc import Awaitable, Mapping
 
     from jobyard.cli.desk import Desk
     from jobyard.client.calls import Filters
@@ -187,40 +186,7 @@ def events(
     _mention_more(found)
 
 
-@job.command()
-@job_id
-@click.option("--attempt", type=click.IntRange(1), help="Only attempts of this number.")
-@click.option("--index", type=click.IntRange(0), help="Only attempts of this index.")
-@click.option("--stream", type=click.Choice(["stdout", "stderr"]), help="Only this stream.")
-@click.option("--follow", "-f", is_flag=True, help="Go on until the job is over.")
-@server_options
-def logs(
-    settings: Settings,
-    job_id: int,
-    attempt: int | None,
-    index: int | None,
-    stream: str | None,
-    follow: bool,
-) -> None:
-    """Print what a job's programs printed, byte for byte, attempt after attempt."""
-
-    async def work() -> None:
-        async with open_desk(settings) as desk:
-            if follow:
-                follower = Follower(desk, job_id, attempt=attempt, index=index, stream=stream)
-                await copy(follower.pieces())
-            else:
-                await copy(desk.logs(job_id, attempt=attempt, index=index, stream=stream))
-
-    options.run(work())
-
-
-async def copy(pieces: AsyncIterator[bytes]) -> None:
-    """Copy bytes to stdout as they come."""
-    out = sys.stdout.buffer
-    async for piece in pieces:
-        out.write(piece)
-        out.flush()
+job.add_command(logs)
 
 
 def _mention_more(found: Object) -> None:

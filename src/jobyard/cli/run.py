@@ -126,8 +126,19 @@ async def _run(
 
         place = Here(settings, [spec for specs in files for spec in specs], live)
     session = Session(place, live, woken, exit_code_from)
-    await session.run()
+    try:
+        await session.run()
+    except ExceptionGroup as group:
+        # What several tasks do together ends in a group, of one error most of the time.
+        known = group.subgroup(JobyardError)
+        if known is None:
+            raise
+        raise _first(known) from group
     return session
+
+
+def _first(error: Exception) -> Exception:
+    return _first(error.exceptions[0]) if isinstance(error, ExceptionGroup) else error
 
 
 def load_files(

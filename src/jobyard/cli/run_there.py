@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from jobyard.cli.attending import mention_missing_worker
 from jobyard.cli.desk import TERMINAL, open_desk
-from jobyard.cli.following import Follower
 from jobyard.cli.printer import say
 from jobyard.errors import JobNotFound, JobyardError
 from jobyard.spec.encode import encode
+from jobyard.wire.logs import bytes_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 FEW = 20
 """Jobs up to which each is asked for by itself; of more, whole pages are read."""
 PAGE = 1000
+MOST_FOLLOWED = 50
+"""Jobs whose output is read at a time, a connection each; what the others print is not lost."""
+STREAMS = {"stdout": 1, "stderr": 2}
 
 
 class There:
@@ -44,7 +48,9 @@ class There:
         self._files = files
         self._live = live
         self._executor = executor
-        self._followers: dict[int, Follower] = {}
+        self._readers: dict[int, asyncio.Task[None]] = {}
+        self._reading = asyncio.Semaphore(MOST_FOLLOWED)
+        self._over: set[int] = set()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[list[Object]]:
@@ -61,22 +67,40 @@ class There:
                     for job in jobs:
                         await desk.cancel(job["id"])
                     raise
-            self._followers = {job["id"]: Follower(desk, job["id"]) for job in jobs}
             await mention_missing_worker(desk, self._settings, jobs[0])
-            yield jobs
+            try:
+                yield jobs
+                await self._read_to_the_end()
+            finally:
+                for reader in self._readers.values():
+                    reader.cancel()
 
     async def look(self, job_ids: Sequence[int]) -> list[Object]:
-        """Read the jobs that are still there, and show what they printed since the last look."""
+        """Read the jobs that are still there, and read on what those print that have started."""
         found = await self._read(job_ids)
         for job in found:
-            if job["started_at"] is None:
-                continue
-            # What is over by now has printed all that it will ever print.
-            async for attempt, data in self._followers[job["id"]].news():
-                self._live.output((attempt["id"], 0), job["id"], attempt["index"], data)
+            if job["started_at"] is not None and job["id"] not in self._readers:
+                self._readers[job["id"]] = asyncio.create_task(self._show(job["id"]))
             if job["status"] in TERMINAL:
-                self._live.end_lines(job["id"])
+                self._over.add(job["id"])
         return found
+
+    async def _show(self, job_id: int) -> None:
+        """Show what a job prints until it is over."""
+        async with self._reading:
+            async for piece in self.desk.follow_lines(job_id):
+                stream = (piece["attempt_id"], STREAMS[piece["stream"]])
+                self._live.output(stream, job_id, piece["index"], bytes_of(piece))
+        self._live.end_lines(job_id)
+
+    async def _read_to_the_end(self) -> None:
+        """Wait for the output of the jobs that are over."""
+        for job_id in self._over & self._readers.keys():
+            try:
+                await self._readers[job_id]
+            except JobNotFound:
+                # Deleted meanwhile, its output with it.
+                continue
 
     async def _read(self, job_ids: Sequence[int]) -> list[Object]:
         if len(job_ids) > FEW:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self, TypeVar
 
 import httpx
 
 from jobyard import clock, config
 from jobyard.client import calls
 from jobyard.client.calls import Call, address, understood, unreachable
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 T = TypeVar("T")
 
@@ -72,21 +69,10 @@ class AsyncLink:
                     params=call.params,
                     content=call.content,
                     headers=call.headers,
+                    timeout=httpx.Timeout(call.patience, connect=calls.CONNECT_PATIENCE),
                 )
             except httpx.TransportError as error:
                 pause = next(pauses, None)
                 if pause is None or not calls.harmless(call, error):
                     raise unreachable(self.url, error) from error
             await clock.sleep(pause)
-
-    async def _pieces(self, call: Call) -> AsyncIterator[bytes]:
-        """Give an answer piece by piece, as it comes."""
-        try:
-            async with self._http.stream(call.method, call.path, params=call.params) as response:
-                if not response.is_success:
-                    await response.aread()
-                    understood(response)
-                async for piece in response.aiter_bytes():
-                    yield piece
-        except httpx.TransportError as error:
-            raise unreachable(self.url, error) from error

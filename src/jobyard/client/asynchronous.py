@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from jobyard import clock
 from jobyard.client import calls
-from jobyard.client.async_link import AsyncLink
-from jobyard.client.calls import Document, Filters, Stretch, understood
+from jobyard.client.async_output import AsyncOutput
 from jobyard.client.shapes import (
     AppliedJobs,
     Attempts,
@@ -25,10 +24,11 @@ from jobyard.client.shapes import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from jobyard.client.calls import Document, Filters
     from jobyard.client.shapes import Applied, Attempt
 
 
-class AsyncClient(AsyncLink):
+class AsyncClient(AsyncOutput):
     """Speaks to a server; every error is one of ``jobyard.errors``.
 
     Use it as ``async with AsyncClient() as client``, or ``close`` it.
@@ -167,7 +167,7 @@ class AsyncClient(AsyncLink):
         Raises:
             InvalidQueryParam: ``status`` names one in which a job is not over.
         """
-        call = calls.removal(
+        call = calls.removals(
             "/jobs",
             status=status,
             older_than=older_than,
@@ -215,43 +215,6 @@ class AsyncClient(AsyncLink):
     async def progress(self, job_id: int) -> Progress:
         """Read how far a job is."""
         return await self._ask(calls.read(f"/jobs/{job_id}/progress"), Progress)
-
-    async def logs(
-        self,
-        job_id: int,
-        *,
-        attempt: int | None = None,
-        attempt_id: int | None = None,
-        index: int | None = None,
-        stream: str | None = None,
-    ) -> AsyncIterator[bytes]:
-        """Read what a job's programs printed, piece by piece, attempt after attempt."""
-        call = calls.read(
-            f"/jobs/{job_id}/logs",
-            attempt=attempt,
-            attempt_id=attempt_id,
-            index=index,
-            stream=stream,
-        )
-        async for piece in self._pieces(call):
-            yield piece
-
-    async def log_stretch(
-        self, job_id: int, attempt_id: int, *, offset: int, limit: int, stream: str | None = None
-    ) -> Stretch:
-        """Read a stretch of one attempt's output; offset and limit count the attempt's bytes."""
-        response = await self._send(
-            calls.read(
-                f"/jobs/{job_id}/logs",
-                attempt_id=attempt_id,
-                offset=offset,
-                limit=limit,
-                stream=stream,
-            )
-        )
-        if not response.is_success:
-            understood(response)
-        return Stretch(response.content, int(response.headers[calls.NEXT_OFFSET]))
 
     async def wait(self, job_id: int, *, within: float | None = None) -> Job:
         """Wait until a job is over and return it.

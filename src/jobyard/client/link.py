@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self, TypeVar
 
 import httpx
 
 from jobyard import clock, config
 from jobyard.client import calls
 from jobyard.client.calls import Call, address, understood, unreachable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 T = TypeVar("T")
 
@@ -73,20 +70,10 @@ class Link:
                     params=call.params,
                     content=call.content,
                     headers=call.headers,
+                    timeout=httpx.Timeout(call.patience, connect=calls.CONNECT_PATIENCE),
                 )
             except httpx.TransportError as error:
                 pause = next(pauses, None)
                 if pause is None or not calls.harmless(call, error):
                     raise unreachable(self.url, error) from error
             clock.pause(pause)
-
-    def _pieces(self, call: Call) -> Iterator[bytes]:
-        """Give an answer piece by piece, as it comes."""
-        try:
-            with self._http.stream(call.method, call.path, params=call.params) as response:
-                if not response.is_success:
-                    response.read()
-                    understood(response)
-                yield from response.iter_bytes()
-        except httpx.TransportError as error:
-            raise unreachable(self.url, error) from error

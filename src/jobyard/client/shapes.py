@@ -190,6 +190,19 @@ class WholeEvent(TypedDict):
     detail: dict[str, Any] | None
 
 
+class LogLine(TypedDict):
+    """The shape of log line."""
+
+    attempt_id: int
+    index: int | None
+    number: int
+    stream: Literal["stdout", "stderr"]
+    at: str
+    offset: int
+    line: str
+    partial: bool
+
+
 class WorkerInfo(TypedDict):
     """The shape of worker info."""
 

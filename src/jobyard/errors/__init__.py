@@ -29,6 +29,7 @@
     ├── MethodNotAllowed         405
     ├── RequestTimeout           408
     ├── TooLarge                 413
+    ├── RangeNotSatisfiable      416
     ├── HeadersTooLarge          431
     ├── ChainFailed              502  a chain cannot be read, at some blocks
     │   ├── ProviderUnavailable       nobody answers usefully, for longer than is bearable
@@ -501,6 +502,15 @@ class TooLarge(JobyardError):
     title = "Too large"
     status = 413
     code = "TOO_LARGE"
+
+
+class RangeNotSatisfiable(JobyardError):
+    """A range of bytes that begins behind the end of an attempt's output."""
+
+    slug = "range-not-satisfiable"
+    title = "No bytes there"
+    status = 416
+    code = "RANGE_NOT_SATISFIABLE"
 
 
 class ChainFailed(JobyardError):

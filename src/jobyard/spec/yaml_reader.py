@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's parser, ten times as fast as one in Python. What words mean is ``scalar``'s matter."""
 
+_ENDS_OF_1_1 = "\x85\u2028\u2029"
+"""Characters that end a line in YAML 1.1, and are nothing special in YAML 1.2."""
+_PRIVATE_USE = range(0xE000, 0xF900)
+"""Characters that mean nothing, from which stand-ins are taken."""
 _CORE = "tag:yaml.org,2002:"
 
 
@@ -56,7 +60,10 @@ class _Composer:
     """Turns events into values; the expanded size of every anchor is known before it is used."""
 
     def __init__(self, text: str, limits: Limits) -> None:
-        self._events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
+        stand_ins = _stand_ins(text)
+        self._back = {stand_in: end for end, stand_in in stand_ins.items()}
+        plain = text.translate(stand_ins) if stand_ins else text
+        self._events: Iterator[Any] = yaml.parse(plain, Loader=_LOADER)
         self._limits = limits
         self._nodes = 0
         self._anchors: dict[str, tuple[Any, int]] = {}
@@ -101,6 +108,8 @@ class _Composer:
         return value
 
     def _scalar(self, event: Any, steps: Steps, line: int) -> Any:
+        if self._back:
+            event.value = event.value.translate(self._back)
         value = event.value
         if not event.tag:
             if event.implicit[0]:
@@ -150,11 +159,18 @@ class _Composer:
         self._count(1, line)
         if not isinstance(event, ScalarEvent):
             refuse("a name in a mapping is text", line=line, path=dotted(steps))
-        name = str(event.value)
+        name = str(event.value).translate(self._back)
         wrong = unstorable(name)
         if wrong:
             refuse(wrong, line=line, path=dotted(steps))
         return name, line
+
+
+def _stand_ins(text: str) -> dict[int, int]:
+    """Choose a character that the text does not have for each that would end a line."""
+    ends = [ord(end) for end in _ENDS_OF_1_1 if end in text]
+    free = (code for code in _PRIVATE_USE if chr(code) not in text)
+    return dict(zip(ends, free, strict=False)) if ends else {}
 
 
 def _mergeable(value: Any, line: int) -> list[dict[str, Any]]:

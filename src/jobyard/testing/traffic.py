@@ -66,9 +66,12 @@ class Traffic:
         """Send the request of a number; whatever goes wrong is remembered, not raised."""
         kind = _TURNS[number * STRIDE % len(_TURNS)]
         job = 0
-        if "{job}" in kind.path and self.accepted:
-            job = self.accepted[number * STRIDE % len(self.accepted)]
-        path = kind.path.format(job=job or 1)
+        if "{job}" in kind.path:
+            if self.accepted:
+                job = self.accepted[number * STRIDE % len(self.accepted)]
+            else:
+                kind = KINDS[0]
+        path = kind.path.format(job=job)
         try:
             answer = await self.http.request(kind.method, path, json=kind.body)
         except Exception as error:  # noqa: BLE001 - every failure of a request is an error to count

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from jobyard.core.job import JobSpec
     from jobyard.errors import Problem
+    from jobyard.spec.load import Loaded
 
 INDEXED = {
     "completion_mode": "Indexed",
@@ -245,3 +246,42 @@ def test_a_schedule_that_has_passed_does_not_stand_in_the_way(
     later = now.replace(year=2028)
 
     assert patch(spec, {"ttl": 1}, started=True, now=later).policy.ttl == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"completionMode": "NonIndexed"}, "completion_mode"),
+        ({"backoffLimitPerIndex": 2}, "backoff_limit_per_index"),
+        ({"podFailurePolicy": {"rules": []}}, "pod_failure_policy"),
+        ({"successPolicy": {"rules": [{"succeededCount": 2}]}}, "success_policy"),
+        ({"managedBy": "other.io/queue"}, "unused"),
+        ({"pod": {"nodeSelector": {"disk": "hdd"}}}, "unused"),
+        ({"pod": {"terminationGracePeriodSeconds": 5}}, "termination_grace_period"),
+        ({"container": {"command": ["other"]}}, "command"),
+        ({"container": {"image": "other"}}, "image"),
+    ],
+)
+def test_what_a_manifest_may_not_change_is_named(
+    loaded: Callable[..., Loaded],
+    a_manifest: Callable[..., dict[str, Any]],
+    fields: dict[str, Any],
+    named: str,
+) -> None:
+    """Row 213, for manifests; what is only kept does not change either."""
+    before = {
+        "completionMode": "Indexed",
+        "completions": 4,
+        "backoffLimitPerIndex": 1,
+        "managedBy": "acme.io/queue",
+        "podFailurePolicy": {"rules": [{"action": "Count", "onPodConditions": [{"type": "A"}]}]},
+        "successPolicy": {"rules": [{"succeededCount": 1}]},
+        "pod": {"nodeSelector": {"disk": "ssd"}},
+    }
+    after = {**before, **fields}
+    if named == "completion_mode":
+        for name in ("backoffLimitPerIndex", "successPolicy"):
+            del after[name]
+    old, new = (loaded(a_manifest(**given)).specs[0] for given in (before, after))
+
+    assert named in immutable(old, new, differing(old, new), started=True)

@@ -1,8 +1,9 @@
-"""The desk of workers: list, read, drain."""
+"""The desk of workers and of the yard as a whole: list, read, drain; measure."""
 
 from __future__ import annotations
 
 from jobyard.api.desks.counter import MOST_ROWS, Counter, Object
+from jobyard.api.exposition import exposition
 from jobyard.errors import WorkerNotFound
 from jobyard.wire.jobs import attempt_object, worker_object
 
@@ -35,3 +36,7 @@ class WorkerDesk(Counter):
         """
         record = await self.store.drain(worker_id, draining=draining)
         return worker_object(record, await self.store.now())
+
+    async def metrics(self) -> str:
+        """Write what is measured of the yard, in the text format of Prometheus."""
+        return exposition(await self.store.measure())

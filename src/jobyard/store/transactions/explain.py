@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 FAILURES = 5
 """Failures that are told: enough to see whether they are alike."""
-LOOKED_THROUGH = 10_000
-"""Newest attempts among which failures are looked for, so that it never takes long."""
+LOOKED_THROUGH = 5_000
+"""Newest attempts among which failures are looked for: many times those that wait (WINDOW)."""
 
 
 def workers() -> Transaction[list[WorkerRecord]]:
     """List workers whose lease runs, with what each holds."""
     now = yield from read_now()
     held: defaultdict[str, dict[str, Held]] = defaultdict(dict)
-    for worker_id, executor, *load in (yield Query("held_by_workers", (now,))):
+    for worker_id, executor, *load in (yield Query("held_by_workers")):
         held[worker_id][executor] = Held(*load)
     found = [worker_of(row) for row in (yield Query("list_workers", (now,)))]
     return [replace(worker, held=held[worker.id]) for worker in found]

@@ -5,7 +5,7 @@
 -- stranger counts. Only a snapshot that is taken after this answer sees all that is below.
 WITH
     seen AS MATERIALIZED (SELECT pg_current_snapshot() AS snapshot),
-    locks AS MATERIALIZED (SELECT * FROM pg_locks WHERE granted)
+    locks AS MATERIALIZED (SELECT * FROM pg_locks)
 SELECT coalesce(
     (
         SELECT min(running::text::bigint)
@@ -13,8 +13,7 @@ SELECT coalesce(
         WHERE NOT EXISTS (
             SELECT
             FROM locks AS own
-            WHERE own.locktype = 'transactionid'
-                AND own.transactionid = running::xid
+            WHERE own.transactionid = running::xid
                 AND NOT EXISTS (
                     SELECT
                     FROM locks AS held

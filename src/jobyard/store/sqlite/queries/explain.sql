@@ -1,11 +1,10 @@
 -- name: held_by_workers :rows
--- What each live worker holds, by executor: attempts, and the CPU and memory they ask for.
+-- What each worker holds, by executor: attempts, and the CPU and memory they ask for.
 SELECT w.id, a.executor, count(*), sum(s.request_cpu), sum(s.request_memory)
 FROM workers AS w
 JOIN attempts AS a ON a.session = w.session
 JOIN job_specs AS s ON s.job_id = a.job_id
-WHERE w.lease_until >= ?1
-    AND a.status IN ('QUEUED', 'RUNNING')
+WHERE a.status IN ('QUEUED', 'RUNNING')
 GROUP BY w.id, a.executor;
 
 -- name: attempts_of_worker :rows
