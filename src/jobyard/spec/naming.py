@@ -18,13 +18,12 @@ _IMAGE = re.compile(r"[!-~]{1,1024}\Z")
 _WORKER = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?\Z|[A-Za-z0-9][-A-Za-z0-9_.]*\*\Z")
 
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
-_SEMVER = re.compile(
-    r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})"
-    r"(?:-((?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(?:\.(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*))?"
-    r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?\Z",
-    re.ASCII,
+_NUMBER, _WORD = r"(0|[1-9][0-9]{0,8})", r"(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
+VERSION = (
+    rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(-{_WORD}(\.{_WORD})*)?"
+    r"(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
 )
-"""Of semver.org, with numbers that a database can hold."""
+"""A version of semver.org, with numbers that a database can hold."""
 DATASET_SPACE = r"[a-z0-9_]{1,63}"
 DATASET = r"[a-z_][a-z0-9_]{0,62}"
 TABLE = r"[A-Za-z_][A-Za-z0-9_$]{0,62}"
@@ -130,7 +129,7 @@ def is_manifest_hash(text: str) -> bool:
 
 def is_version(text: str) -> bool:
     """Tell whether a text is a version (semver.org)."""
-    return len(text) <= MOST_VERSION and _SEMVER.match(text) is not None
+    return len(text) <= MOST_VERSION and re.fullmatch(VERSION, text) is not None
 
 
 def is_revision(text: str) -> bool:
@@ -140,12 +139,9 @@ def is_revision(text: str) -> bool:
 
 def precedence(version: str) -> tuple[Any, ...]:
     """Give what versions are ordered by: a version before its release, build data last of all."""
-    match = _SEMVER.match(version)
-    if match is None:
-        return ()
-    before = match[4]
+    release, _, before = version.partition("+")[0].partition("-")
     parts = [
         (0, int(part), "") if part.isdecimal() else (1, 0, part)
         for part in (before.split(".") if before else ())
     ]
-    return (*map(int, match.group(1, 2, 3)), before is None, parts, version)
+    return (*map(int, release.split(".")), not before, parts, version)
