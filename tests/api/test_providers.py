@@ -8,7 +8,7 @@ import httpx
 import pytest
 from tests.api.conftest import serving
 
-from jobyard.errors.datasets import DataConversion, ProviderNotFound
+from jobyard.errors import DataConversion, ProviderNotFound
 
 if TYPE_CHECKING:
     from pathlib import Path

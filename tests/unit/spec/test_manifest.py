@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jobyard.chain.catalogue import schemas
-from jobyard.errors.datasets import InvalidManifest, InvalidPath, ManifestContradicts
+from jobyard.errors import InvalidManifest, InvalidPath, ManifestContradicts
 from jobyard.spec.manifest import generated, load_manifest, manifest_hash, manifest_of
 from jobyard.spec.naming import is_version, precedence
 from jobyard.spec.references import is_pinned, reference
