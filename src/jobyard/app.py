@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jobyard import config, log
 from jobyard.engine.controller import Controller
+from jobyard.engine.supply import Suppliers
 from jobyard.engine.worker import Listener, Worker, WorkerSettings
 from jobyard.errors import WORKER_ID_RULE, InvalidSetting
 from jobyard.spec.naming import is_worker_pattern
@@ -72,6 +73,7 @@ class Yard:
             worker_settings,
             partial(new_store, self.settings),
             listener,
+            Suppliers(self.store, self.settings.providers_dir, config.environment()).supply,
         )
 
 

@@ -88,6 +88,14 @@ class Channel:
         """Make a finished segment part of its table."""
         self._say("POST", "segments", segment)
 
+    def orders(self) -> Any:
+        """Read what this attempt of an extraction is to do."""
+        return self._say("GET", "orders")
+
+    def fix_stop(self, stop: int) -> int:
+        """Say which block is behind the last one; what counts for the whole job is the answer."""
+        return int(self._say("PUT", "stop", {"stop": stop})["stop"])
+
     def _say(self, method: str, noun: str, value: Any = None) -> Any:
         """Send one request; an answer that is not a success is a ``ChannelError``."""
         body = None if method == "GET" else json.dumps(value, allow_nan=False).encode()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from jobyard.core.records import WorkerRecord
+    from jobyard.engine.supply import Supply
     from jobyard.executor.base import Executor, Handle
     from jobyard.store.base import Claim, LogStore, Reports, Settled, Store, Want
 
@@ -90,8 +91,12 @@ class Worker:
         settings: WorkerSettings,
         open_store: Callable[[], Store],
         listener: Listener | None = None,
+        supply: Supply | None = None,
     ) -> None:
-        """Work for ``store``; ``open_store`` makes another one for the heartbeat's thread."""
+        """Work for ``store``; ``open_store`` makes another one for the heartbeat's thread.
+
+        ``supply`` finds the providers that extractions read from.
+        """
         self._listener = listener
         self._store = store
         self._executors = executors
@@ -111,7 +116,7 @@ class Worker:
         self._slots = Slots(settings)
         self._gauge = Gauge()
         self._starting = False
-        self._channel = AttemptChannel(store, self._runs.get)
+        self._channel = AttemptChannel(store, self._runs.get, supply)
         self._wake = asyncio.Event()
         self._heard = True
         self._hints = 0

@@ -2,20 +2,34 @@
 
     JobyardError
     ├── InvalidDocument          400  the document as a whole cannot be read or is wrong in places
+    │   ├── InvalidManifest           no manifest, or of no known kind
+    │   │   └── ManifestContradicts   at odds with itself, or with what it builds on
+    │   └── InvalidBody               what a dataset is to be deployed with
     ├── InvalidRequest           400  a parameter, header or body of a request
     │   ├── InvalidQueryParam
     │   │   ├── InvalidQueryParameters
     │   │   ├── LimitInvalid
     │   │   └── LimitTooLarge
     │   ├── InvalidJobId
-    │   └── InvalidWorkerId
+    │   ├── InvalidWorkerId
+    │   ├── InvalidPayloadFormat      no JSON object, or without what it must have
+    │   ├── InvalidPath               no name of a dataset or of a revision
+    │   ├── InvalidHash
+    │   ├── InvalidRequestBody        a provider without a name or a kind
+    │   ├── DataConversion            a provider with a wrong key or value
+    │   ├── InvalidProviderName
+    │   ├── CannotDeleteLatest
+    │   └── WorkerNotAvailable        nobody alive has the worker's id that was named
     ├── Unauthorized             401  no token, or one that is not known here
     ├── Forbidden                403  a token that may not do this, or a strange web page
     ├── NotFound                 404
     │   ├── JobNotFound
     │   ├── AttemptNotFound
     │   ├── EventNotFound
-    │   └── WorkerNotFound
+    │   ├── WorkerNotFound
+    │   ├── DatasetNotFound
+    │   ├── ManifestNotFound
+    │   └── ProviderNotFound
     ├── Conflict                 409
     │   ├── StateConflict             the thing is not in a status that allows this
     │   ├── JobConflict               the job is not over
@@ -23,7 +37,9 @@
     │   ├── IdempotencyConflict       same key, other request
     │   ├── ApplyConflict             active jobs differ in what cannot change
     │   ├── NothingToRetry            nothing of a finished job is left to run again
-    │   └── WorkerIdTaken
+    │   ├── WorkerIdTaken
+    │   ├── ManifestLinked            a dataset has this manifest
+    │   └── ActiveJobConflict         the dataset has an active job that is another one
     ├── Unusable                 422  understood, but not to be had here
     │   └── ExecutorUnavailable
     ├── MethodNotAllowed         405
@@ -81,6 +97,24 @@ from jobyard.errors.conflicts import (
     StateConflict,
     WorkerIdTaken,
 )
+from jobyard.errors.datasets import (
+    ActiveJobConflict,
+    CannotDeleteLatest,
+    DataConversion,
+    DatasetNotFound,
+    InvalidBody,
+    InvalidHash,
+    InvalidManifest,
+    InvalidPath,
+    InvalidPayloadFormat,
+    InvalidProviderName,
+    InvalidRequestBody,
+    ManifestContradicts,
+    ManifestLinked,
+    ManifestNotFound,
+    ProviderNotFound,
+    WorkerNotAvailable,
+)
 from jobyard.errors.documents import (
     InvalidDocument,
     Problem,
@@ -127,15 +161,19 @@ from jobyard.errors.surroundings import (
 
 __all__ = [
     "WORKER_ID_RULE",
+    "ActiveJobConflict",
     "ApplyConflict",
     "AttemptNotFound",
     "BlockDisproved",
     "BlockUnparsable",
     "BlocksUnavailable",
     "BlocksUnlinked",
+    "CannotDeleteLatest",
     "ChainFailed",
     "Conflict",
+    "DataConversion",
     "DataFileDamaged",
+    "DatasetNotFound",
     "EventNotFound",
     "ExecutorUnavailable",
     "ExitCode",
@@ -143,12 +181,19 @@ __all__ = [
     "HeadersTooLarge",
     "IdempotencyConflict",
     "Internal",
+    "InvalidBody",
     "InvalidDocument",
+    "InvalidHash",
     "InvalidJobId",
+    "InvalidManifest",
+    "InvalidPath",
+    "InvalidPayloadFormat",
     "InvalidProvider",
+    "InvalidProviderName",
     "InvalidQueryParam",
     "InvalidQueryParameters",
     "InvalidRequest",
+    "InvalidRequestBody",
     "InvalidSetting",
     "InvalidWorkerId",
     "JobConflict",
@@ -157,11 +202,15 @@ __all__ = [
     "LeaseLost",
     "LimitInvalid",
     "LimitTooLarge",
+    "ManifestContradicts",
+    "ManifestLinked",
+    "ManifestNotFound",
     "MethodNotAllowed",
     "NotFound",
     "NotJsonRpc",
     "NothingToRetry",
     "Problem",
+    "ProviderNotFound",
     "ProviderRefused",
     "ProviderUnavailable",
     "RangeNotSatisfiable",
@@ -176,6 +225,7 @@ __all__ = [
     "Unauthorized",
     "Unusable",
     "WorkerIdTaken",
+    "WorkerNotAvailable",
     "WorkerNotFound",
     "WrongChain",
     "family",
