@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import engine
+import evm
 import floors
 import following
 import history
@@ -46,6 +47,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "fairness": history.FAIRNESS,
     "logs": logs.BENCHMARK,
     "following": following.BENCHMARK,
+    "evm": evm.BENCHMARK,
     "soak": soak.BENCHMARK,
 }
 HEADER = (

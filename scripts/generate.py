@@ -17,6 +17,9 @@ import twins
 import typed_shapes
 import validation.page
 from jobyard import config, errors
+from jobyard.chain.evm_tables import EVM_TABLES
+from jobyard.chain.tables import type_text
+from jobyard.chain.verify_evm import ABOUT as CHECKS
 from jobyard.cli import COMMANDS, jobyard
 from jobyard.spec.schema import schemas
 
@@ -57,6 +60,7 @@ def generated() -> dict[Path, str]:
         REFERENCE / "cli.md": cli_page(),
         REFERENCE / "settings.md": settings_page(),
         REFERENCE / "errors.md": errors_page(),
+        REFERENCE / "tables.md": tables_page(),
         REFERENCE / "validation.md": validation.page.page(),
         REFERENCE / "openapi.json": _json(openapi()),
     }
@@ -138,6 +142,25 @@ def errors_page() -> str:
             f'| <a id="{kind.slug}"></a>{kind.slug} | `{kind.code}` | {kind.status} '
             f"| {kind.exit_code} | {_cell(about)} |"
         )
+    return "\n".join(lines) + "\n"
+
+
+def tables_page() -> str:
+    """Write the columns of every table that an extraction can fill."""
+    lines = ["# Tables", "", NOTE, "Types are Arrow's. A column marked `?` may be null: what a"]
+    lines += ["source does not have is null. Rows stand in the order of blocks.", ""]
+    for kind, tables in {"evm-rpc": EVM_TABLES}.items():
+        for table in tables.values():
+            lines += [f"## {kind}.{table.name}", "", table.about, ""]
+            lines += ["| column | type | holds |", "| --- | --- | --- |"]
+            lines += [
+                f"| `{column.name}` | `{type_text(column.kind)}`{' ?' if column.nullable else ''} "
+                f"| {_cell(column.about)} |"
+                for column in table.columns
+            ]
+            lines.append("")
+    lines += ["## Checks of EVM tables", "", "| check | proves |", "| --- | --- |"]
+    lines += [f"| `{check}` | {_cell(about)} |" for check, about in CHECKS.items()]
     return "\n".join(lines) + "\n"
 
 

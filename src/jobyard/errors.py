@@ -31,6 +31,11 @@
     ├── TooLarge                 413
     ├── RangeNotSatisfiable      416
     ├── HeadersTooLarge          431
+    ├── ChainFailed              502  a chain cannot be read; says which blocks
+    │   ├── BlockUnparsable
+    │   ├── BlockDisproved            contradicts the chain's own hashes
+    │   ├── ReceiptsMissing           a table is asked for that needs receipts
+    │   └── DataFileDamaged           a Parquet file that is not what was written
     ├── StoreUnavailable         503
     ├── ServerUnreachable             (client) nobody answers at that address
     ├── SchemaMismatch                the database is newer than this program
@@ -498,6 +503,85 @@ class RangeNotSatisfiable(JobyardError):
     title = "No bytes there"
     status = 416
     code = "RANGE_NOT_SATISFIABLE"
+
+
+class ChainFailed(JobyardError):
+    """A chain cannot be read: at some blocks, for some reason, for now or for good."""
+
+    slug = "chain-failed"
+    title = "The chain cannot be read"
+    status = 502
+    code = "CHAIN_FAILED"
+    retryable: ClassVar[bool] = False
+    """Whether the same reading may succeed later without anybody changing anything."""
+
+    def at(self, start: int, stop: int) -> ChainFailed:
+        """Say which blocks could not be had, ``[start, stop)``; keeps what was said before."""
+        if "block_range_start" not in self.fields:
+            self.fields |= {"block_range_start": start, "block_range_end": stop - 1}
+            named = f"block {start}" if stop == start + 1 else f"blocks {start}-{stop - 1}"
+            self.detail = f"{named}: {self.detail}"
+        return self
+
+
+class BlockUnparsable(ChainFailed):
+    """A provider's answer is not the block, or not the receipts, that were asked for."""
+
+    slug = "block-unparsable"
+    title = "Not a block"
+    code = "BLOCK_UNPARSABLE"
+
+
+class BlockDisproved(ChainFailed):
+    """A block that contradicts its own hashes: the source is wrong, another may be right."""
+
+    slug = "block-disproved"
+    title = "The block is not what its hashes say"
+    code = "BLOCK_DISPROVED"
+    retryable = True
+
+    def __init__(self, number: int, check: str, cause: str) -> None:
+        """Name the block, the check that it failed, and what was found."""
+        super().__init__(
+            f"block {number} fails the check of {check}: {cause}",
+            hint="fetch it again, best from another provider",
+            block=number,
+            check=check,
+            cause=cause,
+        )
+
+
+class ReceiptsMissing(ChainFailed):
+    """A table that needs receipts is asked of a source that has none."""
+
+    slug = "receipts-missing"
+    title = "The source has no receipts"
+    code = "RECEIPTS_MISSING"
+
+    def __init__(self, number: int) -> None:
+        """Name the first block whose receipts are missing."""
+        super().__init__(
+            f"block {number} has transactions but the source gave no receipts for them",
+            hint="leave out the table `logs`, or use a source that has receipts",
+            block=number,
+        )
+
+
+class DataFileDamaged(ChainFailed):
+    """A Parquet file that cannot be read, or does not hold what its metadata says."""
+
+    slug = "data-file-damaged"
+    title = "The data file is damaged"
+    code = "DATA_FILE_DAMAGED"
+
+    def __init__(self, name: str, cause: str) -> None:
+        """Name the file and what is wrong with it."""
+        super().__init__(
+            f"`{name}` is damaged: {cause}",
+            hint="move it away and extract its blocks again",
+            file=name,
+            cause=cause,
+        )
 
 
 class StoreUnavailable(JobyardError):

@@ -1,0 +1,151 @@
+"""Where the files of a table lie: a local folder or an object store, by pyarrow's file systems.
+
+A file is there whole or not at all. On a local disk it is written under a name that no reader looks
+at, synced, and renamed; an object of a store appears when its upload is complete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyarrow import fs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+SUFFIX = ".parquet"
+UNFINISHED = ".part"
+"""Ending of files that are being written; with a dot in front, so that readers pass them by."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """A file of a folder, by its name within it, and its size in bytes."""
+
+    name: str
+    size: int
+
+
+class DataFolder:
+    """A folder on some file system, with atomic publication of files."""
+
+    def __init__(self, filesystem: fs.FileSystem, path: str) -> None:
+        """Use a path of a file system; it need not be there yet."""
+        self.filesystem = filesystem
+        self.path = path.rstrip("/")
+        self._is_local = isinstance(filesystem, fs.LocalFileSystem)
+
+    @classmethod
+    def at(cls, place: str | os.PathLike[str]) -> DataFolder:
+        """Open a path of this machine, or a URI such as ``s3://bucket/path``."""
+        text = os.fspath(place)
+        if "://" in text:
+            return cls(*fs.FileSystem.from_uri(text))
+        return cls(fs.LocalFileSystem(), os.path.abspath(text))  # noqa: PTH100 - not resolved
+
+    def below(self, name: str) -> DataFolder:
+        """Name a folder below this one."""
+        return DataFolder(self.filesystem, f"{self.path}/{name}")
+
+    def create(self, name: str) -> Unpublished:
+        """Begin a file; it is not there before `publish`.
+
+        Raises:
+            OSError: the folder cannot be written.
+
+        """
+        if not self._is_local:
+            return Unpublished(self, name, name)
+        self.filesystem.create_dir(self.path, recursive=True)
+        return Unpublished(self, name, f".{name}{UNFINISHED}")
+
+    def open(self, name: str) -> pa.NativeFile:
+        """Open a file to read it at random."""
+        return self.filesystem.open_input_file(f"{self.path}/{name}")
+
+    def remove(self, name: str) -> None:
+        """Remove a file; one that is gone already is no error."""
+        with contextlib.suppress(FileNotFoundError):
+            self.filesystem.delete_file(f"{self.path}/{name}")
+
+    def files(self, suffix: str = SUFFIX) -> list[FileInfo]:
+        """List the published files of the folder by name; files below it are not of it."""
+        selector = fs.FileSelector(self.path, allow_not_found=True)
+        return sorted(
+            (
+                FileInfo(found.base_name, found.size)
+                for found in self.filesystem.get_file_info(selector)
+                if found.type is fs.FileType.File
+                and found.base_name.endswith(suffix)
+                and not found.base_name.startswith(".")
+            ),
+            key=lambda found: found.name,
+        )
+
+    def folders(self) -> Iterator[DataFolder]:
+        """Go through this folder and all below it, by name."""
+        yield self
+        selector = fs.FileSelector(self.path, recursive=True, allow_not_found=True)
+        for found in sorted(self.filesystem.get_file_info(selector), key=lambda info: info.path):
+            if found.type is fs.FileType.Directory:
+                yield DataFolder(self.filesystem, found.path)
+
+    def sweep(self) -> list[str]:
+        """Remove what interrupted writers left unfinished; only when no writer is at work here."""
+        left = fs.FileSelector(self.path, allow_not_found=True)
+        names = [
+            found.base_name
+            for found in self.filesystem.get_file_info(left)
+            if found.base_name.startswith(".") and found.base_name.endswith(UNFINISHED)
+        ]
+        for name in names:
+            self.remove(name)
+        return names
+
+    def sync(self, name: str) -> None:
+        """Make a file's bytes, or with an empty name the folder's entries, survive a power cut."""
+        if not self._is_local:
+            return
+        descriptor = os.open(f"{self.path}/{name}", os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+class Unpublished:
+    """A file that is being written."""
+
+    def __init__(self, folder: DataFolder, name: str, written_as: str) -> None:
+        """Open it."""
+        self.name = name
+        self._folder = folder
+        self._written_as = written_as
+        self.stream = folder.filesystem.open_output_stream(f"{folder.path}/{written_as}")
+
+    @property
+    def size(self) -> int:
+        """Tell how many bytes are written."""
+        return int(self.stream.tell())
+
+    def publish(self) -> int:
+        """Let it be there, whole; return its size."""
+        size = self.size
+        self.stream.close()
+        if self._written_as != self.name:
+            self._folder.sync(self._written_as)
+            path = self._folder.path
+            self._folder.filesystem.move(f"{path}/{self._written_as}", f"{path}/{self.name}")
+            self._folder.sync("")
+        return size
+
+    def discard(self) -> None:
+        """Leave nothing of it."""
+        with contextlib.suppress(OSError):
+            self.stream.close()
+        self._folder.remove(self._written_as)
