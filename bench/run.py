@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import engine
 import evm
+import fetching
 import floors
 import following
 import history
@@ -26,6 +27,7 @@ import latency
 import logs
 import processes
 import soak
+import solana
 import startup
 import submission
 from ground import Ground
@@ -49,6 +51,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "following": following.BENCHMARK,
     "evm": evm.BENCHMARK,
     "soak": soak.BENCHMARK,
+    "solana": solana.BENCHMARK,
+    "fetching": fetching.BENCHMARK,
 }
 HEADER = (
     "name",

@@ -31,11 +31,19 @@
     ├── TooLarge                 413
     ├── RangeNotSatisfiable      416
     ├── HeadersTooLarge          431
-    ├── ChainFailed              502  a chain cannot be read; says which blocks
+    ├── ChainFailed              502  a chain cannot be read, at some blocks
+    │   ├── ProviderUnavailable       nobody answers usefully, for longer than is bearable
+    │   ├── ProviderRefused           the provider does not accept who asks
+    │   ├── NotJsonRpc                what answers there is no node
+    │   ├── WrongChain
+    │   ├── RequestRejected           the provider will never answer this request
     │   ├── BlockUnparsable
+    │   ├── BlocksUnlinked            a block does not follow the one before it
+    │   ├── BlocksUnavailable         before the first block that can be had
     │   ├── BlockDisproved            contradicts the chain's own hashes
     │   ├── ReceiptsMissing           a table is asked for that needs receipts
     │   └── DataFileDamaged           a Parquet file that is not what was written
+    ├── InvalidProvider          400  a provider file that cannot be used
     ├── StoreUnavailable         503
     ├── ServerUnreachable             (client) nobody answers at that address
     ├── SchemaMismatch                the database is newer than this program
@@ -524,12 +532,91 @@ class ChainFailed(JobyardError):
         return self
 
 
+class ProviderUnavailable(ChainFailed):
+    """No provider answers usefully, and that for longer than is bearable."""
+
+    slug = "provider-unavailable"
+    title = "No provider answers"
+    status = 503
+    code = "PROVIDER_UNAVAILABLE"
+    exit_code = ExitCode.UNREACHABLE
+    retryable = True
+
+
+class ProviderRefused(ChainFailed):
+    """The provider does not accept who asks: the token is missing, wrong or spent."""
+
+    slug = "provider-refused"
+    title = "The provider refuses"
+    code = "PROVIDER_REFUSED"
+
+
+class NotJsonRpc(ChainFailed):
+    """What answers at the provider's address is no JSON-RPC node."""
+
+    slug = "not-json-rpc"
+    title = "Not a node"
+    code = "NOT_JSON_RPC"
+
+
+class WrongChain(ChainFailed):
+    """The provider serves another chain than the one that was asked for."""
+
+    slug = "wrong-chain"
+    title = "Another chain"
+    code = "WRONG_CHAIN"
+
+    def __init__(self, provider: str, *, expected: str, actual: str) -> None:
+        """Name the provider, the chain that was asked for and the one it serves."""
+        super().__init__(
+            f"`{provider}` serves chain {actual}, not {expected}",
+            hint="check the provider's url and network",
+            provider=provider,
+            expected=expected,
+            actual=actual,
+        )
+
+
+class RequestRejected(ChainFailed):
+    """The provider understands a request and will never answer it."""
+
+    slug = "request-rejected"
+    title = "The provider rejects the request"
+    code = "REQUEST_REJECTED"
+
+
 class BlockUnparsable(ChainFailed):
     """A provider's answer is not the block, or not the receipts, that were asked for."""
 
     slug = "block-unparsable"
     title = "Not a block"
     code = "BLOCK_UNPARSABLE"
+
+
+class BlocksUnlinked(ChainFailed):
+    """A block does not follow the one before it, however often it is asked for."""
+
+    slug = "blocks-unlinked"
+    title = "The blocks make no chain"
+    code = "BLOCKS_UNLINKED"
+
+
+class BlocksUnavailable(ChainFailed):
+    """Blocks that no provider has: before the first one that is kept, or pruned."""
+
+    slug = "blocks-unavailable"
+    title = "The blocks are not to be had"
+    code = "BLOCKS_UNAVAILABLE"
+
+
+class InvalidProvider(JobyardError):
+    """A provider file that cannot be read or used: names the file, the key and the variable."""
+
+    slug = "invalid-provider"
+    title = "The provider is not valid"
+    status = 400
+    code = "INVALID_PROVIDER"
+    exit_code = ExitCode.CONFIGURATION
 
 
 class BlockDisproved(ChainFailed):

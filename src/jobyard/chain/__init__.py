@@ -1,1 +1,1 @@
-"""Reading chains: table schemas, raw blocks to Arrow, proof of what was read."""
+"""Reading chains: sources of blocks, table schemas, raw blocks to Arrow, proof of what was read."""
