@@ -49,13 +49,20 @@ class Given(Protocol):
         """The result of `eth_getBlockReceipts`; None where the source has none."""
 
 
+class Folders(Protocol):
+    """Where tables lie."""
+
+    def below(self, name: str) -> DataFolder:
+        """Give the folder of a table's files."""
+
+
 class EvmExtraction:
     """Takes blocks, writes tables. One for each range that is extracted; not for threads."""
 
     def __init__(
         self,
         tables: Iterable[Table],
-        folder: DataFolder,
+        folder: Folders,
         network: str,
         *,
         full: bool = False,

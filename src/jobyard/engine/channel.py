@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from jobyard import ids
 from jobyard.engine.channel_server import ChannelServer
+from jobyard.engine.extraction import Asked
 from jobyard.errors import AttemptNotFound, TooLarge, Unusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from jobyard.engine.attempt import AttemptRun
+    from jobyard.engine.extraction import Extractions
     from jobyard.store.base import Store
 
 LARGEST_VALUE = 64 << 10
@@ -28,11 +30,18 @@ class AttemptChannel:
     Args:
         store: where checkpoints are kept.
         find: gives the attempt of an id while this worker has it.
+        extractions: answers the programs that extract.
 
     """
 
-    def __init__(self, store: Store, find: Callable[[int], AttemptRun | None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        find: Callable[[int], AttemptRun | None],
+        extractions: Extractions,
+    ) -> None:
         """Get ready; ``open`` listens."""
+        self._extractions = extractions
         self._store = store
         self._find = find
         self._server = ChannelServer(self)
@@ -85,10 +94,18 @@ class AttemptChannel:
         text = await self._store.last_checkpoint(claim.job_id, claim.index)
         return None if text is None else json.loads(text)
 
-    async def publish(self, attempt_id: int, segment: Any) -> None:
-        """Refuse: only a dataset's table takes segments, and this job has none."""
-        del segment
-        raise Unusable(f"attempt {attempt_id} works on no table that takes segments")
+    async def extraction(self, attempt_id: int, word: str, value: Any) -> Any:
+        """Serve a word of an extraction's program.
+
+        Raises:
+            Unusable: the attempt is none of an extraction.
+        """
+        attempt = self._attempt(attempt_id)
+        extract = attempt.template.spec.extract
+        if extract is None:
+            raise Unusable(f"attempt {attempt_id} works on no table that takes segments")
+        asked = Asked(self._session, attempt.claim, extract, value)
+        return await self._extractions.answer(word, asked)
 
 
 def _text(value: Any, what: str) -> str:

@@ -24,6 +24,8 @@ from jobyard.errors import (
     Unauthorized,
 )
 
+from jobyard.wire.extract import WORDS
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -49,8 +51,8 @@ class ChannelHandler(Protocol):
     async def last_checkpoint(self, attempt_id: int) -> Any:
         """Recall what was remembered last for this index, None if nothing."""
 
-    async def publish(self, attempt_id: int, segment: Any) -> None:
-        """Make a segment part of its table, under the attempt's fence."""
+    async def extraction(self, attempt_id: int, word: str, value: Any) -> Any:
+        """Serve a word of an extraction's program (wire/extract.py), under the attempt's fence."""
 
 
 class ChannelServer:
@@ -67,8 +69,9 @@ class ChannelServer:
             ("PUT", "result"): handler.result,
             ("PUT", "checkpoint"): handler.checkpoint,
             ("GET", "checkpoint"): self._last_checkpoint,
-            ("POST", "segments"): handler.publish,
         }
+        for method, noun in WORDS:
+            self._routes[method, noun] = functools.partial(self._extraction, noun)
 
     async def open(self) -> None:
         """Listen on a port that the system picks."""
@@ -141,6 +144,9 @@ class ChannelServer:
             raise InvalidRequest('progress is {"done": 3, "total": 10}, total may be null')
         await self._handler.progress(attempt_id, done, total)
 
+    async def _extraction(self, noun: str, attempt_id: int, value: Any) -> Any:
+        return await self._handler.extraction(attempt_id, noun, value)
+
     async def _last_checkpoint(self, attempt_id: int, _: Any) -> Any:
         return await self._handler.last_checkpoint(attempt_id)
 
@@ -191,7 +197,9 @@ class _Conversation:
                 {"message": "the attempt channel failed", "exception": error}
             )
             raise JobyardError("the worker failed to take this; see its log") from error
-        return (204, b"") if writes else (200, json.dumps(found).encode())
+        if writes and found is None:
+            return 204, b""
+        return 200, json.dumps(found).encode()
 
     async def _read_body(self, request: h11.Request) -> bytes:
         # What is announced as too long is refused before it is sent.
@@ -241,7 +249,7 @@ def _read_target(target: bytes) -> tuple[int, str]:
     match parts:
         case ["", "attempts", number, noun] if number.isascii() and number.isdigit():
             return int(number[:20]), noun
-    raise NotFound("the channel has /attempts/{id}/progress, result, checkpoint and segments")
+    raise NotFound("the channel has /attempts/{id}/progress, result, checkpoint and more")
 
 
 def _read_json(body: bytes) -> Any:

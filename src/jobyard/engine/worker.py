@@ -18,6 +18,7 @@ from jobyard import __version__, clock, ids, log
 from jobyard.core.states import StopReason
 from jobyard.engine.attempt import AttemptRun, Template
 from jobyard.engine.channel import AttemptChannel
+from jobyard.engine.extraction import Extractions, Reading
 from jobyard.engine.gauge import Gauge
 from jobyard.engine.heartbeat import Heartbeat
 from jobyard.engine.news import News
@@ -90,8 +91,12 @@ class Worker:
         settings: WorkerSettings,
         open_store: Callable[[], Store],
         listener: Listener | None = None,
+        reading: Reading | None = None,
     ) -> None:
-        """Work for ``store``; ``open_store`` makes another one for the heartbeat's thread."""
+        """Work for ``store``; ``open_store`` makes another one for the heartbeat's thread.
+
+        ``reading`` is what programs that extract are told of this place.
+        """
         self._listener = listener
         self._store = store
         self._executors = executors
@@ -111,7 +116,8 @@ class Worker:
         self._slots = Slots(settings)
         self._gauge = Gauge()
         self._starting = False
-        self._channel = AttemptChannel(store, self._runs.get)
+        extractions = Extractions(store, reading or Reading())
+        self._channel = AttemptChannel(store, self._runs.get, extractions)
         self._wake = asyncio.Event()
         self._heard = True
         self._hints = 0

@@ -20,6 +20,7 @@ from jobyard.store.transactions import (
     measuring,
     read,
     retry,
+    segments,
     settle,
 )
 from jobyard.store.transactions.deciding import read_now
@@ -27,7 +28,9 @@ from jobyard.store.transactions.deciding import read_now
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
 
+    from jobyard.core.extract import Extract
     from jobyard.core.job import JobSpec
+    from jobyard.core.ranges import Span
     from jobyard.core.records import (
         Attempt,
         Change,
@@ -49,6 +52,14 @@ if TYPE_CHECKING:
         Settled,
         Submission,
         Want,
+    )
+    from jobyard.core.extraction import (
+        Cost,
+        Extraction,
+        Lacking,
+        Opened,
+        Publication,
+        Wish,
     )
     from jobyard.store.measures import Gathered, Measures
     from jobyard.store.query import Driver
@@ -322,6 +333,49 @@ class SqlStore:
     async def last_checkpoint(self, job_id: int, index: int | None) -> str | None:
         """Read the newest checkpoint of a job's index."""
         return await self._driver.read(partial(read.last_checkpoint, job_id, index))
+
+    async def open_tables(
+        self, session: str, attempt_id: int, job_id: int, extract: Extract, wishes: Sequence[Wish]
+    ) -> list[Opened]:
+        """Make a job the one writer of its tables."""
+        step = partial(segments.open_tables, session, attempt_id, job_id, extract, wishes)
+        return await self._driver.write(step)
+
+    async def fix_stop(self, session: str, attempt_id: int, job_id: int, stop: int) -> int:
+        """Say where a job ends; the first one who says it is right."""
+        return await self._driver.write(
+            partial(segments.fix_stop, session, attempt_id, job_id, stop)
+        )
+
+    async def lacking(self, job_id: int, wanted: Span) -> dict[str, Lacking]:
+        """Find what each table of a job lacks of the blocks that are wanted."""
+        return await self._driver.read(partial(segments.lacking, job_id, wanted))
+
+    async def table_files(self, job_id: int, table: str) -> list[tuple[str, int, int, int]]:
+        """List the files of a job's table."""
+        return await self._driver.read(partial(segments.files, job_id, table))
+
+    async def publish(
+        self, session: str, attempt_id: int, job_id: int, publication: Publication
+    ) -> list[str]:
+        """Make a file part of its table."""
+        step = partial(segments.publish, session, attempt_id, job_id, publication)
+        return await self._driver.write(step)
+
+    async def count_cost(self, session: str, attempt_id: int, job_id: int, cost: Cost) -> None:
+        """Add what reading has cost."""
+        await self._driver.write(partial(segments.count_cost, session, attempt_id, job_id, cost))
+
+    async def note_failure(
+        self, session: str, attempt_id: int, job_id: int, failure: str
+    ) -> None:
+        """Keep what a program says of why it fails."""
+        step = partial(segments.note_failure, session, attempt_id, job_id, failure)
+        await self._driver.write(step)
+
+    async def extraction(self, job_id: int) -> Extraction | None:
+        """Read what an extraction has done."""
+        return await self._driver.read(partial(segments.read, job_id))
 
     def hint(self) -> None:
         """Tell everyone who listens that something may be there to do."""

@@ -16,7 +16,16 @@ whose ``completions`` are its parallelism. It gets everything over the attempt c
   comes with its ``stop``; a null one (follow the head, never end) never has any.
 * Index i of P works on the pieces j of ``CHUNK_BLOCKS`` blocks, counted from block 0
   (``block // CHUNK_BLOCKS``), with j % P == i: no index needs to know of another.
-* ``POST segments`` (``Channel.publish``) makes a finished file part of its table.
+* ``POST tables`` makes the job the one writer of its tables and answers, under ``tables``, with a
+  folder for each: ``{"table", "path"}``.
+* ``POST lacking`` with ``{"start", "stop"}`` answers, under ``tables``, with what each lacks of these
+  blocks (``spans``), what a reorganisation left unlinked (``repairs``), and the newest ends of what it
+  has (``known``: last block and hash, ascending).
+* ``POST files`` with ``{"table"}`` answers with ``files``: name, size, first block, the one behind
+  the last.
+* ``POST segments`` (``Channel.publish``) makes a finished file part of its table: ``Segment``. It
+  answers with the names of files that are not part of it any more, under ``gone``.
+* ``POST cost`` adds what reading has cost: ``Cost``. ``PUT failure`` keeps why a program fails.
 * It ends with exit code 0 when its part is complete, ``FATAL_EXIT`` when trying again is no use
   (the job fails at once), anything else when it may be (the index is tried again, with a growing
   delay, for ever).
@@ -39,6 +48,19 @@ FATAL_EXIT = 65
 """The exit code of what no other attempt would do better (EX_DATAERR of sysexits.h)."""
 RETRY_EXIT = 75
 """The exit code of what another attempt may do better (EX_TEMPFAIL of sysexits.h)."""
+
+
+WORDS = (
+    ("GET", "orders"),
+    ("PUT", "stop"),
+    ("POST", "tables"),
+    ("POST", "lacking"),
+    ("POST", "files"),
+    ("POST", "segments"),
+    ("POST", "cost"),
+    ("PUT", "failure"),
+)
+"""What the program of an extraction may say, beside what any program may."""
 
 
 class ProviderOrder(TypedDict):
@@ -73,8 +95,34 @@ class Orders(TypedDict):
     """The share of blocks that are proved in full, 0 to 1."""
     finalized_blocks_only: bool
     providers: list[ProviderOrder]
+    sparse: bool
+    """Whether blocks that a recording does not have are none that are wanted."""
     variables: dict[str, str]
     """What the providers' ``${VAR}`` stand for; a variable that is not set is not here."""
+
+
+class CostWords(TypedDict):
+    """What reading has cost since it was last told; ``head`` is the newest block that was seen."""
+
+    requests: int
+    retries: int
+    bytes_fetched: int
+    head: int | None
+
+
+class SegmentWords(TypedDict):
+    """A finished file: blocks ``[start, stop)`` of a table, and what fetching them cost."""
+
+    table: str
+    name: str
+    network: str
+    start: int
+    stop: int
+    hash: str
+    prev_hash: str
+    size: int
+    rows: int
+    cost: CostWords
 
 
 def orders(
@@ -113,5 +161,6 @@ def orders(
         verify=extract.verify,
         finalized_blocks_only=extract.finalized_only,
         providers=[ProviderOrder(name=name, config=dict(config)) for name, config in providers],
+        sparse=extract.sparse,
         variables=dict(variables),
     )

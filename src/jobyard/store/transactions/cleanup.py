@@ -77,6 +77,7 @@ def remove(job_ids: Sequence[int]) -> Transaction[int]:
     gone = [row[0] for row in held]
     for name in (
         "delete_jobs", "delete_labels", "delete_specs", "delete_checkpoints", "delete_dependencies",
+        "delete_extractions", "delete_extraction_tables",
     ):  # fmt: skip
         yield Query(name, (gone,))
     yield Query("note_deletions", (gone,))
