@@ -24,7 +24,7 @@ test: $(VENV)/.dev ## run all tests, on SQLite and on a real PostgreSQL, also fr
 check: $(VENV)/.dev ## lint, format, types, directions of imports, generated files
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
-	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/mypy --no-error-summary --show-traceback
 	@said=$$($(BIN)/lint-imports --no-logo) || { echo "$$said"; exit 1; }
 	@$(BIN)/python scripts/generate.py --check
 

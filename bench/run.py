@@ -26,6 +26,7 @@ import idle
 import latency
 import logs
 import processes
+import size
 import soak
 import solana
 import startup
@@ -47,9 +48,10 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "idle": idle.BENCHMARK,
     "history": history.CLAIMS,
     "fairness": history.FAIRNESS,
+    "size": size.BENCHMARK,
     "logs": logs.BENCHMARK,
-    "following": following.BENCHMARK,
     "evm": evm.BENCHMARK,
+    "following": following.BENCHMARK,
     "soak": soak.BENCHMARK,
     "solana": solana.BENCHMARK,
     "fetching": fetching.BENCHMARK,

@@ -20,6 +20,7 @@ from jobyard import app, clock, config
 from jobyard.api.access import Role, Tokens
 from jobyard.api.app import make_app
 from jobyard.api.desk import Desk
+from jobyard.cli import upkeep
 from jobyard.core.backoff import SECOND, delay
 from jobyard.core.job import Backoff
 from jobyard.store.postgres import connecting
@@ -349,3 +350,6 @@ def test_16_whoever_has_no_token_is_told_nothing_and_secrets_are_not_shown(tmp_p
         assert [answer.url for answer in answers if token in answer.text] == []
     settings = config.load({"token": token}, {})
     assert token not in repr(settings)
+    shown = json.dumps(upkeep._settings(settings))
+    assert token not in shown
+    assert "***" in shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from jobyard.core.states import ACTIVE, TERMINAL, JobStatus
 from jobyard.errors import JobConflict, JobNotFound
 from jobyard.store import sql_store
 from jobyard.store.base import Chunk, JobQuery, LabelFilter, Retention
+from jobyard.store.transactions import cleanup
 from jobyard.testing.stage import SECOND, make_spec
 
 if TYPE_CHECKING:
@@ -184,6 +186,15 @@ def test_what_matches_is_pruned(
         total += count
     assert total == len(pruned)
     assert {jobs.index(job_id) for job_id in set(jobs) - set(ids(stage))} == set(pruned)
+
+
+def test_what_is_chosen_to_go_stays_unless_it_is_over(stage: Stage) -> None:
+    """Whoever chooses does so before: what counts is what is there when the rows are held."""
+    active, over = stage.submit_one(make_spec(executor="none")), finished(stage)
+
+    driver = stage.store._driver
+    assert stage.do(driver.write(partial(cleanup.remove, [active, over, 2**40]))) == 1
+    assert ids(stage) == [active]
 
 
 def test_pruning_at_the_same_time_deletes_each_job_once(stage: Stage) -> None:

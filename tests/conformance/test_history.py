@@ -15,7 +15,7 @@ import pytest
 
 from jobyard.core.state import Request
 from jobyard.core.states import ACTIVE, JobStatus
-from jobyard.store.base import JobQuery, Reports, Submission
+from jobyard.store.base import JobQuery, LabelFilter, Reports, Retention, Submission
 from jobyard.store.postgres.driver import PostgresDriver
 from jobyard.testing.stage import Stage, ended, make_spec, postgres_stage, sqlite_stage, wanted
 
@@ -38,14 +38,19 @@ _SERIES = {
 _JOBS = """
 INSERT INTO jobs (id, status, outcome, waiting_on, active, terminating, succeeded, failed, restarts,
     completed_indexes, failed_indexes, live_indexes, leaving_indexes, held, overall, tries,
-    finished_at, expires_at, created_at, updated_at)
+    finished_at, expires_at, created_at, updated_at, worker_id{listed})
 {series} SELECT n, 'COMPLETED', 'COMPLETED', 0, 0, 0, 1, 0, 0, '', '', '', '', {false},
-    '[1,0,0,0,0,0,0]', '', 1, 9000000000000000, 1, 1 FROM s
+    '[1,0,0,0,0,0,0]', '', 1, 9000000000000000, n, 1, 'w-' || (n % 5){listing} FROM s
 """
 _SPECS = """
 INSERT INTO job_specs (job_id, namespace, name, labels, executor, priority, request_cpu,
-    request_memory, "trigger", policy, spec)
-{series} SELECT n, 'default', 'old', '{{}}', 'fake', 0, 0, 0, 'api', '{{}}', '{{}}' FROM s
+    request_memory, "trigger", policy, spec, workflow_id, dataset)
+{series} SELECT n, 'default', 'old', '{{"a": "b"}}', 'fake', 0, 0, 0, 'api', '{{}}', '{{}}',
+    7, 'eth/main' FROM s
+"""
+_LABELS = """
+INSERT INTO job_labels (label, job_id)
+{series} SELECT 'a=b', n FROM s
 """
 _ATTEMPTS = """
 INSERT INTO attempts (job_id, idx, number, status, executor, priority, turn, session, counted,
@@ -102,11 +107,15 @@ class Old:
         self.worker: StageWorker = stage.worker("w")
         self.claims = self.worker.claim(20)
         self.worker.start(*self.claims)
-        words = {"false": "0", "true": "1"} if stage.kind == "sqlite" else {}
-        words = {"false": "false", "true": "true", "session": self.worker.session, **words}
+        words = {"false": "false", "true": "true", "session": self.worker.session}
+        words |= {"listed": ", listed_status, listed_worker"}
+        words |= {"listing": ", 'COMPLETED', 'w-' || (n % 5)"}
+        if stage.kind == "sqlite":
+            words |= {"false": "0", "true": "1", "listed": "", "listing": ""}
         last = self.large + JOBS
         self._add(_JOBS, self.large + 1, last, words)
         self._add(_SPECS, self.large + 1, last, words)
+        self._add(_LABELS, self.large + 1, last, words)
         self._add(_EVENTS, self.large + 1, last, words)
         self._add(_EDGES, self.large + 1, last, words)
         self._add(_KEYS, self.large + 1, last, words)
@@ -165,6 +174,30 @@ def calls(old: Old) -> dict[str, Coroutine[Any, Any, Any]]:
     small = [make_spec(f"s{n}", executor="http") for n in range(10)]
     older = make_spec("old", executor="http")
     page: dict[str, Any] = {"limit": 10}
+    rare, common = LabelFilter("a", "c"), LabelFilter("a", "b")
+    lists: dict[str, dict[str, Any]] = {
+        "by a rare label": {"labels": [rare]},
+        "by a common label": {"labels": [common]},
+        "without a rare label": {"labels": [LabelFilter("a", "c", equal=False)]},
+        "by a rare trigger": {"trigger": "run"},
+        "by a common trigger": {"trigger": "api"},
+        "by a common namespace": {"namespace": "default"},
+        "by a rare worker": {"worker_id": "x"},
+        "by a common worker": {"worker_id": "w-3"},
+        "by the beginning of a worker": {"worker_id": "w-*"},
+        "by a rare workflow": {"workflow_id": 8},
+        "by a common workflow": {"workflow_id": 7},
+        "by a rare dataset": {"dataset": "eth"},
+        "by a common dataset": {"dataset": "eth/main"},
+        "what is new": {"created_after": 10**15},
+        "what is not old": {"created_after": 0},
+        "what ended long ago": {"finished_before": 0},
+        "queued": {"statuses": [JobStatus.QUEUED]},
+        "running": {"statuses": [JobStatus.RUNNING]},
+        "scheduled": {"statuses": [JobStatus.SCHEDULED]},
+        "by a rare and a common filter": {"labels": [rare, common], "trigger": "api"},
+        "by two rare ones": {"statuses": [JobStatus.FAILED], "namespace": "rare"},
+    }
     return {
         "submit": store.submit(Submission(small)),
         "submit with a key": store.submit(Submission([make_spec(idempotency_key="k")])),
@@ -182,6 +215,17 @@ def calls(old: Old) -> dict[str, Coroutine[Any, Any, Any]]:
         "list by name": store.jobs(JobQuery(name="large", **page)),
         "list a common name": store.jobs(JobQuery(name="old", **page)),
         "list by namespace": store.jobs(JobQuery(namespace="rare", **page)),
+        **{f"list {text}": store.jobs(JobQuery(**query, **page)) for text, query in lists.items()},
+        "count": store.count(JobQuery(statuses=ACTIVE)),
+        "count of a rare label": store.count(JobQuery(labels=[rare])),
+        "measure": store.measure(),
+        "prune": store.prune(JobQuery(statuses=[JobStatus.COMPLETED]), 10),
+        "prune by filter": store.prune(JobQuery(name="old", finished_before=5), 10),
+        "prune of nothing": store.prune(JobQuery(trigger="run")),
+        "retain": store.retain(Retention(age=1e15, count=10**9)),
+        "retain by age": store.retain(Retention(age=1.0)),
+        "delete one": store.delete(old.large + 50_000),
+        "sweep": store.sweep(),
         "attempts": store.attempts(large, after=50_000, limit=10),
         "attempts of an index": store.attempts(large, index=70_000),
         "latest attempts": store.latest_attempts(large, limit=10),

@@ -175,6 +175,34 @@ def test_a_lost_attempt_is_retried_at_once_and_does_not_count(stage: Stage) -> N
     assert stage.worker("next").claim_one().number == 2
 
 
+def test_a_job_names_the_worker_that_has_it_now_not_the_one_that_was_lost(stage: Stage) -> None:
+    job_id = stage.submit_one(make_spec())
+    first = stage.worker("first")
+    first.start(first.claim_one())
+    stage.lose(first)
+    stage.decide_due()
+    assert stage.job(job_id).state.worker_id is None
+
+    second = stage.worker("second")
+    attempt = second.claim_one()
+    assert stage.job(job_id).state.worker_id == "second"
+    second.start(attempt)
+    second.end(attempt)
+    assert stage.job(job_id).state.worker_id == "second"
+
+
+def test_a_job_that_waits_for_its_next_try_names_no_worker(stage: Stage) -> None:
+    job_id = stage.submit_one(make_spec(policy={"backoff": Backoff(base=10.0)}))
+    first, second = stage.worker("first"), stage.worker("second")
+    first.fail(first.claim_one())
+    assert stage.job(job_id).state.worker_id is None
+
+    stage.clock.advance(11)
+    stage.decide_due()
+    second.claim_one()
+    assert stage.job(job_id).state.worker_id == "second"
+
+
 def test_a_program_that_loses_five_workers_in_a_row_fails(stage: Stage) -> None:
     job_id = stage.submit_one(make_spec())
     for number in range(1, 6):

@@ -11,6 +11,7 @@ import pytest
 from tests.data.chains import MINTED, WITH_RECEIPTS, WITHOUT_RECEIPTS, decoded, given
 
 from jobyard.chain.evm_tables import BLOCKS, EVM_TABLES, TRANSACTIONS
+from jobyard.chain.tables import arrow_schema
 from jobyard.data import extract as extracting
 from jobyard.data.extract import EvmExtraction, extract
 from jobyard.data.folder import DataFolder
@@ -35,7 +36,8 @@ def run(blocks: Iterable[Given], folder: Path, *, full: bool = True) -> list[Pub
 
 def rows(folder: Path, table: str) -> pa.Table:
     files = sorted((folder / table).glob("*.parquet"))
-    return pa.concat_tables([pq.read_table(file) for file in files])
+    stored = pa.concat_tables([pq.read_table(file) for file in files])
+    return stored.cast(arrow_schema(EVM_TABLES[table]))
 
 
 @pytest.mark.parametrize("name", [*MINTED, *WITH_RECEIPTS])
@@ -79,6 +81,24 @@ def test_how_blocks_are_batched_changes_nothing(
 
     for table in EVM_TABLES:
         assert rows(tmp_path / "together", table).equals(rows(tmp_path / "single", table))
+
+
+def test_only_the_blocks_that_a_table_lacks_are_written(tmp_path: Path) -> None:
+    run(given(CHAIN), tmp_path / "whole")
+    extraction = EvmExtraction(
+        EVM_TABLES.values(),
+        DataFolder.at(tmp_path / "part"),
+        "anvil",
+        wanted={"blocks": [(2, 5), (7, 9)], "logs": []},
+    )
+    done = list(extract(given(CHAIN), extraction))
+    ranges = sorted((one.table, one.segment.start, one.segment.stop) for one in done)
+    blocks = rows(tmp_path / "part", "blocks")
+
+    assert ranges == [("blocks", 2, 5), ("blocks", 7, 9), ("transactions", 0, len(given(CHAIN)))]
+    assert blocks.column("block_num").to_pylist() == [2, 3, 4, 7, 8]
+    assert blocks.equals(rows(tmp_path / "whole", "blocks").take([2, 3, 4, 7, 8]))
+    assert verify_folder(DataFolder.at(tmp_path / "part")).sound
 
 
 def test_a_gap_and_a_reorganisation_begin_new_files(tmp_path: Path) -> None:
@@ -141,6 +161,21 @@ def test_garbage_is_refused_and_what_was_written_before_it_is_kept(
     assert verify_folder(DataFolder.at(tmp_path)).covered == {
         table: [(0, 1)] for table in EVM_TABLES
     }
+
+
+def test_an_extraction_that_is_closed_early_leaves_whole_files_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extracting, "BATCH_BLOCKS", 1)
+    blocks = given(CHAIN)
+    extraction = EvmExtraction(EVM_TABLES.values(), DataFolder.at(tmp_path), "anvil")
+    published = extract([*blocks[:2], *blocks[4:]], extraction)
+    first = next(published)
+    published.close()  # type: ignore[attr-defined]
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+
+    assert tmp_path / first.table / first.segment.name in files
+    assert all(path.suffix == ".parquet" for path in files)
 
 
 def test_a_discarded_extraction_leaves_nothing(tmp_path: Path) -> None:

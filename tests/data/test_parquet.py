@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from jobyard.chain.evm_tables import BLOCKS, EVM_TABLES, LOGS, TRANSACTIONS
 from jobyard.chain.tables import arrow_schema
 from jobyard.data.folder import DataFolder
 from jobyard.data.footer import Extent, understand
-from jobyard.data.parquet import JOINED, Layout, TableWriter
+from jobyard.data.parquet import JOINED, Layout, TableWriter, stored_schema
 from jobyard.errors import DataFileDamaged
 
 if TYPE_CHECKING:
@@ -40,12 +41,35 @@ def test_a_file_holds_the_rows_and_says_what_it_covers(name: str, tmp_path: Path
     (published,) = writer.close()
     path = tmp_path / name / published.segment.name
 
-    assert pq.read_table(path).equals(pa.Table.from_batches([rows]))
+    stored = pq.read_table(path)
+    assert stored.schema.equals(stored_schema(EVM_TABLES[name]))
+    assert stored.cast(arrow_schema(EVM_TABLES[name])).equals(pa.Table.from_batches([rows]))
     assert re.fullmatch(r"000000000-[0-9a-f]{16}\.parquet", path.name)
     about = understand(pq.read_metadata(path).metadata, path.name, path.stat().st_size)
     assert (about.table, about.segment, about.extent) == (name, published.segment, WHOLE)
     assert published.rows == rows.num_rows
     assert writer.close() == []
+
+
+@pytest.mark.parametrize("unit", ["us", "ns"])
+def test_files_keep_the_types_of_the_table_but_for_what_readers_cannot_read(unit: str) -> None:
+    stored = stored_schema(TRANSACTIONS, Layout(time_unit=unit))
+    other = {
+        name: str(field.type)
+        for name, field in zip(stored.names, stored, strict=True)
+        if field.type != arrow_schema(TRANSACTIONS).field(name).type
+    }
+    keys = "storage_keys: list<item: binary not null> not null"
+    address = "address: fixed_size_binary[20] not null"
+    expected = {
+        "timestamp": "timestamp[us, tz=+00:00]",
+        "access_list": f"list<item: struct<{address}, {keys}> not null>",
+        "blob_versioned_hashes": "list<item: binary not null>",
+    }
+    if unit == "ns":
+        del expected["timestamp"]
+
+    assert other == expected
 
 
 def test_a_file_without_rows_still_covers_its_blocks(tmp_path: Path) -> None:
@@ -54,7 +78,7 @@ def test_a_file_without_rows_still_covers_its_blocks(tmp_path: Path) -> None:
     writer.write(empty, WHOLE)
     (published,) = writer.close()
 
-    assert pq.read_table(tmp_path / published.segment.name).schema.equals(arrow_schema(LOGS))
+    assert pq.read_table(tmp_path / published.segment.name).schema.equals(stored_schema(LOGS))
     assert published.segment.stop == COUNT
 
 
@@ -129,7 +153,9 @@ def test_the_layout_serves_readers_that_seek(tmp_path: Path) -> None:
 
     assert columns["tx_hash"].compression == "ZSTD"
     assert columns["tx_hash"].has_offset_index
-    assert columns["tx_hash"].has_column_index
+    assert columns["nonce"].has_column_index
+    assert columns["nonce"].statistics.has_min_max
+    assert columns["input"].statistics is None
     assert "RLE_DICTIONARY" in columns["from"].encodings
     assert "RLE_DICTIONARY" not in columns["tx_hash"].encodings
     assert [column.column_index for column in group.sorting_columns] == [0]
@@ -174,6 +200,23 @@ def test_a_folder_that_cannot_be_written_is_an_error_at_once(tmp_path: Path) -> 
 
     with pytest.raises(OSError, match="blocks"):
         writer.write(decoded(CHAIN).blocks, WHOLE)
+
+
+def test_a_disk_that_takes_no_more_leaves_nothing_half_written(tmp_path: Path) -> None:
+    # A limit on the size of files fails a write as a full disk does.
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    writer = TableWriter(TRANSACTIONS, DataFolder.at(tmp_path), "anvil")
+    writer.write(decoded(CHAIN).transactions, WHOLE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            writer.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert list(tmp_path.iterdir()) == []
+    writer.write(decoded(CHAIN).transactions, WHOLE)
+    assert len(writer.close()) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ does not decode, its blocks are tried one by one, so that the error names the bl
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
@@ -32,13 +33,13 @@ from jobyard.chain.columns import (
     validity,
     variable,
 )
-from jobyard.chain.evm_json import unparsable
+from jobyard.chain.evm_json import parse, unparsable
 from jobyard.chain.evm_tables import BLOCKS, LOGS, TRANSACTIONS
 from jobyard.chain.tables import arrow_schema, arrow_type
 from jobyard.errors import BlockDisproved
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -78,6 +79,29 @@ class EvmBatch:
         """Get the batch of a table."""
         batch: pa.RecordBatch | None = getattr(self, name)
         return batch
+
+
+def read(
+    given: Iterable[tuple[bytes, bytes | None]],
+) -> tuple[list[ParsedBlock], EvmBatch]:
+    """Parse and decode some blocks, each the JSON of a block and of its receipts if there are any.
+
+    Meanwhile Python's collector of cycles rests: none can arise here, and it would walk thousands
+    of small objects that are gone in a moment.
+
+    Raises:
+        BlockUnparsable: one of them is not a block.
+        BlockDisproved: receipts belong to other transactions, or indexes are out of order.
+
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        raws = [parse(block, receipts) for block, receipts in given]
+        return raws, decode(raws)
+    finally:
+        if collects:
+            gc.enable()
 
 
 def decode(raws: Sequence[ParsedBlock]) -> EvmBatch:
@@ -355,9 +379,7 @@ def _owned(
 
     Nodes differ in what they write there. What an unknown type has is left alone.
     """
-    if all(
-        (items is None) is (kind not in owners) for items, kind in zip(lists, kinds, strict=True)
-    ):
+    if [items is None for items in lists] == [kind not in owners for kind in kinds]:
         return lists
     return [
         (items or []) if kind in owners else None if LEGACY <= kind <= TYPED else items

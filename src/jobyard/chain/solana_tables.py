@@ -72,7 +72,7 @@ BLOCK_HEADERS = Table(
         nullable("block_height", U64, "how many blocks are before it"),
         nullable("block_time", I64, "when it was made, in seconds since 1970"),
     ),
-    sought=frozenset({"block_hash"}),
+    sought=(("block_hash", 1),),
 )
 BLOCK_REWARDS = Table(
     "block_rewards",
@@ -87,7 +87,7 @@ BLOCK_REWARDS = Table(
         nullable("commission", TEXT, "of a vote account, in percent"),
     ),
     coded=frozenset({"reward_type", "commission"}),
-    sought=frozenset({"pubkey"}),
+    sought=(("pubkey", 8),),
 )
 TRANSACTIONS = Table(
     "transactions",

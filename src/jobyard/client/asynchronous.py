@@ -167,7 +167,7 @@ class AsyncClient(AsyncOutput):
         Raises:
             InvalidQueryParam: ``status`` names one in which a job is not over.
         """
-        call = calls.removal(
+        call = calls.removals(
             "/jobs",
             status=status,
             older_than=older_than,

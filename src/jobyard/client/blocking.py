@@ -165,7 +165,7 @@ class Client(Output):
         Raises:
             InvalidQueryParam: ``status`` names one in which a job is not over.
         """
-        call = calls.removal(
+        call = calls.removals(
             "/jobs",
             status=status,
             older_than=older_than,

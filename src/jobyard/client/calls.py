@@ -26,6 +26,8 @@ TERMINAL = ("COMPLETED", "FAILED", "STOPPED", "CANCELED")
 CONNECT_PATIENCE = 5.0
 PATIENCE = 60.0
 """Seconds to wait for an answer; submitting a large document takes the longest."""
+LONG_PATIENCE = 3600.0
+"""Seconds to wait for what takes as long as there is much of it: a prune of a million jobs."""
 NEARBY = "http://127.0.0.1:1610"
 """The server of this machine, as `jobyard solo` starts it."""
 PAUSES = (0.1, 0.4)
@@ -44,6 +46,7 @@ class Call(NamedTuple):
     params: Mapping[str, Any] = {}
     content: bytes | None = None
     headers: Mapping[str, str] = {}
+    patience: float = PATIENCE
 
 
 class Filters(TypedDict, total=False):
@@ -124,9 +127,14 @@ def merge(path: str, changes: Mapping[str, Any]) -> Call:
     return Call("PATCH", path, content=json.dumps(changes).encode(), headers=headers)
 
 
-def removal(path: str, **params: Any) -> Call:
-    """Ask for something to be deleted."""
-    return Call("DELETE", path, _given(params))
+def removal(path: str) -> Call:
+    """Ask for one thing to be deleted."""
+    return Call("DELETE", path)
+
+
+def removals(path: str, **params: Any) -> Call:
+    """Ask for all that match to be deleted, however many they are."""
+    return Call("DELETE", path, _given(params), patience=LONG_PATIENCE)
 
 
 def _body(document: Document) -> tuple[str, bytes]:

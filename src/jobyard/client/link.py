@@ -70,6 +70,7 @@ class Link:
                     params=call.params,
                     content=call.content,
                     headers=call.headers,
+                    timeout=httpx.Timeout(call.patience, connect=calls.CONNECT_PATIENCE),
                 )
             except httpx.TransportError as error:
                 pause = next(pauses, None)

@@ -24,7 +24,7 @@ from jobyard.core.state import (
     Stop,
     Tries,
 )
-from jobyard.core.states import Event, JobStatus, Reason, StopReason
+from jobyard.core.states import AttemptStatus, Event, JobStatus, Reason, StopReason
 from jobyard.core.target import WINDOW, toward_target
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def decide(
         _notice_hand_back(decision, ended, now, waiting)
         toward_target(decision, now, waiting, most)
     job.retry_at = _retry_at(job, now)
+    _leave_worker(job, ended)
     return decision
 
 
@@ -392,6 +393,14 @@ def _retry_at(job: JobState, now: int) -> int | None:
         return job.overall.retry_at if job.overall.retry_at > now else None
     delayed = [record.retry_at for record in job.tries.values() if record.retry_at > now]
     return min(delayed, default=None)
+
+
+def _leave_worker(job: JobState, ended: Sequence[Ended]) -> None:
+    """Name no worker that was lost, nor any during a back-off: the next claim names its own."""
+    lost = any(attempt.status is AttemptStatus.LOST for attempt in ended)
+    idle = job.retry_at is not None and not job.active and not job.terminating
+    if job.outcome is None and (lost or idle):
+        job.worker_id = None
 
 
 def change_policy(job: JobState, **changes: object) -> JobState:

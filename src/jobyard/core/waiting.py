@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobyard.core.states import JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from jobyard.core.records import Wish, WorkerRecord
+    from jobyard.core.records import Crew, Wish, WorkerRecord
     from jobyard.core.state import JobState
 
 FOR_A_WORKER = "waits for a worker"
@@ -109,6 +109,19 @@ def why_unplaced(wish: Wish, workers: Sequence[WorkerRecord]) -> str | None:
     if all(_slots_left(wish, worker) <= 0 for worker in left):
         return f"all slots of {len(left)} fitting workers are taken"
     return f"none of {len(left)} fitting workers has {_asked(wish)} free"
+
+
+def unplaced(crew: Crew) -> dict[int, str | None]:
+    """Say ``why_unplaced`` of each job of a crew; what is asked for alike is looked at once."""
+    known: dict[tuple[Any, ...], str | None] = {}
+    found = {}
+    for job_id, wish in crew.wishes.items():
+        labels = frozenset(wish.labels.items())
+        alike = (wish.executor, wish.cpu, wish.memory, wish.worker, labels)
+        if alike not in known:
+            known[alike] = why_unplaced(wish, crew.workers)
+        found[job_id] = known[alike]
+    return found
 
 
 def _not_the_one(wish: Wish, worker: WorkerRecord) -> str | None:

@@ -8,21 +8,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from jobyard.chain.evm_decode import decode
-from jobyard.chain.evm_json import ParsedBlock, parse
+import numpy as np
+
+from jobyard.chain.evm_decode import read
+from jobyard.chain.evm_tables import LOGS
+from jobyard.chain.rows import numbers
 from jobyard.chain.verify_evm import EvmVerifier
+from jobyard.core.ranges import intersect, merge
 from jobyard.data.footer import Extent
 from jobyard.data.parquet import DEFAULT_LAYOUT, Layout, TableWriter
 from jobyard.errors import BlockDisproved, ReceiptsMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
     from jobyard.chain.evm_decode import EvmBatch
+    from jobyard.chain.evm_json import ParsedBlock
     from jobyard.chain.report import Report
     from jobyard.chain.tables import Table
+    from jobyard.core.ranges import Span
     from jobyard.data.folder import DataFolder
     from jobyard.data.parquet import Published
 
@@ -67,8 +73,14 @@ class EvmExtraction:
         *,
         full: bool = False,
         layout: Layout = DEFAULT_LAYOUT,
+        wanted: Mapping[str, Sequence[Span]] | None = None,
     ) -> None:
-        """Write each table into a folder of its name; ``full`` proves all that can be proved."""
+        """Write each table into a folder of its name; ``full`` proves all that can be proved.
+
+        ``wanted`` are the blocks that a table lacks, by its name: others are proved but not
+        written. A table that is not named lacks all.
+        """
+        self._wanted = {name: merge(spans) for name, spans in (wanted or {}).items()}
         self._writers = [
             TableWriter(table, folder.below(table.name), network, layout) for table in tables
         ]
@@ -124,18 +136,21 @@ class EvmExtraction:
         given = self._drop()
         if not given:
             return []
-        parsed = [parse(block.block, block.receipts) for block in given]
-        batch = decode(parsed)
+        parsed, batch = read((block.block, block.receipts) for block in given)
         self._check_shape(given, batch)
         self._prove(batch, parsed)
-        extent = _extent(batch)
+        if batch.logs is None and any(writer.table is LOGS for writer in self._writers):
+            raise ReceiptsMissing(_first_without_receipts(given, parsed))
         published: list[Published] = []
         for writer in self._writers:
-            rows = batch.table(writer.table.name)
-            if rows is None:
-                raise ReceiptsMissing(_first_without_receipts(given, parsed))
-            published += writer.write(rows, extent)
+            for span in self._lacking(writer.table.name, (given[0].number, given[-1].number + 1)):
+                rows, extent = _piece(batch, writer.table.name, span)
+                published += writer.write(rows, extent)
         return published
+
+    def _lacking(self, table: str, span: Span) -> list[Span]:
+        wanted = self._wanted.get(table)
+        return [span] if wanted is None else intersect([span], wanted)
 
     def _check_shape(self, given: Sequence[Given], batch: EvmBatch) -> None:
         """Compare what a source said of a block with what is in it."""
@@ -151,17 +166,24 @@ class EvmExtraction:
             raise BlockDisproved(failure.block, failure.check, failure.cause)
 
 
-def _extent(batch: EvmBatch) -> Extent:
-    def column(name: str) -> pa.Array:
-        return batch.blocks.column(name)
-
-    return Extent(
-        column("block_num")[0].as_py(),
-        column("block_num")[-1].as_py() + 1,
-        f"0x{column('parent_hash')[0].as_py().hex()}",
-        f"0x{column('hash')[-1].as_py().hex()}",
-        column("timestamp")[-1].value // 10**9,
+def _piece(batch: EvmBatch, table: str, span: Span) -> tuple[pa.RecordBatch, Extent]:
+    """Cut some blocks out of a batch: their rows in a table, and what links them to others."""
+    blocks = _rows_of(batch.blocks, span)
+    rows = batch.table(table)
+    if rows is None:
+        raise AssertionError("a table without rows is refused before")
+    last = blocks.num_rows - 1
+    return _rows_of(rows, span), Extent(
+        *span,
+        f"0x{blocks.column('parent_hash')[0].as_py().hex()}",
+        f"0x{blocks.column('hash')[last].as_py().hex()}",
+        blocks.column("timestamp")[last].value // 10**9,
     )
+
+
+def _rows_of(rows: pa.RecordBatch, span: Span) -> pa.RecordBatch:
+    start, stop = np.searchsorted(numbers(rows.column("_block_num")), span).tolist()
+    return rows if stop - start == rows.num_rows else rows.slice(start, stop - start)
 
 
 def _first_without_receipts(given: Sequence[Given], parsed: Sequence[ParsedBlock]) -> int:
@@ -176,7 +198,7 @@ def extract(blocks: Iterable[Given], extraction: EvmExtraction) -> Iterator[Publ
     """Run all blocks through an extraction; files are yielded as soon as they are there.
 
     When a block cannot be used, or its source fails, the blocks before it are published first:
-    what is complete is kept.
+    what is complete is kept. Who closes the iterator early gives up the files in hand.
     """
     try:
         for block in blocks:
@@ -185,3 +207,5 @@ def extract(blocks: Iterable[Given], extraction: EvmExtraction) -> Iterator[Publ
     except Exception:
         yield from extraction.publish()
         raise
+    finally:
+        extraction.discard()

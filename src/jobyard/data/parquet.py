@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobyard import clock, ids
-from jobyard.chain.tables import arrow_schema
+from jobyard.chain.tables import Kind, arrow_schema
 from jobyard.core.segments import Segment
 from jobyard.data.footer import describe
 
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 BLOOM_FALSE_POSITIVES = 0.01
 MEBIBYTE = 1 << 20
+SMALL = 64 << 10
+"""Bytes below which a batch is small."""
 JOINED = 32
-"""Batches that wait one by one; more are joined."""
+"""Small batches that wait one by one; so many are joined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Layout:
     ``row_group_bytes`` are of Arrow memory, which is what a writer holds at most; ``file_bytes``
     are of the file and may be exceeded by one row group. Row groups of fewer rows than
     ``sought_from_rows`` get no Bloom filters: they would be larger than what they spare.
+    ``time_unit`` is that of timestamps in files: Spark reads no nanoseconds, and blocks are made
+    at whole seconds.
     """
 
     row_group_bytes: int = 16 * MEBIBYTE
@@ -43,6 +47,7 @@ class Layout:
     compression: str = "zstd"
     compression_level: int | None = 1
     sought_from_rows: int = 10_000
+    time_unit: str = "us"
 
 
 DEFAULT_LAYOUT = Layout()
@@ -58,6 +63,43 @@ class Published:
     rows: int
 
 
+def _bounded(table: Table) -> list[str]:
+    """Name the columns whose least and greatest values tell a reader what it may pass over.
+
+    Those of hashes and byte strings tell nothing, unless a row group holds few different ones.
+    """
+    blind = (Kind.BYTES, Kind.BYTES20, Kind.BYTES32)
+    return [
+        column.name
+        for column in table.columns
+        if isinstance(column.kind, Kind)
+        and (column.kind not in blind or column.name in table.coded)
+    ]
+
+
+def stored_schema(table: Table, layout: Layout = DEFAULT_LAYOUT) -> pa.Schema:
+    """Make the schema of a table's files: the table's own, where readers in use can read it.
+
+    pandas reads no lists of fixed-size bytes; they are kept as byte strings.
+    """
+    return pa.schema(
+        [field.with_type(_stored_type(field.type, layout)) for field in arrow_schema(table)]
+    )
+
+
+def _stored_type(kind: pa.DataType, layout: Layout) -> pa.DataType:
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp(layout.time_unit, kind.tz)
+    if pa.types.is_list(kind):
+        item = kind.value_field
+        if pa.types.is_fixed_size_binary(item.type):
+            return pa.list_(item.with_type(pa.binary()))
+        return pa.list_(item.with_type(_stored_type(item.type, layout)))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_stored_type(field.type, layout)) for field in kind])
+    return kind
+
+
 class TableWriter:
     """Writes the rows of one table, in the order of the chain, into files of a folder."""
 
@@ -69,7 +111,7 @@ class TableWriter:
         self._folder = folder
         self._network = network
         self._layout = layout
-        self._schema = arrow_schema(table)
+        self._schema = stored_schema(table, layout)
         self._small: list[pa.RecordBatch] = []
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_bytes = 0
@@ -104,11 +146,7 @@ class TableWriter:
         else:
             self._extent = self._extent.joined(extent)
         if batch.num_rows:
-            self._small.append(batch)
-            self._waiting_bytes += batch.nbytes
-            self._rows += batch.num_rows
-            if len(self._small) >= JOINED:
-                self._join()
+            self._keep(batch)
         if self._waiting_bytes >= self._layout.row_group_bytes:
             self._flush()
         if self._is_full():
@@ -116,20 +154,30 @@ class TableWriter:
         return done
 
     def close(self) -> list[Published]:
-        """Publish the file in hand, if there is one; a file without rows still covers blocks."""
+        """Publish the file in hand, if there is one; a file without rows still covers blocks.
+
+        Raises:
+            OSError: it cannot be written; nothing is left of it.
+
+        """
         if self._extent is None or self._file is None:
             return []
+        try:
+            return [self._publish(self._file, self._extent)]
+        except BaseException:
+            self.discard()
+            raise
+
+    def _publish(self, file: Unpublished, extent: Extent) -> Published:
         self._flush()
         writer = self._parquet or self._open_parquet(0)
-        about = describe(
-            self.table.name, self._file.name, self._network, self._extent, self._created_at
-        )
+        name = self.table.name
+        about = describe(name, file.name, self._network, extent, self._created_at)
         writer.add_key_value_metadata(about)
         writer.close()
-        size = self._file.publish()
-        extent = self._extent
+        size = file.publish()
         segment = Segment(
-            self._file.name,
+            file.name,
             self._network,
             extent.start,
             extent.stop,
@@ -138,9 +186,9 @@ class TableWriter:
             self._created_at,
             size,
         )
-        published = Published(self.table.name, segment, extent, self._rows)
+        published = Published(name, segment, extent, self._rows)
         self._forget()
-        return [published]
+        return published
 
     def discard(self) -> None:
         """Leave nothing of the file in hand."""
@@ -166,14 +214,26 @@ class TableWriter:
         self._join()
         if not self._waiting:
             return
-        rows = pa.Table.from_batches(self._waiting, self._schema)
+        rows = pa.Table.from_batches(self._waiting).cast(self._schema)
         self._waiting.clear()
         self._waiting_bytes = 0
         writer = self._parquet or self._open_parquet(rows.num_rows)
         writer.write_table(rows, row_group_size=rows.num_rows)
 
+    def _keep(self, batch: pa.RecordBatch) -> None:
+        """Let rows wait; small batches are joined, as each has kilobytes of its own beside them."""
+        size = batch.nbytes
+        self._waiting_bytes += size
+        self._rows += batch.num_rows
+        if size < SMALL:
+            self._small.append(batch)
+            if len(self._small) >= JOINED:
+                self._join()
+        else:
+            self._join()
+            self._waiting.append(batch)
+
     def _join(self) -> None:
-        """Join small batches: beside its data each column of each has a kilobyte of its own."""
         if self._small:
             self._waiting.append(pa.concat_batches(self._small))
             self._small.clear()
@@ -195,6 +255,7 @@ class TableWriter:
             compression=layout.compression,
             compression_level=layout.compression_level,
             use_dictionary=sorted(table.coded),
+            write_statistics=_bounded(table),
             write_page_index=True,
             write_page_checksum=True,
             sorting_columns=[pq.SortingColumn(0)],

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from jobyard.store.measures import Gathered, Latency
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from jobyard.engine.attempt import AttemptRun
-    from jobyard.store.base import Claim, EndReport
+    from jobyard.store.base import Claim
 
 FULL = 100_000
 """Attempts after which what was gathered is closed, however long ago the last heartbeat was."""
@@ -30,14 +30,13 @@ class Gauge:
         """Take how long claims had waited."""
         self._open.times[Latency.CLAIM].extend([claim.waited for claim in claims])
 
-    def ended(self, report: EndReport, attempt: AttemptRun) -> None:
-        """Take how an attempt ended, once the store has accepted it."""
-        self._open.ended.append((report.status, report.reason))
-        started_at = attempt.started_at
-        if started_at is not None:
-            times = self._open.times
-            times[Latency.START].append(started_at - attempt.claimed_at)
-            times[Latency.RUN].append(attempt.ended_at - started_at)
+    def ended(self, attempts: Sequence[AttemptRun]) -> None:
+        """Take how attempts ended, once the store has accepted it."""
+        times = self._open.times
+        self._open.ended += [(run.status, run.reason) for run in attempts if run.status is not None]
+        started = [(run, at) for run in attempts if (at := run.started_at) is not None]
+        times[Latency.START] += [at - run.claimed_at for run, at in started]
+        times[Latency.RUN] += [run.ended_at - at for run, at in started]
 
     def conversed(self, seconds: float) -> None:
         """Take how long a conversation with the store took."""

@@ -307,10 +307,15 @@ class Worker:
     def _release(self, reports: Reports, settled: Settled) -> None:
         """Let go of reported attempts, and of those that are not this worker's any more."""
         rejected = set(settled.rejected)
-        for report in reports.ended:
-            ended = self._runs.pop(report.attempt_id, None)
-            if ended is not None and report.attempt_id not in rejected:
-                self._gauge.ended(report, ended)
+        let_go = self._runs.pop
+        self._gauge.ended(
+            [
+                attempt
+                for report in reports.ended
+                if (attempt := let_go(report.attempt_id, None)) is not None
+                and report.attempt_id not in rejected
+            ]
+        )
         for attempt_id in settled.rejected:
             attempt = self._runs.get(attempt_id)
             if attempt is not None and attempt.status is None:

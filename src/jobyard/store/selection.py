@@ -19,6 +19,11 @@ class LabelFilter:
     value: str
     equal: bool = True
 
+    @property
+    def text(self) -> str:
+        """The label as stores keep it; a key has no equals sign."""
+        return f"{self.key}={self.value}"
+
 
 @dataclass(frozen=True, slots=True)
 class JobQuery:

@@ -113,7 +113,7 @@ class SqlStore:
             rest = replace(query, limit=query.limit - len(found))
             jobs, position = await self._driver.read(partial(find.page, rest, position, size))
             found += jobs
-            size = find.BATCH
+            size = min(find.BATCH, 4 * max(size, find.PROBE))
         return found
 
     async def count(self, query: JobQuery) -> int:

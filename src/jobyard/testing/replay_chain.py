@@ -1,7 +1,8 @@
 """The chain that the replay server plays: recorded blocks, repeated, renumbered and forked at will.
 
-Only what links blocks is rewritten: number, hash and the parent's hash. A rewritten block's hash is
-invented, so a check of header hashes, roots or signatures needs the blocks as they were recorded.
+Only what links blocks is rewritten: number, hash and the parent's hash, in forks also EVM's extra
+data. An EVM block's new hash is that of its new header, so every check of an EVM chain still holds;
+Solana's hashes, and those of EVM blocks whose headers are not whole, are invented.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from jobyard.chain import rlp
+from jobyard.chain.keccak import keccak
 from jobyard.chain.recorded import files_in, read_file
 
 if TYPE_CHECKING:
@@ -20,6 +23,20 @@ if TYPE_CHECKING:
 
     from jobyard.chain.source import RawBlock
 
+_HEADER = (
+    "parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot", "receiptsRoot",
+    "logsBloom", "difficulty", "number", "gasLimit", "gasUsed", "timestamp", "extraData", "mixHash",
+    "nonce",
+)  # fmt: skip
+"""The fields of an EVM header, as they are hashed; and those that forks have added."""
+_LATER = (
+    "baseFeePerGas", "withdrawalsRoot", "blobGasUsed", "excessBlobGas", "parentBeaconBlockRoot",
+    "requestsHash",
+)  # fmt: skip
+_QUANTITIES = {
+    "difficulty", "number", "gasLimit", "gasUsed", "timestamp", "baseFeePerGas", "blobGasUsed",
+    "excessBlobGas",
+}  # fmt: skip
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
@@ -38,6 +55,28 @@ class _Link:
         return b"".join(pieces)
 
 
+class _Seal:
+    """An EVM header, ready to be hashed with another parent, number and extra data."""
+
+    def __init__(self, block: dict[str, Any]) -> None:
+        fields = [*_HEADER, *(name for name in _LATER if block.get(name) is not None)]
+        self._items = [_item(name, block[name]) for name in fields]
+        self.extra_data = block["extraData"]
+
+    def hash(self, parent_hash: str, number: int, extra_data: str) -> str:
+        items = self._items.copy()
+        items[0] = _item("parentHash", parent_hash)
+        items[_HEADER.index("number")] = rlp.of_int(number)
+        items[_HEADER.index("extraData")] = _item("extraData", extra_data)
+        return f"0x{keccak(rlp.of_list(items)).hex()}"
+
+
+def _item(name: str, value: str) -> bytes:
+    if name in _QUANTITIES:
+        return rlp.of_int(int(value, 16))
+    return rlp.of_bytes(bytes.fromhex(value[2:]))
+
+
 @dataclass(slots=True)
 class Recorded:
     """One recorded block, ready to be said under another number and hash."""
@@ -48,6 +87,7 @@ class Recorded:
     receipts: _Link | None
     transactions: list[str]
     """Hashes of its transactions (EVM)."""
+    seal: _Seal | None = None
 
 
 class ReplayChain:
@@ -94,6 +134,7 @@ class ReplayChain:
         """What ``getGenesisHash`` answers; Solana's mainnet's if None."""
         self._salts: list[tuple[int, str]] = [(self.start, "")] if renumbered and linked else []
         self._numbers_of: dict[str, int] = {}
+        self._sealed: dict[int, str] = {}
 
     @classmethod
     def read(cls, path: Path, **shape: int | bool | None) -> ReplayChain:
@@ -111,6 +152,7 @@ class ReplayChain:
         name = f"fork {len(self._salts)}"
         self._salts = [*(salt for salt in self._salts if salt[0] < number), (number, name)]
         self._numbers_of.clear()
+        self._sealed = {at: known for at, known in self._sealed.items() if at < number}
 
     def recorded(self, number: int) -> Recorded | None:
         """Find what stands at a number, also above the head; None in a gap or outside."""
@@ -124,11 +166,14 @@ class ReplayChain:
 
     def hash_of(self, number: int) -> str:
         """Tell the hash of the block at a number."""
-        salt = next((name for base, name in reversed(self._salts) if base <= number), None)
-        recorded = self.recorded(number)
+        salt, recorded = self._salt(number), self.recorded(number)
         if recorded is None:
             return self._invented(f"outside {number}")
-        return recorded.raw.hash if salt is None else self._invented(f"{salt}/{number}")
+        if salt is None:
+            return recorded.raw.hash
+        if recorded.seal is None:
+            return self._invented(f"{salt}/{number}")
+        return self._sealed.get(number) or self._seal_up_to(number)
 
     def parent_of(self, number: int) -> tuple[int, str]:
         """Tell number and hash of the block before the one at ``number``."""
@@ -201,6 +246,12 @@ class ReplayChain:
                 raw.hash.encode(): new_hash.encode(),
                 raw.parent_hash.encode(): parent_hash.encode(),
             }
+            if recorded.seal is not None:
+                old, new = (
+                    recorded.seal.extra_data,
+                    self._extra_data(number, recorded.seal.extra_data),
+                )
+                words[b'"extraData":"%s"' % old.encode()] = b'"extraData":"%s"' % new.encode()
         else:
             words = {
                 b'"blockhash":"%s"' % raw.hash.encode(): b'"blockhash":"%s"' % new_hash.encode(),
@@ -212,6 +263,30 @@ class ReplayChain:
 
     def _salted(self, number: int) -> bool:
         return number >= self._salts[0][0]
+
+    def _salt(self, number: int) -> str | None:
+        """Name the fork that a number is in; None where the chain is as it was recorded."""
+        return next((name for base, name in reversed(self._salts) if base <= number), None)
+
+    def _extra_data(self, number: int, recorded: str) -> str:
+        salt = self._salt(number)
+        return f"0x{salt.encode().hex()}" if salt else recorded
+
+    def _seal_up_to(self, number: int) -> str:
+        """Hash the headers from the last one that is known on: each needs the one before it."""
+        first = number
+        while first > self._salts[0][0] and first - 1 not in self._sealed:
+            first -= 1
+        said = ""
+        for at in range(first, number + 1):
+            recorded = self.recorded(at)
+            if recorded is None or recorded.seal is None:
+                said = self.hash_of(at) if at < number else self._invented(f"gap {at}")
+                continue
+            parent = self._sealed.get(at - 1) or self.parent_of(at)[1]
+            extra_data = self._extra_data(at, recorded.seal.extra_data)
+            said = self._sealed[at] = recorded.seal.hash(parent, at, extra_data)
+        return said
 
     def _invented(self, name: str) -> str:
         digest = hashlib.sha256(name.encode()).digest()
@@ -244,9 +319,11 @@ def _record(raw: RawBlock, kind: str) -> Recorded:
     hashes = [transaction["hash"] for transaction in block["transactions"]]
     light = msgspec.json.encode(block | {"transactions": hashes})
     number = b"%#x" % raw.number
+    seal = _Seal(block) if all(block.get(name) is not None for name in _HEADER) else None
+    extra = b"" if seal is None else b'|"extraData":"%s"' % seal.extra_data.encode()
     places = re.compile(
-        b'((?<="number":")%s(?=")|(?<="blockNumber":")%s(?=")|(?<="parentHash":")%s|%s)'
-        % (number, number, raw.parent_hash.encode(), raw.hash.encode())
+        b'((?<="number":")%s(?=")|(?<="blockNumber":")%s(?=")|(?<="parentHash":")%s|%s%s)'
+        % (number, number, raw.parent_hash.encode(), raw.hash.encode(), extra)
     )
     receipts = None if raw.receipts is None else _Link(compact(raw.receipts), places)
-    return Recorded(raw, _Link(full, places), _Link(light, places), receipts, hashes)
+    return Recorded(raw, _Link(full, places), _Link(light, places), receipts, hashes, seal)

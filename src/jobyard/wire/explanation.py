@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobyard.clock import rfc3339
 from jobyard.core.states import AttemptReason, AttemptStatus, JobStatus
-from jobyard.core.waiting import FOR_A_WORKER, fitness, why_unplaced
+from jobyard.core.waiting import FOR_A_WORKER, fitness, unplaced, why_unplaced
 from jobyard.wire.jobs import reason_to_wait
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _FAILURE: dict[str | None, str] = {
 def explanation_object(story: Story, now: int) -> dict[str, Any]:
     """Write why a job waits, goes on or ended; ``now`` is in microseconds."""
     job, state = story.job, story.job.state
-    reason = reason_to_wait(job, now, story.crew)
+    reason = reason_to_wait(job, now, unplaced(story.crew))
     wish = story.crew.wishes.get(job.id)
     reasons = list(_reasons(story, reason))
     places = [] if state.terminal or wish is None else story.crew.workers

@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from jobyard.clock import rfc3339
 from jobyard.core.states import Event
-from jobyard.core.waiting import FOR_A_WORKER, waiting_reason, why_unplaced
+from jobyard.core.waiting import FOR_A_WORKER, waiting_reason
 
 if TYPE_CHECKING:
-    from jobyard.core.records import Attempt, Crew, Job, LedgerRecord, WorkerRecord
+    from collections.abc import Mapping
+
+    from jobyard.core.records import Attempt, Job, LedgerRecord, WorkerRecord
 
 
-def job_object(job: Job, now: int, crew: Crew | None = None) -> dict[str, Any]:
+def job_object(
+    job: Job, now: int, unplaced: Mapping[int, str | None] | None = None
+) -> dict[str, Any]:
     """Write a job.
 
-    ``now`` (microseconds) is what its waiting reason is told against, and ``crew`` what knows
-    more than that it waits for a worker.
+    ``now`` (microseconds) is what its waiting reason is told against; ``unplaced`` says more of
+    jobs that wait for a worker, by id.
     """
     state, policy = job.state, job.state.policy
     indexed = policy.indexed
@@ -29,7 +33,7 @@ def job_object(job: Job, now: int, crew: Crew | None = None) -> dict[str, Any]:
         "outcome": state.outcome,
         "reason": state.reason,
         "message": state.message,
-        "waiting_reason": reason_to_wait(job, now, crew),
+        "waiting_reason": reason_to_wait(job, now, unplaced or {}),
         "trigger": job.trigger,
         "workflow_id": job.workflow_id,
         "executor": job.executor,
@@ -65,12 +69,10 @@ def job_object(job: Job, now: int, crew: Crew | None = None) -> dict[str, Any]:
     }
 
 
-def reason_to_wait(job: Job, now: int, crew: Crew | None) -> str | None:
+def reason_to_wait(job: Job, now: int, unplaced: Mapping[int, str | None]) -> str | None:
     """Say what a job waits for, as exactly as is known; None when it does not."""
     reason = waiting_reason(job.state, now)
-    if reason != FOR_A_WORKER or crew is None or job.id not in crew.wishes:
-        return reason
-    return why_unplaced(crew.wishes[job.id], crew.workers) or reason
+    return (unplaced.get(job.id) or reason) if reason == FOR_A_WORKER else reason
 
 
 def _dataset(job: Job) -> dict[str, Any] | None:

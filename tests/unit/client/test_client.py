@@ -229,6 +229,8 @@ def test_a_prune_tells_how_many_went_and_asks_for_what_it_was_told() -> None:
         "http://x/jobs/3",
     ]
     assert {request.method for request in asked} == {"DELETE"}
+    # Deleting many takes its time, and whoever gave up would not know how many went.
+    assert [request.extensions["timeout"]["read"] for request in asked] == [3600, 60]
 
 
 def test_a_refused_deletion_is_an_error_and_no_number() -> None:

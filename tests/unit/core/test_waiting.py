@@ -9,10 +9,10 @@ from tests.unit.core.yard import START, Yard, a_job
 
 from jobyard.core.backoff import SECOND
 from jobyard.core.job import Policy
-from jobyard.core.records import Held, Wish, WorkerRecord
+from jobyard.core.records import Crew, Held, Wish, WorkerRecord
 from jobyard.core.state import Request
 from jobyard.core.states import JobStatus
-from jobyard.core.waiting import Fitness, fitness, waiting_reason, why_unplaced
+from jobyard.core.waiting import Fitness, fitness, unplaced, waiting_reason, why_unplaced
 
 GI = 2**30
 LATER: dict[str, Any] = {"scheduled_at": START + 90 * SECOND}
@@ -167,3 +167,13 @@ def test_a_job_fits_if_and_only_if_some_worker_could_take_it_now() -> None:
             ):
                 free = any(fitness(wish, worker).free for worker in some)
                 assert (why_unplaced(wish, some) is None) == free
+
+
+def test_jobs_that_ask_for_the_same_are_told_the_same() -> None:
+    eu, moon = Wish("process", labels={"zone": "eu"}), Wish("moon")
+    wishes = {1: eu, 2: moon, 3: replace(eu, labels=dict(eu.labels)), 4: replace(eu, cpu=99)}
+
+    found = unplaced(Crew([EU, US], wishes))
+
+    assert found == {job_id: why_unplaced(wish, [EU, US]) for job_id, wish in wishes.items()}
+    assert len(set(found.values())) == 3

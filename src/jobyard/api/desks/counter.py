@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jobyard import clock
-from jobyard.core.waiting import FOR_A_WORKER, waiting_reason
+from jobyard.core.waiting import FOR_A_WORKER, unplaced, waiting_reason
 from jobyard.errors import InvalidQueryParam
 from jobyard.spec.document import DEFAULT_LIMITS, Limits
 from jobyard.wire.jobs import job_object
@@ -51,8 +51,8 @@ class Counter:
         """
         now = clock.now_us()
         waiting = [job.id for job in jobs if waiting_reason(job.state, now) == FOR_A_WORKER]
-        crew = await self.store.crew(waiting) if waiting else None
-        return [job_object(job, now, crew) for job in jobs]
+        reasons = unplaced(await self.store.crew(waiting)) if waiting else {}
+        return [job_object(job, now, reasons) for job in jobs]
 
     async def _shown(self, job: Job) -> Object:
         return (await self._told([job]))[0]

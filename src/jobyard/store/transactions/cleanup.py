@@ -11,6 +11,7 @@ from jobyard.store.transactions import counting
 from jobyard.store.transactions.counting import Tally
 from jobyard.store.transactions.deciding import read_now
 from jobyard.store.transactions.find import FOR_EVER
+from jobyard.store.transactions.labels import delete_labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +48,7 @@ def retain(limits: Retention, most: int) -> Transaction[int]:
     if limits.age is None and limits.count is None:
         return 0
     now = yield from read_now()
-    before = None if limits.age is None else now - int(limits.age * SECOND)
+    before = None if limits.age is None else max(0, now - int(limits.age * SECOND))
     kept: dict[JobStatus, int] = {}
     if limits.count is not None:
         kept = yield from counting.count_jobs(counting.KEPT)
@@ -75,8 +76,9 @@ def remove(job_ids: Sequence[int]) -> Transaction[int]:
     if not held:
         return 0
     gone = [row[0] for row in held]
+    yield from delete_labels(gone)
     for name in (
-        "delete_jobs", "delete_labels", "delete_specs", "delete_checkpoints", "delete_dependencies",
+        "delete_jobs", "delete_specs", "delete_checkpoints", "delete_dependencies",
         "delete_extractions", "delete_extraction_tables",
     ):  # fmt: skip
         yield Query(name, (gone,))

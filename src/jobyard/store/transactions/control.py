@@ -26,7 +26,7 @@ from jobyard.store.transactions.deciding import (
     read_now,
     write,
 )
-from jobyard.store.transactions.submit import insert_labels
+from jobyard.store.transactions.labels import delete_labels, insert_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -149,7 +149,7 @@ def alter_spec(entry: Entry, old: JobSpec, new: JobSpec, now: int) -> Transactio
     relabelled = new.labels != old.labels
     if relabelled:
         # What is to go is told by the spec's row, so this comes before its change.
-        yield Query("delete_labels", ([job.id],))
+        yield from delete_labels([job.id])
     yield Query("update_spec", (job.id, json.dumps(dict(new.labels)), *entry.placement[1:],
                                 policy_json(new.policy), encode_json(new)))  # fmt: skip
     if relabelled:

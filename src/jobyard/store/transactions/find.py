@@ -29,7 +29,7 @@ PROBE = 200
 """Ids by which the first look tells a rare filter from a common one."""
 BATCH = 2000
 """Ids of a look that goes on; a transaction of so many lookups is still short."""
-DISORDER = 1000
+DISORDER = 500
 """Ids by which jobs that are submitted at the same time may be out of the order of their times."""
 _LAST_LETTER = "\U0010ffff"
 
@@ -126,7 +126,7 @@ def streams_of(query: JobQuery) -> Iterator[Stream]:
         yield Stream("ids_by_workflow", (query.workflow_id,))
     for label in query.labels:
         if label.equal:
-            yield Stream("ids_by_label", (label.key, label.value))
+            yield Stream("ids_by_label", (label.text,))
     worker, beginning = _worker(query)
     if worker is not None:
         yield Stream("ids_by_worker", (worker,))
@@ -153,7 +153,7 @@ def matching(query: JobQuery, job_ids: Sequence[int]) -> Transaction[list[int]]:
     if not job_ids:
         return []
     statuses = None if query.statuses is None else [str(status) for status in query.statuses]
-    labels = [(label.key, label.value, label.equal) for label in query.labels]
+    labels = [(label.text, label.equal) for label in query.labels]
     rows = yield Query(
         "matching",
         (

@@ -310,17 +310,17 @@ def _take_waiting(
     book.tally[RUNNING, ""] += len(rows)
     for row in rows:
         book.tally[WAITING, row[4]] -= 1
-    not_started = {row[0]: row[1] for row in (yield Query("not_started_among", (sorted(jobs),)))}
+    unplaced = {row[0]: row[1] for row in (yield Query("unplaced_among", (sorted(jobs),)))}
     # Never wait for a job's row while holding attempts: a job that somebody holds learns of
     # its claim when its first program starts.
-    yield from lock(book, [job_id for job_id, claimed in not_started.items() if not claimed])
+    yield from lock(book, [job_id for job_id, claimed in unplaced.items() if not claimed])
     for job_id in jobs:
         if job_id in book:
             entry = book[job_id]
             entry.note(core.claimed(entry.job, speaker.worker_id, now))
     for attempt_id, job_id, index, number, executor in rows:
         known = book[job_id].job if job_id in book else None
-        first = job_id in not_started if known is None else not is_running(known)
+        first = job_id in unplaced if known is None else not is_running(known)
         waited = max(0, now - taken[attempt_id]) / 1_000_000
         settled.claims.append(Claim(attempt_id, job_id, index, number, executor, first, waited))
 

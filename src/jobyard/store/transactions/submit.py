@@ -31,9 +31,10 @@ from jobyard.store.transactions.deciding import (
     waiting_rows,
     write_events,
 )
+from jobyard.store.transactions.labels import insert_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from jobyard.core.job import JobSpec
     from jobyard.store.base import Submission
@@ -166,13 +167,6 @@ def _insert(made: Sequence[_New], keys: _Keys, now: int) -> Transaction[None]:
     attempts = [row for entry in entries for row in waiting_rows(entry, now)]
     if attempts:
         yield Query("insert_attempts", (), attempts)
-
-
-def insert_labels(specs: Iterable[tuple[int, JobSpec]]) -> Transaction[None]:
-    """Write the labels of jobs one by one, for lists that ask for them."""
-    labels = [(key, value, job_id) for job_id, spec in specs for key, value in spec.labels.items()]
-    if labels:
-        yield Query("insert_labels", (), labels)
 
 
 def _spec_row(new: _New) -> tuple[Any, ...]:

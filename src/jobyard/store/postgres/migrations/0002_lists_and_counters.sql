@@ -18,25 +18,28 @@ CREATE INDEX jobs_by_status ON jobs (listed_status, id);
 -- Bytewise, so that a prefix is a range.
 CREATE INDEX jobs_by_worker ON jobs (listed_worker COLLATE "C", id)
     WHERE listed_worker IS NOT NULL;
-CREATE INDEX jobs_by_end ON jobs (listed_status, finished_at, id) WHERE finished_at IS NOT NULL;
+-- Those without a time to live apart, for retention.
+CREATE INDEX jobs_by_end
+    ON jobs (listed_status, (CASE WHEN expires_at IS NULL THEN 1 ELSE 0 END), finished_at, id)
+    WHERE finished_at IS NOT NULL;
 -- One job in 64 tells where to look for those created after some time: ids and times rise together.
 CREATE INDEX jobs_by_creation ON jobs (created_at) WHERE id % 64 = 0;
 
 -- One index for two filters, for each index costs every submission: there are few triggers.
 DROP INDEX job_specs_by_namespace;
-CREATE INDEX job_specs_by_place ON job_specs ("trigger", namespace, job_id);
+-- It is of one text, bytewise, because a range over two columns does not end where it should.
+CREATE INDEX job_specs_by_place ON job_specs (("trigger" || '/' || namespace) COLLATE "C", job_id);
 CREATE INDEX job_specs_by_workflow ON job_specs (workflow_id, job_id) WHERE workflow_id IS NOT NULL;
 CREATE INDEX job_specs_by_dataset ON job_specs (dataset, job_id) WHERE dataset IS NOT NULL;
 
--- The labels of `job_specs` once more, one a row, for lists that ask for them.
+-- The labels of `job_specs` once more, one a row as "key=value", for lists that ask for them.
 CREATE TABLE job_labels (
-    key text NOT NULL,
-    value text NOT NULL,
+    label text NOT NULL,
     job_id bigint NOT NULL,
-    PRIMARY KEY (key, value, job_id)
+    PRIMARY KEY (label, job_id)
 );
-INSERT INTO job_labels (key, value, job_id)
-SELECT label.key, label.value, s.job_id
+INSERT INTO job_labels (label, job_id)
+SELECT label.key || '=' || label.value, s.job_id
 FROM job_specs AS s
 CROSS JOIN LATERAL json_each_text(s.labels::json) AS label;
 
@@ -65,7 +68,7 @@ INSERT INTO counters (shard, kind, label, n)
 SELECT 0, 'running', '', count(*) FROM attempts WHERE status IN ('QUEUED', 'RUNNING');
 
 CREATE TYPE label_row AS (
-    key text, value text, job_id bigint
+    label text, job_id bigint
 );
 CREATE TYPE count_row AS (
     kind text, label text, n bigint

@@ -16,7 +16,7 @@ FROM jobs
 WHERE finished_at IS NOT NULL
     AND listed_status = $3
     AND finished_at < $1
-    AND expires_at IS NULL
+    AND (CASE WHEN expires_at IS NULL THEN 1 ELSE 0 END) = 1
 ORDER BY finished_at, id
 LIMIT $2;
 

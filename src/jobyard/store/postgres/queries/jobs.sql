@@ -78,18 +78,22 @@ SELECT *
 FROM unnest($1::spec_row[]);
 
 -- name: insert_labels :many
-INSERT INTO job_labels (key, value, job_id)
+INSERT INTO job_labels (label, job_id)
 SELECT *
 FROM unnest($1::label_row[]);
 
--- name: delete_labels :none
--- The labels of these jobs, by what their specs say: no index by job is needed.
-DELETE FROM job_labels
-WHERE (key, value, job_id) IN (
-    SELECT label.key, label.value, s.job_id
-    FROM job_specs AS s
-    CROSS JOIN LATERAL json_each_text(s.labels::json) AS label
-    WHERE s.job_id = ANY ($1::bigint[]));
+-- name: labels_of :rows
+-- The labels of these jobs as `job_labels` has them, by what their specs say.
+SELECT label.key || '=' || label.value, s.job_id
+FROM job_specs AS s
+CROSS JOIN LATERAL json_each_text(s.labels::json) AS label
+WHERE s.job_id = ANY ($1::bigint[]);
+
+-- name: delete_labels :many
+DELETE FROM job_labels AS l
+USING unnest($1::label_row[]) AS gone
+WHERE l.label = gone.label
+    AND l.job_id = gone.job_id;
 
 -- name: update_spec :none
 -- Everything of a job that its spec decides; its executor never changes.
@@ -129,12 +133,13 @@ JOIN job_specs AS s ON s.job_id = j.id
 WHERE j.id = ANY ($1::bigint[])
 ORDER BY j.id;
 
--- name: not_started_among :rows
--- Those of these jobs of which no program started yet, and whether one was claimed.
+-- name: unplaced_among :rows
+-- Those of these jobs of which no program started yet, or which no worker has; and whether one
+-- was claimed and has not started.
 SELECT id, status = 'QUEUED'
 FROM jobs
 WHERE id = ANY ($1::bigint[])
-    AND status IN ('SCHEDULED', 'QUEUED');
+    AND (status IN ('SCHEDULED', 'QUEUED') OR worker_id IS NULL);
 
 -- name: due_jobs :rows
 -- Jobs whose time has come, and jobs with news that nobody counted or applied.

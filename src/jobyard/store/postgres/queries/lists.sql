@@ -56,11 +56,15 @@ ORDER BY name DESC, job_id DESC
 LIMIT $2;
 
 -- name: ids_by_namespace :rows
--- A range of the index for each trigger that there is.
+-- A range of the index for each trigger that there is. A trigger has neither a `/` nor a `0`,
+-- which comes next.
 WITH RECURSIVE cause (word) AS (
-    SELECT min("trigger") FROM job_specs
+    SELECT split_part(min(("trigger" || '/' || namespace) COLLATE "C"), '/', 1) FROM job_specs
     UNION ALL
-    SELECT (SELECT min(s."trigger") FROM job_specs AS s WHERE s."trigger" > cause.word)
+    SELECT (
+        SELECT split_part(min((s."trigger" || '/' || s.namespace) COLLATE "C"), '/', 1)
+        FROM job_specs AS s
+        WHERE (s."trigger" || '/' || s.namespace) COLLATE "C" >= cause.word || '0')
     FROM cause
     WHERE cause.word IS NOT NULL
 )
@@ -68,32 +72,33 @@ SELECT found.job_id
 FROM cause
 CROSS JOIN LATERAL (
     SELECT s.job_id FROM job_specs AS s
-    WHERE (s."trigger", s.namespace) >= (cause.word, $3)
-        AND (s."trigger", s.namespace, s.job_id) < (cause.word, $3, $1)
-    ORDER BY s."trigger" DESC, s.namespace DESC, s.job_id DESC
+    WHERE (s."trigger" || '/' || s.namespace) COLLATE "C" >= cause.word || '/' || $3
+        AND ((s."trigger" || '/' || s.namespace) COLLATE "C", s.job_id) < (cause.word || '/' || $3, $1)
+    ORDER BY (s."trigger" || '/' || s.namespace) COLLATE "C" DESC, s.job_id DESC
     LIMIT $2) AS found
 ORDER BY found.job_id DESC
 LIMIT $2;
 
 -- name: ids_by_trigger :rows
 -- One look for each namespace; a page can only come from the $2 of them that have the newest jobs.
-WITH RECURSIVE place (namespace) AS (
-    SELECT min(namespace) FROM job_specs
-    WHERE "trigger" = $3
+WITH RECURSIVE place (word) AS (
+    SELECT min(("trigger" || '/' || namespace) COLLATE "C") FROM job_specs
+    WHERE ("trigger" || '/' || namespace) COLLATE "C" >= $3 || '/'
+        AND ("trigger" || '/' || namespace) COLLATE "C" < $3 || '0'
     UNION ALL
     SELECT (
-        SELECT min(s.namespace) FROM job_specs AS s
-        WHERE s."trigger" = $3
-            AND s.namespace > place.namespace)
+        SELECT min((s."trigger" || '/' || s.namespace) COLLATE "C") FROM job_specs AS s
+        WHERE (s."trigger" || '/' || s.namespace) COLLATE "C" > place.word
+            AND (s."trigger" || '/' || s.namespace) COLLATE "C" < $3 || '0')
     FROM place
-    WHERE place.namespace IS NOT NULL
+    WHERE place.word IS NOT NULL
 ),
-newest (namespace, job_id) AS (
-    SELECT place.namespace, (
+newest (word, job_id) AS (
+    SELECT place.word, (
         SELECT s.job_id FROM job_specs AS s
-        WHERE (s."trigger", s.namespace) >= ($3, place.namespace)
-            AND (s."trigger", s.namespace, s.job_id) < ($3, place.namespace, $1)
-        ORDER BY s."trigger" DESC, s.namespace DESC, s.job_id DESC LIMIT 1)
+        WHERE (s."trigger" || '/' || s.namespace) COLLATE "C" >= place.word
+            AND ((s."trigger" || '/' || s.namespace) COLLATE "C", s.job_id) < (place.word, $1)
+        ORDER BY (s."trigger" || '/' || s.namespace) COLLATE "C" DESC, s.job_id DESC LIMIT 1)
     FROM place
     ORDER BY 2 DESC NULLS LAST
     LIMIT $2
@@ -102,9 +107,9 @@ SELECT found.job_id
 FROM newest
 CROSS JOIN LATERAL (
     SELECT s.job_id FROM job_specs AS s
-    WHERE (s."trigger", s.namespace) >= ($3, newest.namespace)
-        AND (s."trigger", s.namespace, s.job_id) < ($3, newest.namespace, $1)
-    ORDER BY s."trigger" DESC, s.namespace DESC, s.job_id DESC
+    WHERE (s."trigger" || '/' || s.namespace) COLLATE "C" >= newest.word
+        AND ((s."trigger" || '/' || s.namespace) COLLATE "C", s.job_id) < (newest.word, $1)
+    ORDER BY (s."trigger" || '/' || s.namespace) COLLATE "C" DESC, s.job_id DESC
     LIMIT $2) AS found
 ORDER BY found.job_id DESC
 LIMIT $2;
@@ -128,9 +133,9 @@ LIMIT $2;
 -- name: ids_by_label :rows
 SELECT job_id
 FROM job_labels
-WHERE (key, value) >= ($3, $4)
-    AND (key, value, job_id) < ($3, $4, $1)
-ORDER BY key DESC, value DESC, job_id DESC
+WHERE label >= $3
+    AND (label, job_id) < ($3, $1)
+ORDER BY label DESC, job_id DESC
 LIMIT $2;
 
 -- name: ids_by_worker :rows
@@ -238,10 +243,12 @@ FROM (
 -- first, after the end $4 and, of those that ended at it, the id $5.
 SELECT found.id, found.finished_at
 FROM unnest($3::text[]) AS wanted (status)
+CROSS JOIN (VALUES (0), (1)) AS without_ttl (flag)
 CROSS JOIN LATERAL (
     SELECT j.id, j.finished_at FROM jobs AS j
     WHERE j.finished_at IS NOT NULL
         AND j.listed_status = wanted.status
+        AND (CASE WHEN j.expires_at IS NULL THEN 1 ELSE 0 END) = without_ttl.flag
         AND j.finished_at < $1
         AND (j.finished_at, j.id) > ($4, $5)
     ORDER BY j.finished_at, j.id
@@ -251,7 +258,7 @@ LIMIT $2;
 
 -- name: matching :rows
 -- Those of these jobs that pass every filter that is not NULL, newest first. $2 lists statuses;
--- $6 is a worker, $7 the beginning of one; $12 lists labels as (key, value, whether to have it).
+-- $6 is a worker, $7 the beginning of one; $12 lists labels as ("key=value", whether to have it).
 SELECT j.id
 FROM jobs AS j
 JOIN job_specs AS s ON s.job_id = j.id
@@ -268,9 +275,8 @@ WHERE j.id = ANY ($1::bigint[])
     AND ($11::bigint IS NULL OR j.finished_at < $11)
     AND ($12::text IS NULL OR NOT EXISTS (
         SELECT 1 FROM json_array_elements($12::json) AS wanted
-        WHERE (wanted ->> 2)::boolean <> EXISTS (
+        WHERE (wanted ->> 1)::boolean <> EXISTS (
             SELECT 1 FROM job_labels AS l
-            WHERE l.key = wanted ->> 0
-                AND l.value = wanted ->> 1
+            WHERE l.label = wanted ->> 0
                 AND l.job_id = j.id)))
 ORDER BY j.id DESC;

@@ -69,16 +69,19 @@ INSERT INTO job_specs (
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14);
 
 -- name: insert_labels :many
-INSERT INTO job_labels (key, value, job_id)
-VALUES (?1, ?2, ?3);
+INSERT INTO job_labels (label, job_id)
+VALUES (?1, ?2);
 
--- name: delete_labels :none
--- The labels of these jobs, by what their specs say: no index by job is needed.
+-- name: labels_of :rows
+-- The labels of these jobs as `job_labels` has them, by what their specs say.
+SELECT label.key || '=' || label.value, s.job_id
+FROM job_specs AS s, json_each(s.labels) AS label
+WHERE s.job_id IN (SELECT value FROM json_each(?1));
+
+-- name: delete_labels :many
 DELETE FROM job_labels
-WHERE (key, value, job_id) IN (
-    SELECT label.key, label.value, s.job_id
-    FROM job_specs AS s, json_each(s.labels) AS label
-    WHERE s.job_id IN (SELECT value FROM json_each(?1)));
+WHERE label = ?1
+    AND job_id = ?2;
 
 -- name: update_spec :none
 -- Everything of a job that its spec decides; its executor never changes.
@@ -118,12 +121,13 @@ JOIN job_specs AS s ON s.job_id = j.id
 WHERE j.id IN (SELECT value FROM json_each(?1))
 ORDER BY j.id;
 
--- name: not_started_among :rows
--- Those of these jobs of which no program started yet, and whether one was claimed.
+-- name: unplaced_among :rows
+-- Those of these jobs of which no program started yet, or which no worker has; and whether one
+-- was claimed and has not started.
 SELECT id, status = 'QUEUED'
 FROM jobs
 WHERE id IN (SELECT value FROM json_each(?1))
-    AND status IN ('SCHEDULED', 'QUEUED');
+    AND (status IN ('SCHEDULED', 'QUEUED') OR worker_id IS NULL);
 
 -- name: due_jobs :rows
 -- Jobs whose time has come, and jobs with news that nobody counted or applied.

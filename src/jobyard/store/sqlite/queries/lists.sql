@@ -104,8 +104,7 @@ LIMIT ?2;
 -- name: ids_by_label :rows
 SELECT job_id
 FROM job_labels
-WHERE key = ?3
-    AND value = ?4
+WHERE label = ?3
     AND job_id < ?1
 ORDER BY job_id DESC
 LIMIT ?2;
@@ -169,10 +168,12 @@ FROM (
 -- first, after the end ?4 and, of those that ended at it, the id ?5.
 SELECT j.id, j.finished_at
 FROM json_each(?3) AS wanted
+CROSS JOIN (SELECT 0 AS flag UNION ALL SELECT 1) AS without_ttl
 JOIN jobs AS j ON j.id IN (
     SELECT k.id FROM jobs AS k
     WHERE k.finished_at IS NOT NULL
         AND k.status = wanted.value
+        AND (CASE WHEN k.expires_at IS NULL THEN 1 ELSE 0 END) = without_ttl.flag
         AND k.finished_at < ?1
         AND (k.finished_at, k.id) > (?4, ?5)
     ORDER BY k.finished_at, k.id
@@ -182,7 +183,7 @@ LIMIT ?2;
 
 -- name: matching :rows
 -- Those of these jobs that pass every filter that is not NULL, newest first. ?2 lists statuses;
--- ?6 is a worker, ?7 the beginning of one; ?12 lists labels as (key, value, whether to have it).
+-- ?6 is a worker, ?7 the beginning of one; ?12 lists labels as ("key=value", whether to have it).
 SELECT j.id
 FROM jobs AS j
 JOIN job_specs AS s ON s.job_id = j.id
@@ -199,9 +200,8 @@ WHERE j.id IN (SELECT value FROM json_each(?1))
     AND (?11 IS NULL OR j.finished_at < ?11)
     AND (?12 IS NULL OR NOT EXISTS (
         SELECT 1 FROM json_each(?12) AS wanted
-        WHERE (wanted.value ->> 2) <> EXISTS (
+        WHERE (wanted.value ->> 1) <> EXISTS (
             SELECT 1 FROM job_labels AS l
-            WHERE l.key = wanted.value ->> 0
-                AND l.value = wanted.value ->> 1
+            WHERE l.label = wanted.value ->> 0
                 AND l.job_id = j.id)))
 ORDER BY j.id DESC;
