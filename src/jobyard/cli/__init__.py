@@ -13,7 +13,9 @@ from jobyard.errors import ExitCode, JobyardError
 
 COMMANDS: dict[str, Entry] = {
     "run": Entry("jobyard.cli.run", "run", "Run the jobs of a file to their end, here and now."),
-    "extract": Entry("jobyard.cli.extract", "extract", "Extract a chain's blocks to Parquet files."),
+    "extract": Entry(
+        "jobyard.cli.extract", "extract", "Extract a chain's blocks to Parquet files."
+    ),
     "submit": Entry("jobyard.cli.submit", "submit", "Submit a command as a job, without a file."),
     "create": Entry("jobyard.cli.files", "create", "Submit the jobs of files, always new ones."),
     "apply": Entry("jobyard.cli.files", "apply", "Make jobs be what files say."),

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,10 +50,14 @@ BACKOFF = Backoff(base=0.25, factor=2.0, cap=30.0, jitter=0.2)
 
 @click.command()
 @click.argument("kind", type=click.Choice(KINDS))
-@click.option("--url", "source", required=True, help="The node's address; of `recorded` a file or folder.")
+@click.option(
+    "--url", "source", required=True, help="The node's address; of `recorded` a file or folder."
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Where files go.")
 @click.option("--start-block", type=click.IntRange(0, MOST_BLOCK), help="The first block.")
-@click.option("--end-block", metavar="N|latest|-N|none", help="The last block, `latest` if not said.")
+@click.option(
+    "--end-block", metavar="N|latest|-N|none", help="The last block, `latest` if not said."
+)
 @click.option("--tables", help="Names with commas between them; all tables if not said.")
 @click.option("--parallelism", type=click.IntRange(1, 1000), default=1, help="Writers at a time.")
 @click.option("--verify", type=click.Choice(["full"]), help="Prove all that can be proved.")
@@ -121,47 +125,67 @@ def _wanted(
     Raises:
         InvalidRequest: it cannot be asked for.
     """
-    chain, first, last = _looked_at(kind, url)
+    look = _looked_at(kind, url)
+    asked_end, last = end, look.last
     try:
         end = end_of(end) if end is not None else str(last) if last is not None else "latest"
     except ValueError as error:
         raise InvalidRequest(f"--end-block is `{end}`", hint=f"it is {END_RULE}") from error
-    begin = start if start is not None else first
+    begin = start if start is not None else look.first
     if end is not None and end.isdecimal() and int(end) < begin:
         raise InvalidRequest(f"the range ends with block {end}, before it starts with {begin}")
     folder = os.path.abspath(out)  # noqa: PTH100 - not resolved
-    told = hashlib.sha256(json.dumps([chain, folder]).encode()).hexdigest()
+    told = hashlib.sha256(json.dumps([look.chain, folder]).encode()).hexdigest()
     return replace(
         rest,
         name=f"extract_{told[:12]}",
         manifest_hash=told,
-        chain=chain,
-        tables=_chosen(tables, chain),
+        chain=look.chain,
+        tables=_chosen(tables, look),
         start=begin,
         end=end,
         folder=folder,
-        sparse=kind == "recorded" and start is None and rest.end is None and last is not None,
+        sparse=last is not None and start is None and asked_end is None,
     )
 
 
-def _looked_at(kind: str, url: str) -> tuple[str, int, int | None]:
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What is known of a source before its blocks are extracted."""
+
+    chain: str
+    first: int = 0
+    last: int | None = None
+    receipts: bool = True
+
+
+def _looked_at(kind: str, url: str) -> _Look:
     """Tell a source's chain, and of a recording what is in it."""
     if kind != "recorded":
-        return ("solana" if kind == "solana" else "evm"), 0, None
+        return _Look("solana" if kind == "solana" else "evm")
     from jobyard.chain.recorded import RecordedSource
 
     source = RecordedSource(Path(url))
 
-    async def look() -> tuple[str, int, int | None]:
-        return source.kind, await source.first_available(), await source.head()
+    async def look() -> _Look:
+        first, last = await source.first_available(), await source.head() or 0
+        receipts = True
+        async for block in source.blocks(first, last + 1):
+            if block.transactions and source.kind == "evm":
+                receipts = block.receipts is not None
+                break
+        return _Look(source.kind, first, last, receipts)
 
     return asyncio.run(look())
 
 
-def _chosen(text: str | None, chain: str) -> tuple[str, ...]:
+def _chosen(text: str | None, look: _Look) -> tuple[str, ...]:
     from jobyard.chain import evm_tables, solana_tables
 
-    known = tuple(solana_tables.TABLES if chain == "solana" else evm_tables.EVM_TABLES)
+    known = tuple(solana_tables.TABLES if look.chain == "solana" else evm_tables.EVM_TABLES)
+    if text is None and not look.receipts:
+        say("the recording has no receipts: the table `logs` is left out")
+        return tuple(name for name in known if name != evm_tables.LOGS.name)
     if text is None:
         return known
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
@@ -202,7 +226,7 @@ def _save_provider(settings: Settings, kind: str, url: str, network: str) -> str
 
 
 def specification(wanted: Extract) -> JobSpec:
-    """Make the job that extracts: an index for each writer, retried for as long as that may help."""
+    """Make the job that extracts: an index for each writer, retried while that may help."""
     package = Path(jobyard.__file__).parents[1]
     rules = (
         _rule(FailureAction.FAIL_JOB, FATAL_EXIT),
@@ -229,9 +253,7 @@ def _rule(action: FailureAction, *codes: int) -> FailureRule:
     return FailureRule(action, ExitCodes(Operator.IN, codes))
 
 
-async def _run(
-    settings: Settings, spec: JobSpec, *, quiet: bool
-) -> tuple[Session, dict[str, Any]]:
+async def _run(settings: Settings, spec: JobSpec, *, quiet: bool) -> tuple[Session, dict[str, Any]]:
     from jobyard.cli.run_here import Here
     from jobyard.cli.session import Session
 

@@ -56,8 +56,8 @@ class Lacking:
     """What a table lacks of the blocks that are wanted.
 
     ``repairs`` are covered, but by files that do not belong together: the chain was reorganised
-    between them. ``known`` are the ends of its newest segments below a block, as (last block, hash), ascending:
-    a source compares them with its chain.
+    between them. ``known`` are the ends of its newest segments as (last block, hash), ascending: a
+    source compares them with its chain.
     """
 
     spans: Sequence[Span]

@@ -28,10 +28,15 @@ class Piece(NamedTuple):
     tables: tuple[str, ...]
 
 
-def chunk_size(start: int, stop: int | None, writers: int) -> int:
-    """Tell the size of pieces: all writers of a job come to the same."""
+def chunk_size(start: int, stop: int | None, writers: int, *, once: bool = False) -> int:
+    """Tell the size of pieces: all writers of a job come to the same.
+
+    ``once`` is for a source that begins anew with every piece: each writer gets a large one.
+    """
     if stop is None:
         return LARGEST_CHUNK
+    if once:
+        return max(SMALLEST_CHUNK, -(-(stop - start) // writers))
     size = -(-(stop - start) // (writers * CHUNKS_EACH))
     return max(SMALLEST_CHUNK, min(LARGEST_CHUNK, size))
 

@@ -59,10 +59,15 @@ async def _failed(link: Link, error: JobyardError | OSError) -> int:
         log.warning("the worker was not told", cause=str(lost))
     if retryable:
         return RETRY_EXIT
+    _refuse_retry(f"{code}: {error}")
+    return FATAL_EXIT
+
+
+def _refuse_retry(why: str) -> None:
     file = config.environment().get(RETRY_FILE)
     if file:
-        Path(file).write_text(f"no: {code}: {error}", encoding="utf-8")
-    return FATAL_EXIT
+        # What does not fit is cut off by whoever reads it.
+        Path(file).write_text(f"no: {why}", encoding="utf-8")
 
 
 def main(arguments: Sequence[str]) -> int:

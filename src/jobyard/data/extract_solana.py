@@ -13,7 +13,6 @@ import pyarrow as pa
 from jobyard.chain import solana_verify
 from jobyard.chain.report import Report
 from jobyard.chain.solana_decode import PORTION, decode
-from jobyard.chain.source import BlockRef
 from jobyard.data.footer import Extent
 from jobyard.data.parquet import DEFAULT_LAYOUT, Layout, TableWriter
 from jobyard.errors import BlockDisproved, BlocksUnlinked
@@ -21,7 +20,7 @@ from jobyard.errors import BlockDisproved, BlocksUnlinked
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from jobyard.chain.source import RawBlock
+    from jobyard.chain.source import BlockRef, RawBlock
     from jobyard.chain.tables import Table
     from jobyard.data.extract import Folders
     from jobyard.data.parquet import Published
@@ -41,9 +40,14 @@ class SolanaExtraction:
         *,
         start: int,
         full: bool = False,
+        sparse: bool = False,
         layout: Layout = DEFAULT_LAYOUT,
     ) -> None:
-        """Write each table; the slots from ``start`` on are those that are wanted."""
+        """Write each table; the slots from ``start`` on are those that are wanted.
+
+        ``sparse`` takes blocks that do not follow each other, in files of their own.
+        """
+        self._sparse = sparse
         self._writers = [
             TableWriter(table, folder.below(table.name), network, layout) for table in tables
         ]
@@ -67,15 +71,19 @@ class SolanaExtraction:
             OSError: a file cannot be written.
         """
         before = self._waiting[-1].number + 1 if self._waiting else self._next
-        if block.parent_number >= before:
+        published: list[Published] = []
+        if block.parent_number >= before and self._sparse:
+            published = [*self._work(), *self.publish()]
+            self._next, self._last = block.parent_number + 1, None
+        elif block.parent_number >= before:
             raise BlocksUnlinked(
                 f"slot {block.number} follows {block.parent_number}, which was not given"
             ).at(before, block.number)
         self._waiting.append(block)
         self._waiting_bytes += block.size
         if self._waiting_bytes >= PORTION or len(self._waiting) >= MOST_BLOCKS:
-            return self._work()
-        return []
+            published += self._work()
+        return published
 
     def finish(self, stop: int | None = None, prev_hash: str | None = None) -> list[Published]:
         """Write what waits and publish the files in hand.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jobyard import clock, log
@@ -129,7 +130,8 @@ class Extractor:
         if self._stop is None and is_relative(end):
             stop = stop_of(end, start, await self._head())
             self._stop = await self._link.fix_stop(start if stop is None else stop)
-        self._chunk = chunk_size(start, self._stop, self._writers)
+        recorded = orders["kind"] == "recorded"
+        self._chunk = chunk_size(start, self._stop, self._writers, once=recorded)
 
     def _is_mine(self, number: int) -> bool:
         return owner(number, self._chunk, self._writers) == self._index
@@ -250,7 +252,7 @@ class Extractor:
         if orders["chain"] == "solana":
             return SolanaExtraction(
                 tables, self._folders, orders["network"],
-                start=piece.start, full=full, layout=LAYOUT,
+                start=piece.start, full=full, sparse=orders["sparse"], layout=LAYOUT,
             )  # fmt: skip
         return EvmExtraction(tables, self._folders, orders["network"], full=full, layout=LAYOUT)
 
@@ -262,11 +264,20 @@ class Extractor:
             for name in gone:
                 await asyncio.to_thread(folder.remove, name)
 
-    async def behind(self, stop: int) -> str | None:
-        """Tell which block the first one from ``stop`` on follows, by hash."""
+    async def skipped_upto(self, stop: int, last: BlockRef | None) -> str | None:
+        """Tell the hash of the block before ``stop`` if no block is between it and ``stop``.
+
+        A node says so itself; what a recording does not have says nothing, but the block behind it
+        does, which is also what knows the hash where the range has no block at all.
+        """
+        if last is not None and self._orders["kind"] != "recorded":
+            return last.hash
         async with aclosing(self._source.blocks(stop, stop + LARGEST_CHUNK)) as blocks:  # type: ignore[type-var]
             async for block in blocks:
-                return block.parent_hash
+                proves = block.parent_number < stop and (
+                    last is None or block.parent_hash == last.hash
+                )
+                return block.parent_hash if proves else None
         return None
 
     def proved(self, report: Mapping[str, int]) -> None:
@@ -329,10 +340,10 @@ class _Writing:
         finish: Callable[[], list[Published]] = writer.finish
         if whole and isinstance(writer, SolanaExtraction):
             stop = self._piece.stop
-            prev_hash = None if self.refs else await self._extractor.behind(stop)
-
-            def finish() -> list[Published]:
-                return writer.finish(stop, prev_hash)
+            last = self.refs[-1] if self.refs else None
+            if last is None or last.number + 1 < stop:
+                prev_hash = await self._extractor.skipped_upto(stop, last)
+                finish = partial(writer.finish, stop if prev_hash else None, prev_hash)
 
         await self._extractor.publish(await asyncio.to_thread(finish))
         tallies = writer.report.tallies

@@ -63,7 +63,9 @@ class Link:
         """Ask what each table lacks of some blocks."""
         answer = await self._ask("lacking", {"start": start, "stop": stop})
         return {
-            table: Lack(*([(a, b) for a, b in each[name]] for name in ("spans", "repairs", "known")))
+            table: Lack(
+                *([(a, b) for a, b in each[name]] for name in ("spans", "repairs", "known"))
+            )
             for table, each in answer["tables"].items()
         }
 
@@ -113,10 +115,6 @@ class Link:
             if traffic is not None
             else self._told
         )
-        requests, retries, received = (
-            new - old for new, old in zip(now, self._told, strict=True)
-        )
+        requests, retries, received = (new - old for new, old in zip(now, self._told, strict=True))
         self._told = now
-        return CostWords(
-            requests=requests, retries=retries, bytes_fetched=received, head=self.head
-        )
+        return CostWords(requests=requests, retries=retries, bytes_fetched=received, head=self.head)

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from jobyard.data.link import Link
 
 
-async def tidy(
-    folder: DataFolder, table: str, link: Link, is_mine: Callable[[int], bool]
-) -> None:
+async def tidy(folder: DataFolder, table: str, link: Link, is_mine: Callable[[int], bool]) -> None:
     """Remove files that were written but never became part of the table.
 
     Only those of blocks that are this writer's: another one may just be about to publish its own.

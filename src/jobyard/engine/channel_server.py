@@ -23,7 +23,6 @@ from jobyard.errors import (
     TooLarge,
     Unauthorized,
 )
-
 from jobyard.wire.extract import WORDS
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jobyard import clock, ids
+from jobyard.core.extraction import Cost, Publication, Wish
 from jobyard.core.segments import Segment
 from jobyard.errors import InvalidRequest
-from jobyard.core.extraction import Cost, Publication, Wish
 from jobyard.wire.extract import orders
 
 if TYPE_CHECKING:
@@ -106,9 +106,7 @@ class Extractions:
         opened = await self._store.open_tables(
             asked.session, claim.attempt_id, claim.job_id, extract, wishes
         )
-        return {
-            "tables": [{"table": one.table, "path": one.path} for one in opened]
-        }
+        return {"tables": [{"table": one.table, "path": one.path} for one in opened]}
 
     async def _lacking(self, asked: Asked) -> Any:
         wanted = asked.get("start", int), asked.get("stop", int)
@@ -125,25 +123,22 @@ class Extractions:
         return {"files": found}
 
     async def _segments(self, asked: Asked) -> Any:
-        number, text = (lambda name: asked.get(name, int)), (lambda name: asked.get(name, str))
         segment = Segment(
-            text("name"),
-            text("network"),
-            number("start"),
-            number("stop"),
-            text("hash"),
-            text("prev_hash"),
-            size=number("size"),
+            asked.get("name", str),
+            asked.get("network", str),
+            asked.get("start", int),
+            asked.get("stop", int),
+            asked.get("hash", str),
+            asked.get("prev_hash", str),
+            size=asked.get("size", int),
         )
         if not 0 <= segment.start < segment.stop:
             raise InvalidRequest("a segment has blocks: `start` is below `stop`")
-        publication = Publication(
-            text("table"), segment, number("rows"), _cost(asked.get("cost", dict))
-        )
+        cost = _cost(asked.get("cost", dict))
+        table, rows = asked.get("table", str), asked.get("rows", int)
+        publication = Publication(table, segment, rows, cost)
         claim = asked.claim
-        gone = await self._store.publish(
-            asked.session, claim.attempt_id, claim.job_id, publication
-        )
+        gone = await self._store.publish(asked.session, claim.attempt_id, claim.job_id, publication)
         return {"gone": gone}
 
     async def _cost(self, asked: Asked) -> None:

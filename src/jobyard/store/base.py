@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
 
     from jobyard.core.extract import Extract
+    from jobyard.core.extraction import (
+        Cost,
+        Extraction,
+        Lacking,
+        Opened,
+        Publication,
+        Wish,
+    )
     from jobyard.core.job import JobSpec
     from jobyard.core.ranges import Span
     from jobyard.core.records import (
@@ -29,14 +37,6 @@ if TYPE_CHECKING:
     )
     from jobyard.core.state import Request
     from jobyard.core.states import AttemptStatus
-    from jobyard.core.extraction import (
-        Cost,
-        Extraction,
-        Lacking,
-        Opened,
-        Publication,
-        Wish,
-    )
     from jobyard.store.measures import Gathered, Measures
 
 __all__ = ["JobQuery", "LabelFilter", "Retention"]  # besides what is defined here
@@ -527,9 +527,7 @@ class Store(Protocol):
             LeaseLost: the worker does not speak for this attempt.
         """
 
-    async def note_failure(
-        self, session: str, attempt_id: int, job_id: int, failure: str
-    ) -> None:
+    async def note_failure(self, session: str, attempt_id: int, job_id: int, failure: str) -> None:
         """Keep what a program says of why it fails, as JSON.
 
         Raises:

@@ -29,6 +29,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
 
     from jobyard.core.extract import Extract
+    from jobyard.core.extraction import (
+        Cost,
+        Extraction,
+        Lacking,
+        Opened,
+        Publication,
+        Wish,
+    )
     from jobyard.core.job import JobSpec
     from jobyard.core.ranges import Span
     from jobyard.core.records import (
@@ -52,14 +60,6 @@ if TYPE_CHECKING:
         Settled,
         Submission,
         Want,
-    )
-    from jobyard.core.extraction import (
-        Cost,
-        Extraction,
-        Lacking,
-        Opened,
-        Publication,
-        Wish,
     )
     from jobyard.store.measures import Gathered, Measures
     from jobyard.store.query import Driver
@@ -366,9 +366,7 @@ class SqlStore:
         """Add what reading has cost."""
         await self._driver.write(partial(segments.count_cost, session, attempt_id, job_id, cost))
 
-    async def note_failure(
-        self, session: str, attempt_id: int, job_id: int, failure: str
-    ) -> None:
+    async def note_failure(self, session: str, attempt_id: int, job_id: int, failure: str) -> None:
         """Keep what a program says of why it fails."""
         step = partial(segments.note_failure, session, attempt_id, job_id, failure)
         await self._driver.write(step)

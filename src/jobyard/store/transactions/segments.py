@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from jobyard.core.extraction import Extraction, Lacking, Opened, TableProgress
 from jobyard.core.ranges import subtract
 from jobyard.core.segments import Segment, fork
 from jobyard.errors import ActiveWriter, LeaseLost, Unusable
-from jobyard.core.extraction import Extraction, Lacking, Opened, TableProgress
 from jobyard.store.query import Query, Row, Transaction
 from jobyard.store.transactions.deciding import read_now
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobyard.core.extract import Extract
-    from jobyard.core.ranges import Span
     from jobyard.core.extraction import Cost, Publication, Wish
+    from jobyard.core.ranges import Span
 
 KNOWN = 64
 """Ends of segments that are told to who follows a chain: how far back it can see a fork."""
@@ -110,7 +110,11 @@ def read(job_id: int) -> Transaction[Extraction | None]:
     if not rows:
         return None
     tables = yield Query("extraction_tables", (job_id,))
-    return Extraction(*rows[0], {row[0]: _table(row) for row in tables})
+    stop, head, blocks, requests, retries, received, failure = rows[0]
+    return Extraction(
+        stop, head, blocks, requests, retries, received, failure,
+        {row[0]: _table(row) for row in tables},
+    )  # fmt: skip
 
 
 def _table(row: Row) -> TableProgress:
