@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import stat
 from contextlib import asynccontextmanager
@@ -13,14 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jobyard import config, log
 from jobyard.engine.controller import Controller
-from jobyard.engine.extraction import Reading
+from jobyard.engine.supply import Suppliers
 from jobyard.engine.worker import Listener, Worker, WorkerSettings
 from jobyard.errors import WORKER_ID_RULE, InvalidSetting
 from jobyard.spec.naming import is_worker_pattern
 from jobyard.store.base import Retention
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
     from pathlib import Path
 
     from jobyard.config import Settings
@@ -32,8 +31,8 @@ T = TypeVar("T")
 EXECUTORS = ("process", "fake")
 """The executors that there are so far."""
 
-PROVIDERS = "providers"
-"""The folder of the state folder where providers' files lie."""
+DATA = "data"
+"""The folder of the state folder where tables lie, if no other is named."""
 FAKE_SLOTS = 1000
 """Imagined programs at a time: they cost nothing."""
 
@@ -71,22 +70,9 @@ class Yard:
             worker_settings,
             partial(new_store, self.settings),
             listener,
-            reading(self.settings),
+            Suppliers(self.store, self.settings.providers_dir, config.environment()).supply,
+            self.settings.data_dir or (self.settings.state_dir / DATA).absolute(),
         )
-
-
-def reading(settings: Settings) -> Reading:
-    """Tell what a program that extracts is told of this place."""
-    folder = settings.state_dir / PROVIDERS
-    return Reading(
-        str((settings.state_dir / "data").absolute()),
-        partial(_providers_in, folder),
-        config.environment(),
-    )
-
-
-def _providers_in(folder: Path, names: Sequence[str]) -> list[tuple[str, Mapping[str, Any]]]:
-    return [(name, json.loads((folder / f"{name}.json").read_text())) for name in names]
 
 
 def worker_settings(

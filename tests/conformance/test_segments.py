@@ -155,18 +155,6 @@ def test_a_table_outlives_the_job_that_wrote_it(stage: Stage, writer: Writer) ->
     assert stage.do(stage.store.extraction(writer.job_id)) is None
 
 
-def test_the_first_one_who_says_where_a_job_ends_is_right(stage: Stage, writer: Writer) -> None:
-    fix = stage.store.fix_stop
-    session, attempt_id = writer.worker.session, writer.claim.attempt_id
-
-    said = [stage.do(fix(session, attempt_id, writer.job_id, stop)) for stop in (100, 200)]
-    assert said == [100, 100]
-    assert writer.extraction().stop == 100
-    stage.lose(writer.worker)
-    with pytest.raises(LeaseLost):
-        stage.do(fix(session, attempt_id, writer.job_id, 300))
-
-
 def test_what_is_ahead_of_a_gap_waits_for_it(writer: Writer) -> None:
     writer.publish(LINE[0])
     writer.publish(LINE[2])

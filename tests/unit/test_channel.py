@@ -49,6 +49,13 @@ class Heard:
             raise RuntimeError("bug")
         return {"gone": []}
 
+    async def orders(self, attempt_id: int) -> Any:
+        return {"attempt_id": attempt_id}
+
+    async def fix_stop(self, attempt_id: int, stop: int) -> int:
+        self.words.append(("stop", attempt_id, stop))
+        return 60
+
     def _check(self) -> None:
         if self.lost:
             raise LeaseLost("the lease is lost")
@@ -314,3 +321,16 @@ def test_a_worker_that_is_not_there_yet_is_tried_again_and_then_given_up() -> No
 
     assert caught.value.status == 0
     assert tuple(pauses) == PAUSES
+
+
+def test_an_extraction_reads_its_orders_and_says_where_it_ends() -> None:
+    async def main() -> None:
+        async with serving() as (heard, server):
+            line = said(server)
+            assert await asyncio.to_thread(line.orders) == {"attempt_id": 7}
+            assert await asyncio.to_thread(line.fix_stop, 70) == 60
+            assert heard.words == [("stop", 7, 70)]
+            error = await refused(line.fix_stop, -1)
+            assert (error.status, "number of a block" in error.message) == (400, True)
+
+    asyncio.run(main())

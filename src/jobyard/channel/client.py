@@ -89,18 +89,17 @@ class Channel:
         gone: list[str] = self._say("POST", "segments", segment)["gone"]
         return gone
 
-    def orders(self) -> Any:
-        """Ask what this attempt is to extract (`jobyard.wire.extract.Orders`)."""
-        return self._say("GET", "orders")
-
-    def fix_stop(self, stop: int) -> int:
-        """Say where the job ends, the block behind the last; returns what counts."""
-        fixed: int = self._say("PUT", "stop", {"stop": stop})["stop"]
-        return fixed
-
     def ask(self, noun: str, value: Any) -> Any:
         """Say another word of an extraction (`jobyard.wire.extract.WORDS`)."""
         return self._say("PUT" if noun == "failure" else "POST", noun, value)
+
+    def orders(self) -> Any:
+        """Read what this attempt of an extraction is to do."""
+        return self._say("GET", "orders")
+
+    def fix_stop(self, stop: int) -> int:
+        """Say which block is behind the last one; what counts for the whole job is the answer."""
+        return int(self._say("PUT", "stop", {"stop": stop})["stop"])
 
     def _say(self, method: str, noun: str, value: Any = None) -> Any:
         """Send one request; an answer that is not a success is a ``ChannelError``."""

@@ -21,6 +21,11 @@ COMMANDS: dict[str, Entry] = {
     "apply": Entry("jobyard.cli.files", "apply", "Make jobs be what files say."),
     "job": Entry("jobyard.cli.job", "job", "List, inspect, stop, retry, prune jobs; read logs."),
     "worker": Entry("jobyard.cli.worker", "worker", "Run a worker; list and drain workers."),
+    "dataset": Entry("jobyard.cli.dataset", "dataset", "Register and deploy datasets of chains."),
+    "manifest": Entry("jobyard.cli.manifest", "manifest", "Write and keep manifests of datasets."),
+    "provider": Entry(
+        "jobyard.cli.provider", "provider", "Keep the nodes that chains are read from."
+    ),
     "solo": Entry("jobyard.cli.services", "solo", "Run server, controller and worker in one."),
     "server": Entry("jobyard.cli.services", "server", "Run the HTTP server."),
     "controller": Entry("jobyard.cli.services", "controller", "Run a controller."),
@@ -32,7 +37,10 @@ COMMANDS: dict[str, Entry] = {
 }
 
 
-ALIASES = {"jobs": "job", "workers": "worker"}
+ALIASES = {
+    "jobs": "job", "workers": "worker", "datasets": "dataset", "manifests": "manifest",
+    "providers": "provider",
+}  # fmt: skip
 
 
 @click.group(

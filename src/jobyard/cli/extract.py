@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import jobyard
 from jobyard import app, clock, log
 from jobyard.cli.live import Live
 from jobyard.cli.options import as_json as json_option
@@ -21,19 +20,8 @@ from jobyard.cli.options import store_options
 from jobyard.cli.printer import say, show_json
 from jobyard.cli.shown import progress_page
 from jobyard.core.extract import END_RULE, MOST_BLOCK, Extract, end_of
-from jobyard.core.job import (
-    Backoff,
-    CompletionMode,
-    ExitCodes,
-    FailureAction,
-    FailureRule,
-    JobSpec,
-    Operator,
-    Policy,
-    Program,
-)
 from jobyard.errors import ExitCode, InvalidProvider, InvalidRequest
-from jobyard.wire.extract import FATAL_EXIT, RETRY_EXIT
+from jobyard.spec.extraction import job_of
 from jobyard.wire.progress import progress_object
 
 if TYPE_CHECKING:
@@ -41,11 +29,11 @@ if TYPE_CHECKING:
 
     from jobyard.cli.session import Session
     from jobyard.config import Settings
+    from jobyard.core.job import JobSpec
 
 KINDS = ("evm-rpc", "solana", "recorded")
-KILLED = (137, 143)
-"""Exit codes of programs that somebody killed: that says nothing about what they were doing."""
-BACKOFF = Backoff(base=0.25, factor=2.0, cap=30.0, jitter=0.2)
+PROVIDERS = "extract"
+"""The folder of the state folder where the addresses of such extractions lie."""
 
 
 @click.command()
@@ -89,7 +77,11 @@ def extract(
     extracted as far as it goes.
     """
     log.configure("warning")
-    settings = replace(settings, slots=max(settings.slots, parallelism))
+    settings = replace(
+        settings,
+        slots=max(settings.slots, parallelism),
+        providers_dir=settings.state_dir / PROVIDERS,
+    )
     wanted = _wanted(
         kind, source, out, start_block, end_block, tables,
         Extract(
@@ -99,7 +91,7 @@ def extract(
         ),
     )  # fmt: skip
     wanted = replace(wanted, providers=(_save_provider(settings, kind, source, network),))
-    session, progress = app.run_async(_run(settings, specification(wanted), quiet=as_json))
+    session, progress = app.run_async(_run(settings, job_of(wanted), quiet=as_json))
     (job,) = session.jobs.values()
     if as_json:
         show_json({"job": job, "progress": progress, "folder": wanted.folder})
@@ -214,7 +206,7 @@ def _save_provider(settings: Settings, kind: str, url: str, network: str) -> str
     name = f"extract-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     build(config, name, {})
     app.prepare_state_dir(settings.state_dir)
-    folder = settings.state_dir / app.PROVIDERS
+    folder = settings.state_dir / PROVIDERS
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         file = folder / f"{name}.json"
@@ -223,34 +215,6 @@ def _save_provider(settings: Settings, kind: str, url: str, network: str) -> str
     except OSError as error:
         raise InvalidProvider(f"{folder} cannot be written: {error.strerror}") from error
     return name
-
-
-def specification(wanted: Extract) -> JobSpec:
-    """Make the job that extracts: an index for each writer, retried while that may help."""
-    package = Path(jobyard.__file__).parents[1]
-    rules = (
-        _rule(FailureAction.FAIL_JOB, FATAL_EXIT),
-        _rule(FailureAction.IGNORE, RETRY_EXIT, *KILLED),
-    )
-    return JobSpec(
-        "extract",
-        Program(
-            command=(sys.executable, "-m", "jobyard.data", "extract"),
-            env={"PYTHONPATH": str(package)},
-        ),
-        Policy(
-            completions=wanted.parallelism,
-            parallelism=wanted.parallelism,
-            completion_mode=CompletionMode.INDEXED,
-            failure_rules=rules,
-            backoff=BACKOFF,
-        ),
-        extract=wanted,
-    )
-
-
-def _rule(action: FailureAction, *codes: int) -> FailureRule:
-    return FailureRule(action, ExitCodes(Operator.IN, codes))
 
 
 async def _run(settings: Settings, spec: JobSpec, *, quiet: bool) -> tuple[Session, dict[str, Any]]:

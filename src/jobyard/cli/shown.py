@@ -82,6 +82,11 @@ def workers_table(workers: Sequence[Object]) -> str:
     return _table(header, rows)
 
 
+def plain_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Lay out what has no place of its own here; nothing is a dash."""
+    return _table(header, [tuple(_or_dash(cell or None) for cell in row) for row in rows])
+
+
 def page(value: Object) -> str:
     """Lay out one object: a line for each field that says something; the spec as JSON."""
     on = colours(sys.stdout)

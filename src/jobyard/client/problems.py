@@ -5,7 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from jobyard.errors import Internal, InvalidDocument, JobyardError, Problem, ServerUnreachable
+from jobyard.errors import (
+    Internal,
+    InvalidDocument,
+    JobyardError,
+    Problem,
+    ServerUnreachable,
+    datasets,  # noqa: F401 - its errors are spoken of here too
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,5 +65,7 @@ def _below(kind: type[JobyardError]) -> Iterator[type[JobyardError]]:
 
 # Errors of other rooms are spoken of elsewhere than in this API.
 _BY_CODE = {
-    kind.code: kind for kind in _below(JobyardError) if kind.__module__ == JobyardError.__module__
+    kind.code: kind
+    for kind in _below(JobyardError)
+    if kind.__module__.startswith(JobyardError.__module__)
 }

@@ -10,6 +10,8 @@ MOST_BLOCK = 2**63 - 2
 """The largest number of a block; the one behind it is still an id that databases can hold."""
 MOST_WRITERS = 2**16 - 1
 """The largest parallelism of one extraction."""
+FATAL_EXIT = 65
+"""The exit code of what no other attempt would do better (EX_DATAERR of sysexits.h)."""
 END_RULE = "a block's number, `latest`, `-n` for n blocks below the head, or nothing"
 
 _NUMBER = re.compile(r"-?\d{1,19}", re.ASCII)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from typing import TYPE_CHECKING, Protocol
 
-from jobyard import clock, ids
+from jobyard import clock, config, ids
 from jobyard.core.backoff import SECOND, advised, delay
 from jobyard.core.job import RestartPolicy
 from jobyard.core.states import AttemptReason, AttemptStatus, StopReason
@@ -66,6 +67,8 @@ class Template:
         if claim.index is not None:
             env["JOB_COMPLETION_INDEX"] = env["JOBYARD_INDEX"] = str(claim.index)
         program = self.spec.program
+        if self.spec.extract is not None:
+            env.update(own_python())
         if self.plain:
             env.update(program.env)
             argv = program.command + program.args
@@ -74,6 +77,14 @@ class Template:
             argv = expand.argument_vector(program, env)
         grace = self.spec.policy.grace
         return Launch(claim.attempt_id, argv, env, program, grace, restart)
+
+
+def own_python() -> dict[str, str]:
+    """Tell a program that is a part of Jobyard how the worker's own Jobyard is started."""
+    found = {"JOBYARD_PYTHON": sys.executable}
+    if (path := config.environment().get("PYTHONPATH")) is not None:
+        found["PYTHONPATH"] = path
+    return found
 
 
 class AttemptRun:

@@ -53,6 +53,12 @@ class ChannelHandler(Protocol):
     async def extraction(self, attempt_id: int, word: str, value: Any) -> Any:
         """Serve a word of an extraction's program (wire/extract.py), under the attempt's fence."""
 
+    async def orders(self, attempt_id: int) -> Any:
+        """Tell what an attempt of an extraction is to do."""
+
+    async def fix_stop(self, attempt_id: int, stop: int) -> int:
+        """Note the block behind the last one of the attempt's job; tell the one that counts."""
+
 
 class ChannelServer:
     """Listens on 127.0.0.1 for the programs of one worker."""
@@ -68,6 +74,8 @@ class ChannelServer:
             ("PUT", "result"): handler.result,
             ("PUT", "checkpoint"): handler.checkpoint,
             ("GET", "checkpoint"): self._last_checkpoint,
+            ("GET", "orders"): self._orders,
+            ("PUT", "stop"): self._fix_stop,
         }
         for method, noun in WORDS:
             self._routes[method, noun] = functools.partial(self._extraction, noun)
@@ -146,6 +154,15 @@ class ChannelServer:
     async def _extraction(self, noun: str, attempt_id: int, value: Any) -> Any:
         return await self._handler.extraction(attempt_id, noun, value)
 
+    async def _orders(self, attempt_id: int, _: Any) -> Any:
+        return await self._handler.orders(attempt_id)
+
+    async def _fix_stop(self, attempt_id: int, value: Any) -> dict[str, int]:
+        stop = _read_count(value.get("stop")) if isinstance(value, dict) else None
+        if stop is None:
+            raise InvalidRequest('stop is {"stop": 3}, the number of a block')
+        return {"stop": await self._handler.fix_stop(attempt_id, stop)}
+
     async def _last_checkpoint(self, attempt_id: int, _: Any) -> Any:
         return await self._handler.last_checkpoint(attempt_id)
 
@@ -196,9 +213,7 @@ class _Conversation:
                 {"message": "the attempt channel failed", "exception": error}
             )
             raise JobyardError("the worker failed to take this; see its log") from error
-        if writes and found is None:
-            return 204, b""
-        return 200, json.dumps(found).encode()
+        return (204, b"") if writes and found is None else (200, json.dumps(found).encode())
 
     async def _read_body(self, request: h11.Request) -> bytes:
         # What is announced as too long is refused before it is sent.

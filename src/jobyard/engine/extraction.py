@@ -6,40 +6,19 @@ The contract is in `wire/extract.py`. Every write goes to the store under the at
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jobyard import clock, ids
 from jobyard.core.extraction import Cost, Publication, Wish
 from jobyard.core.segments import Segment
 from jobyard.errors import InvalidRequest
-from jobyard.wire.extract import orders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from jobyard.core.extract import Extract
     from jobyard.store.base import Claim, Store
-
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
-
-
-def _none(names: Sequence[str]) -> list[tuple[str, Mapping[str, Any]]]:
-    del names
-    return []
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a worker tells the programs that extract of the place where it runs.
-
-    ``providers`` finds providers by their names, as name and config.
-    """
-
-    data: str = "data"
-    providers: Callable[[Sequence[str]], list[tuple[str, Mapping[str, Any]]]] = _none
-    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,40 +45,18 @@ class Asked:
 class Extractions:
     """Answers the programs of one worker that extract."""
 
-    def __init__(self, store: Store, reading: Reading) -> None:
-        """Keep their words in ``store``; tell them what ``reading`` says."""
+    def __init__(self, store: Store, data: Path) -> None:
+        """Keep their words in ``store``; tables lie below ``data`` if nothing else is said."""
         self._store = store
-        self._reading = reading
+        self._data = data
 
     async def answer(self, word: str, asked: Asked) -> Any:
         """Answer one word."""
         return await getattr(self, f"_{word}")(asked)
 
-    async def _orders(self, asked: Asked) -> Any:
-        claim = asked.claim
-        found = await self._store.extraction(claim.job_id)
-        providers = self._reading.providers(asked.extract.providers)
-        names = _VARIABLE.findall(json.dumps([config for _, config in providers]))
-        environment = self._reading.environment
-        return orders(
-            claim.job_id,
-            claim.attempt_id,
-            claim.index or 0,
-            asked.extract,
-            stop=None if found is None else found.stop,
-            providers=providers,
-            variables={name: environment[name] for name in names if name in environment},
-        )
-
-    async def _stop(self, asked: Asked) -> Any:
-        stop = asked.get("stop", int)
-        claim = asked.claim
-        fixed = await self._store.fix_stop(asked.session, claim.attempt_id, claim.job_id, stop)
-        return {"stop": fixed}
-
     async def _tables(self, asked: Asked) -> Any:
         extract, claim = asked.extract, asked.claim
-        root = extract.folder or f"{self._reading.data}/{extract.namespace}/{extract.name}"
+        root = extract.folder or f"{self._data}/{extract.namespace}/{extract.name}"
         # Later revisions sort behind earlier ones.
         revision = f"{clock.now_us():014x}-{ids.session()[:8]}"
         wishes = [Wish(table, f"{root}/{table}/{revision}") for table in extract.tables]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from jobyard.store.datasets import Datasets
 from jobyard.store.selection import JobQuery, LabelFilter, Retention
 
 if TYPE_CHECKING:
@@ -238,8 +239,8 @@ class Decided:
     more: bool = False
 
 
-class Store(Protocol):
-    """Jobs, attempts, workers and the ledger.
+class Store(Datasets, Protocol):
+    """Jobs, attempts, workers and the ledger; datasets are in ``datasets.py``.
 
     A write that changes a job changes its status, counters, attempts and ledger in one
     transaction. A write by an attempt carries its fence (attempt, worker session).
@@ -490,13 +491,6 @@ class Store(Protocol):
         Raises:
             LeaseLost: the worker does not speak for this attempt.
             ActiveWriter: another job that is not over writes one of the tables.
-        """
-
-    async def fix_stop(self, session: str, attempt_id: int, job_id: int, stop: int) -> int:
-        """Say where a job ends, as the block behind the last; the first one who says it is right.
-
-        Raises:
-            LeaseLost: the worker does not speak for this attempt.
         """
 
     async def lacking(self, job_id: int, wanted: Span) -> dict[str, Lacking]:

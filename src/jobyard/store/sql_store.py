@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from jobyard.spec.again import Which
 from jobyard.store.base import JobQuery
 from jobyard.store.intake import Intake
+from jobyard.store.sql_datasets import SqlDatasets
 from jobyard.store.transactions import (
     apply,
     cleanup,
@@ -72,7 +73,7 @@ RETAIN = 500
 """Jobs that one transaction of the clean-up deletes or sweeps."""
 
 
-class SqlStore:
+class SqlStore(SqlDatasets):
     """Keeps the promises of ``Store`` (base.py) with a driver's named queries."""
 
     def __init__(self, driver: Driver, logs: LogStore) -> None:
@@ -340,12 +341,6 @@ class SqlStore:
         """Make a job the one writer of its tables."""
         step = partial(segments.open_tables, session, attempt_id, job_id, extract, wishes)
         return await self._driver.write(step)
-
-    async def fix_stop(self, session: str, attempt_id: int, job_id: int, stop: int) -> int:
-        """Say where a job ends; the first one who says it is right."""
-        return await self._driver.write(
-            partial(segments.fix_stop, session, attempt_id, job_id, stop)
-        )
 
     async def lacking(self, job_id: int, wanted: Span) -> dict[str, Lacking]:
         """Find what each table of a job lacks of the blocks that are wanted."""

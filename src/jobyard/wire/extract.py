@@ -14,8 +14,8 @@ whose ``completions`` are its parallelism. It gets everything over the attempt c
   ``end_block`` that is relative (``core.extract.is_relative``); ``Orders.stop`` is then null until
   somebody has said it. ``core.extract.stop_of`` makes it of the head. An absolute ``end_block``
   comes with its ``stop``; a null one (follow the head, never end) never has any.
-* Index i of P works on the pieces j of ``CHUNK_BLOCKS`` blocks, counted from block 0
-  (``block // CHUNK_BLOCKS``), with j % P == i: no index needs to know of another.
+* Index i of P works on the pieces j of `core.shares.chunk_size` blocks, counted from block 0,
+  with j % P == i: no index needs to know of another.
 * ``POST tables`` makes the job the one writer of its tables and answers, under ``tables``, with a
   folder for each: ``{"table", "path"}``.
 * ``POST lacking`` with ``{"start", "stop"}`` answers, under ``tables``, with what each lacks of
@@ -23,9 +23,10 @@ whose ``completions`` are its parallelism. It gets everything over the attempt c
   of what it has (``known``: last block and hash, ascending).
 * ``POST files`` with ``{"table"}`` answers with ``files``: name, size, first block, the one behind
   the last.
-* ``POST segments`` (``Channel.publish``) makes a finished file part of its table: ``Segment``. It
-  answers with the names of files that are not part of it any more, under ``gone``.
-* ``POST cost`` adds what reading has cost: ``Cost``. ``PUT failure`` keeps why a program fails.
+* ``POST segments`` (``Channel.publish``) makes a finished file part of its table: ``SegmentWords``.
+  It answers with the names of files that are not part of it any more, under ``gone``.
+* ``POST cost`` adds what reading has cost: ``CostWords``. ``PUT failure`` keeps
+  why a program fails.
 * It ends with exit code 0 when its part is complete, ``FATAL_EXIT`` when trying again is no use
   (the job fails at once), anything else when it may be (the index is tried again, with a growing
   delay, for ever).
@@ -35,24 +36,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from jobyard.core.extract import is_relative, stop_of
+from jobyard.core.extract import FATAL_EXIT, is_relative, stop_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from jobyard.core.extract import Extract
 
-CHUNK_BLOCKS = 2_000
-"""Blocks of a piece: the least that the reference gives to one writer."""
-FATAL_EXIT = 65
-"""The exit code of what no other attempt would do better (EX_DATAERR of sysexits.h)."""
+__all__ = [
+    "FATAL_EXIT",
+    "RETRY_EXIT",
+    "WORDS",
+    "CostWords",
+    "Orders",
+    "ProviderOrder",
+    "SegmentWords",
+    "orders",
+]
+
 RETRY_EXIT = 75
 """The exit code of what another attempt may do better (EX_TEMPFAIL of sysexits.h)."""
 
 
 WORDS = (
-    ("GET", "orders"),
-    ("PUT", "stop"),
     ("POST", "tables"),
     ("POST", "lacking"),
     ("POST", "files"),
@@ -60,7 +66,7 @@ WORDS = (
     ("POST", "cost"),
     ("PUT", "failure"),
 )
-"""What the program of an extraction may say, beside what any program may."""
+"""What an extraction's program may say of its tables."""
 
 
 class ProviderOrder(TypedDict):

@@ -61,18 +61,6 @@ def open_tables(
     return opened
 
 
-def fix_stop(session: str, attempt_id: int, job_id: int, stop: int) -> Transaction[int]:
-    """Say where a job ends; the first one who says it is right.
-
-    Raises:
-        LeaseLost: the worker does not speak for this attempt.
-    """
-    yield from _fence(session, attempt_id)
-    yield Query("insert_extraction", (job_id,))
-    fixed: int = (yield Query("fix_stop", (job_id, stop)))[0][0]
-    return fixed
-
-
 def note_failure(session: str, attempt_id: int, job_id: int, failure: str) -> Transaction[None]:
     """Keep what a program says of why it fails.
 

@@ -49,10 +49,9 @@ CREATE INDEX segments_in_chain ON segments (revision_id, start_block) WHERE chai
 CREATE INDEX segments_by_end ON segments (revision_id, hash) WHERE chained;
 CREATE INDEX segments_beside ON segments (revision_id, start_block) WHERE NOT chained;
 
--- What an extraction job has found out and done. `stop_block` is what a relative end came to.
+-- What an extraction job has done, and what that cost.
 CREATE TABLE extractions (
     job_id bigint PRIMARY KEY,
-    stop_block bigint,
     head_block bigint,
     blocks bigint NOT NULL DEFAULT 0,
     requests bigint NOT NULL DEFAULT 0,

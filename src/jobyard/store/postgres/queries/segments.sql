@@ -28,17 +28,12 @@ ON CONFLICT (job_id) DO NOTHING;
 INSERT INTO extraction_tables (job_id, table_name, revision_id) VALUES ($1, $2, $3)
 ON CONFLICT (job_id, table_name) DO NOTHING;
 
--- name: fix_stop :rows
--- The first one who says where a job ends is right.
-UPDATE extractions
-SET stop_block = coalesce(extractions.stop_block, $2)
-WHERE job_id = $1
-RETURNING stop_block;
-
 -- name: extraction :rows
-SELECT stop_block, head_block, blocks, requests, retries, bytes_fetched, failure
-FROM extractions
-WHERE job_id = $1;
+SELECT
+    s.stop_block, e.head_block, e.blocks, e.requests, e.retries, e.bytes_fetched, e.failure
+FROM extractions AS e
+JOIN job_specs AS s ON s.job_id = e.job_id
+WHERE e.job_id = $1;
 
 -- name: extraction_tables :rows
 -- The tables of a job and how far they are; the cost does not grow with their files.

@@ -49,10 +49,9 @@ CREATE INDEX segments_in_chain ON segments (revision_id, start_block) WHERE chai
 CREATE INDEX segments_by_end ON segments (revision_id, hash) WHERE chained = 1;
 CREATE INDEX segments_beside ON segments (revision_id, start_block) WHERE chained = 0;
 
--- What an extraction job has found out and done. `stop_block` is what a relative end came to.
+-- What an extraction job has done, and what that cost.
 CREATE TABLE extractions (
     job_id INTEGER PRIMARY KEY,
-    stop_block INTEGER,
     head_block INTEGER,
     blocks INTEGER NOT NULL DEFAULT 0,
     requests INTEGER NOT NULL DEFAULT 0,
