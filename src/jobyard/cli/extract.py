@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from jobyard.cli.session import Session
     from jobyard.config import Settings
-    from jobyard.core.job import JobSpec
 
 KINDS = ("evm-rpc", "solana", "recorded")
 PROVIDERS = "extract"
@@ -91,7 +90,7 @@ def extract(
         ),
     )  # fmt: skip
     wanted = replace(wanted, providers=(_save_provider(settings, kind, source, network),))
-    session, progress = app.run_async(_run(settings, job_of(wanted), quiet=as_json))
+    session, progress = app.run_async(_run(settings, wanted, quiet=as_json))
     (job,) = session.jobs.values()
     if as_json:
         show_json({"job": job, "progress": progress, "folder": wanted.folder})
@@ -217,13 +216,19 @@ def _save_provider(settings: Settings, kind: str, url: str, network: str) -> str
     return name
 
 
-async def _run(settings: Settings, spec: JobSpec, *, quiet: bool) -> tuple[Session, dict[str, Any]]:
+async def _run(
+    settings: Settings, wanted: Extract, *, quiet: bool
+) -> tuple[Session, dict[str, Any]]:
+    from jobyard.cli.leftovers import make_way, take_over
     from jobyard.cli.run_here import Here
     from jobyard.cli.session import Session
 
+    async with app.open_yard(settings) as yard:
+        await make_way(yard.store, wanted)
+        await take_over(yard.store, wanted)
     woken = asyncio.Event()
     live = Live(sys.stderr if quiet else sys.stdout, woken.set)
-    session = Session(Here(settings, [spec], live), live, woken, None)
+    session = Session(Here(settings, [job_of(wanted)], live), live, woken, None)
     await session.run()
     (job_id,) = session.jobs
     async with app.open_yard(settings) as yard:

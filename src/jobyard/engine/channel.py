@@ -109,7 +109,10 @@ class AttemptChannel:
         if self._extractions is None:
             raise Unusable("this worker keeps no tables")
         asked = Asked(self._session, claim, extract, value)
-        return await self._extractions.answer(word, asked)
+        answer = await self._extractions.answer(word, asked)
+        if word == "segments":
+            self._attempt(attempt_id).advanced = True
+        return answer
 
     async def orders(self, attempt_id: int) -> Orders:
         """Tell what an attempt of an extraction is to do, and what it may read from."""

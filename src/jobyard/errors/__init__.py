@@ -22,7 +22,6 @@
     │   ├── LeaseLost                 the speaker no longer speaks for this attempt
     │   ├── IdempotencyConflict       same key, other request
     │   ├── ApplyConflict             active jobs differ in what cannot change
-    │   ├── ActiveWriter              another job writes this table
     │   ├── NothingToRetry            nothing of a finished job is left to run again
     │   └── WorkerIdTaken
     ├── Unusable                 422  understood, but not to be had here
@@ -43,8 +42,7 @@
     │   ├── BlocksUnavailable         before the first block that can be had
     │   ├── BlockDisproved            contradicts the chain's own hashes
     │   ├── ReceiptsMissing           a table is asked for that needs receipts
-    │   ├── DataFileDamaged           a Parquet file that is not what was written
-    │   └── DataFileMissing           a file that is part of a table is not there
+    │   └── DataFileDamaged           a Parquet file that is not what was written
     ├── InvalidProvider          400  a provider file that cannot be used
     ├── StoreUnavailable         503
     ├── ServerUnreachable             (client) nobody answers at that address
@@ -506,23 +504,6 @@ class TooLarge(JobyardError):
     code = "TOO_LARGE"
 
 
-class ActiveWriter(Conflict):
-    """A table has one writer, and another job that is not over is it."""
-
-    slug = "active-writer"
-    title = "Another job writes this table"
-    code = "ACTIVE_JOB_CONFLICT"
-
-    def __init__(self, table: str, job_id: int) -> None:
-        """Name the table and the job."""
-        super().__init__(
-            f"job {job_id} writes the table `{table}` and is not over",
-            hint=f"wait for it, or stop it: jobyard job stop {job_id}",
-            table=table,
-            job_id=job_id,
-        )
-
-
 class RangeNotSatisfiable(JobyardError):
     """A range of bytes that begins behind the end of an attempt's output."""
 
@@ -618,24 +599,6 @@ class BlocksUnlinked(ChainFailed):
     slug = "blocks-unlinked"
     title = "The blocks make no chain"
     code = "BLOCKS_UNLINKED"
-
-
-class DataFileMissing(ChainFailed):
-    """A file is part of a table, but is not where it was written."""
-
-    slug = "data-file-missing"
-    title = "A data file is missing"
-    code = "DATA_FILE_MISSING"
-
-    def __init__(self, table: str, name: str, folder: str) -> None:
-        """Name the table, the file and where it should be."""
-        super().__init__(
-            f"`{name}` is part of the table `{table}` but is not in {folder}",
-            hint="put it back, or extract the table anew",
-            table=table,
-            file=name,
-            folder=folder,
-        )
 
 
 class BlocksUnavailable(ChainFailed):

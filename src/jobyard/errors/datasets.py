@@ -18,9 +18,12 @@
     │   ├── DatasetNotFound
     │   ├── ManifestNotFound
     │   └── ProviderNotFound
-    └── Conflict                 409
-        ├── ManifestLinked           a dataset has this manifest
-        └── ActiveJobConflict        the dataset has an active job that is another one
+    ├── Conflict                 409
+    │   ├── ManifestLinked           a dataset has this manifest
+    │   ├── ActiveJobConflict        the dataset has an active job that is another one
+    │   └── ActiveWriter             another job writes this table
+    └── ChainFailed              502
+        └── DataFileMissing          a file that is part of a table is not there
 
 Like those of ``jobyard.errors``: a slug, a title, an HTTP status, a code, an exit code.
 """
@@ -29,7 +32,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobyard.errors import Conflict, InvalidDocument, InvalidRequest, NotFound
+from jobyard.errors import ChainFailed, Conflict, InvalidDocument, InvalidRequest, NotFound
 
 if TYPE_CHECKING:
     from jobyard.errors import Problem
@@ -234,4 +237,39 @@ class ActiveJobConflict(Conflict):
             job_id=job_id,
             actual=actual,
             fields=fields,
+        )
+
+
+class ActiveWriter(Conflict):
+    """A table has one writer, and another job that is not over is it."""
+
+    slug = "active-writer"
+    title = "Another job writes this table"
+    code = "ACTIVE_WRITER"
+
+    def __init__(self, table: str, job_id: int) -> None:
+        """Name the table and the job."""
+        super().__init__(
+            f"job {job_id} writes the table `{table}` and is not over",
+            hint=f"wait for it, or stop it: jobyard job stop {job_id}",
+            table=table,
+            job_id=job_id,
+        )
+
+
+class DataFileMissing(ChainFailed):
+    """A file is part of a table, but is not where it was written."""
+
+    slug = "data-file-missing"
+    title = "A data file is missing"
+    code = "DATA_FILE_MISSING"
+
+    def __init__(self, table: str, name: str, folder: str) -> None:
+        """Name the table, the file and where it should be."""
+        super().__init__(
+            f"`{name}` is part of the table `{table}` but is not in {folder}",
+            hint="put it back, or extract the table anew",
+            table=table,
+            file=name,
+            folder=folder,
         )

@@ -11,21 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from jobyard.store.datasets import Datasets
 from jobyard.store.selection import JobQuery, LabelFilter, Retention
+from jobyard.store.tables import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
 
-    from jobyard.core.extract import Extract
-    from jobyard.core.extraction import (
-        Cost,
-        Extraction,
-        Lacking,
-        Opened,
-        Publication,
-        Wish,
-    )
     from jobyard.core.job import JobSpec
-    from jobyard.core.ranges import Span
     from jobyard.core.records import (
         Attempt,
         Change,
@@ -239,7 +230,7 @@ class Decided:
     more: bool = False
 
 
-class Store(Datasets, Protocol):
+class Store(Datasets, Tables, Protocol):
     """Jobs, attempts, workers and the ledger; datasets are in ``datasets.py``.
 
     A write that changes a job changes its status, counters, attempts and ledger in one
@@ -482,58 +473,6 @@ class Store(Datasets, Protocol):
 
     async def last_checkpoint(self, job_id: int, index: int | None) -> str | None:
         """Read the newest checkpoint of a job's index."""
-
-    async def open_tables(
-        self, session: str, attempt_id: int, job_id: int, extract: Extract, wishes: Sequence[Wish]
-    ) -> list[Opened]:
-        """Make a job the one writer of the active revisions of its tables, made if need be.
-
-        Raises:
-            LeaseLost: the worker does not speak for this attempt.
-            ActiveWriter: another job that is not over writes one of the tables.
-        """
-
-    async def lacking(self, job_id: int, wanted: Span) -> dict[str, Lacking]:
-        """Find what each table of a job lacks of the blocks that are wanted.
-
-        The cost depends on the files beside the canonical chain, not on those in it.
-        """
-
-    async def table_files(self, job_id: int, table: str) -> list[tuple[str, int, int, int]]:
-        """List the files of a job's table: name, size, first block and the one behind the last."""
-
-    async def publish(
-        self, session: str, attempt_id: int, job_id: int, publication: Publication
-    ) -> list[str]:
-        """Make a file part of its table, and tell which files are not part of it any more.
-
-        The same file twice counts once, and a file of the very same blocks is not needed.
-
-        Raises:
-            LeaseLost: the worker does not speak for this attempt.
-            Unusable: the job does not write this table.
-        """
-
-    async def count_cost(self, session: str, attempt_id: int, job_id: int, cost: Cost) -> None:
-        """Add what reading has cost to a job's sums.
-
-        Raises:
-            LeaseLost: the worker does not speak for this attempt.
-        """
-
-    async def note_failure(self, session: str, attempt_id: int, job_id: int, failure: str) -> None:
-        """Keep what a program says of why it fails, as JSON.
-
-        Raises:
-            LeaseLost: the worker does not speak for this attempt.
-        """
-
-    async def extraction(self, job_id: int) -> Extraction | None:
-        """Read what an extraction job has done and how far its tables are.
-
-        None when the job is none, or has done nothing yet; the cost depends on the number of its
-        tables alone.
-        """
 
     def hint(self) -> None:
         """Tell everyone who listens that something may be there to do."""

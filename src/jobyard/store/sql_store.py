@@ -10,6 +10,7 @@ from jobyard.spec.again import Which
 from jobyard.store.base import JobQuery
 from jobyard.store.intake import Intake
 from jobyard.store.sql_datasets import SqlDatasets
+from jobyard.store.sql_tables import SqlTables
 from jobyard.store.transactions import (
     apply,
     cleanup,
@@ -21,7 +22,6 @@ from jobyard.store.transactions import (
     measuring,
     read,
     retry,
-    segments,
     settle,
 )
 from jobyard.store.transactions.deciding import read_now
@@ -29,17 +29,7 @@ from jobyard.store.transactions.deciding import read_now
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
 
-    from jobyard.core.extract import Extract
-    from jobyard.core.extraction import (
-        Cost,
-        Extraction,
-        Lacking,
-        Opened,
-        Publication,
-        Wish,
-    )
     from jobyard.core.job import JobSpec
-    from jobyard.core.ranges import Span
     from jobyard.core.records import (
         Attempt,
         Change,
@@ -73,7 +63,7 @@ RETAIN = 500
 """Jobs that one transaction of the clean-up deletes or sweeps."""
 
 
-class SqlStore(SqlDatasets):
+class SqlStore(SqlDatasets, SqlTables):
     """Keeps the promises of ``Store`` (base.py) with a driver's named queries."""
 
     def __init__(self, driver: Driver, logs: LogStore) -> None:
@@ -334,41 +324,6 @@ class SqlStore(SqlDatasets):
     async def last_checkpoint(self, job_id: int, index: int | None) -> str | None:
         """Read the newest checkpoint of a job's index."""
         return await self._driver.read(partial(read.last_checkpoint, job_id, index))
-
-    async def open_tables(
-        self, session: str, attempt_id: int, job_id: int, extract: Extract, wishes: Sequence[Wish]
-    ) -> list[Opened]:
-        """Make a job the one writer of its tables."""
-        step = partial(segments.open_tables, session, attempt_id, job_id, extract, wishes)
-        return await self._driver.write(step)
-
-    async def lacking(self, job_id: int, wanted: Span) -> dict[str, Lacking]:
-        """Find what each table of a job lacks of the blocks that are wanted."""
-        return await self._driver.read(partial(segments.lacking, job_id, wanted))
-
-    async def table_files(self, job_id: int, table: str) -> list[tuple[str, int, int, int]]:
-        """List the files of a job's table."""
-        return await self._driver.read(partial(segments.files, job_id, table))
-
-    async def publish(
-        self, session: str, attempt_id: int, job_id: int, publication: Publication
-    ) -> list[str]:
-        """Make a file part of its table."""
-        step = partial(segments.publish, session, attempt_id, job_id, publication)
-        return await self._driver.write(step)
-
-    async def count_cost(self, session: str, attempt_id: int, job_id: int, cost: Cost) -> None:
-        """Add what reading has cost."""
-        await self._driver.write(partial(segments.count_cost, session, attempt_id, job_id, cost))
-
-    async def note_failure(self, session: str, attempt_id: int, job_id: int, failure: str) -> None:
-        """Keep what a program says of why it fails."""
-        step = partial(segments.note_failure, session, attempt_id, job_id, failure)
-        await self._driver.write(step)
-
-    async def extraction(self, job_id: int) -> Extraction | None:
-        """Read what an extraction has done."""
-        return await self._driver.read(partial(segments.read, job_id))
 
     def hint(self) -> None:
         """Tell everyone who listens that something may be there to do."""

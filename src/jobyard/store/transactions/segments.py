@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jobyard.core.extraction import Extraction, Lacking, Opened, TableProgress
+from jobyard.core.extraction import Extraction, Lacking, Opened, Publication, TableProgress
 from jobyard.core.ranges import subtract
 from jobyard.core.segments import Segment, fork
-from jobyard.errors import ActiveWriter, LeaseLost, Unusable
+from jobyard.errors import LeaseLost, Unusable
+from jobyard.errors.datasets import ActiveWriter
 from jobyard.store.query import Query, Row, Transaction
 from jobyard.store.transactions.deciding import read_now
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobyard.core.extract import Extract
-    from jobyard.core.extraction import Cost, Publication, Wish
+    from jobyard.core.extraction import Cost, Wish
     from jobyard.core.ranges import Span
 
 KNOWN = 64
@@ -163,6 +164,30 @@ def publish(
     blocks = 0 if segment.name in gone else segment.stop - segment.start
     yield from _count(job_id, publication.cost, blocks)
     return gone
+
+
+def active_path(extract: Extract, table: str) -> Transaction[str | None]:
+    """Tell where the active revision of a table lies; None when it has none."""
+    of = (extract.dataset, extract.manifest_hash, table)
+    for _, path, *_ in (yield Query("active_revision", of)):
+        return str(path)
+    return None
+
+
+def restore(
+    extract: Extract, table: str, path: str, found: Sequence[tuple[Segment, int]]
+) -> Transaction[bool]:
+    """Make what lies in a folder the active revision of a table that has none."""
+    of = (extract.dataset, extract.manifest_hash, table)
+    if (yield Query("active_revision", of)):
+        return False
+    now = yield from read_now()
+    made = (path, *of, extract.network, None, now)
+    revision = (yield Query("insert_revision", made))[0][0]
+    chain = _Chain(revision, None, None, None, 0, 0, 0)
+    for segment, rows in sorted(found, key=lambda one: one[0].key):
+        yield from _add(chain, Publication(table, segment, rows), now)
+    return True
 
 
 @dataclass(slots=True)
