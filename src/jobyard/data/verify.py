@@ -22,8 +22,9 @@ from jobyard.data.reading import Cursor, DataFile
 from jobyard.errors import DataFileDamaged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from jobyard.chain.tables import Table
     from jobyard.core.ranges import Span
     from jobyard.data.folder import DataFolder
 
@@ -71,8 +72,8 @@ def verify_folder(folder: DataFolder, *, full: bool = True) -> Verified:
 
     """
     found = Verified()
-    tables, rows = _tables(folder, found)
-    chains = {name: _chain(files) for name, files in tables.items()}
+    tables, rows = tables_below(folder, found, EVM_TABLES)
+    chains = {name: chain_of(files) for name, files in tables.items()}
     for name, (chain, rest) in chains.items():
         spans = merge((file.about.extent.start, file.about.extent.stop) for file in chain)
         found.covered[name] = [(start, stop - 1) for start, stop in spans]
@@ -82,8 +83,8 @@ def verify_folder(folder: DataFolder, *, full: bool = True) -> Verified:
     return found
 
 
-def _tables(
-    folder: DataFolder, found: Verified
+def tables_below(
+    folder: DataFolder, found: Verified, known: Mapping[str, Table]
 ) -> tuple[dict[str, list[DataFile]], dict[str, int]]:
     """Find the files of each table and the rows of each file, which is read from end to end."""
     tables: dict[str, list[DataFile]] = {}
@@ -96,13 +97,13 @@ def _tables(
             except DataFileDamaged as error:
                 found.damaged[info.name] = error.fields["cause"]
                 continue
-            if file.about.table in EVM_TABLES:
+            if file.about.table in known:
                 rows[file.name] = count
                 tables.setdefault(file.about.table, []).append(file)
     return tables, rows
 
 
-def _chain(files: Sequence[DataFile]) -> tuple[list[DataFile], list[DataFile]]:
+def chain_of(files: Sequence[DataFile]) -> tuple[list[DataFile], list[DataFile]]:
     """Part the files of the canonical chain from the others.
 
     Where a gap is left by files that are not there, each piece has a chain of its own.

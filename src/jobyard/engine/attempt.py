@@ -95,9 +95,9 @@ class AttemptRun:
     """An attempt while this worker has it; the executor's observer."""
 
     __slots__ = (
-        "_executor", "_printed", "_restart_timer", "_running", "advanced", "channel", "claim", "claimed_at",
-        "cpu_seconds", "desk", "ended_at", "exit", "peak_memory", "reason", "restarts", "result",
-        "started_at", "status", "stop_reason", "tape", "template",
+        "_executor", "_printed", "_restart_timer", "_running", "advanced", "channel", "claim",
+        "claimed_at", "cpu_seconds", "desk", "ended_at", "exit", "peak_memory", "reason",
+        "restarts", "result", "started_at", "status", "stop_reason", "tape", "template",
     )  # fmt: skip
 
     def __init__(

@@ -9,6 +9,7 @@
     │   ├── InvalidPayloadFormat     a body that is no JSON object, or lacks what it must have
     │   ├── InvalidPath              no name of a dataset, or of a revision of one
     │   ├── InvalidHash
+    │   ├── InvalidQuery             SQL that cannot be answered
     │   ├── InvalidRequestBody       a provider without a name or a kind
     │   ├── DataConversion           a provider that nothing could be read from
     │   ├── InvalidProviderName
@@ -255,6 +256,14 @@ class ActiveWriter(Conflict):
             table=table,
             job_id=job_id,
         )
+
+
+class InvalidQuery(InvalidRequest):
+    """An SQL query that cannot be answered: wrong, or of tables that are not there."""
+
+    slug = "invalid-query"
+    title = "The query is not valid"
+    code = "INVALID_QUERY"
 
 
 class DataFileMissing(ChainFailed):
