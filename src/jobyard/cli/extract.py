@@ -96,15 +96,35 @@ def extract(
         show_json({"job": job, "progress": progress, "folder": wanted.folder})
     else:
         sys.stdout.write(progress_page(progress) + "\n")
-    if job["status"] != "COMPLETED" and not session.interrupted:
-        say(f"error: {progress.get('detail', {}).get('error_message') or job['message']}")
-    ctx.exit(_exit_code(session, job))
-
-
-def _exit_code(session: Session, job: Mapping[str, Any]) -> int:
+        if progress["gaps"]:
+            say(f"not in the source: {_gaps(progress)}")
     if session.interrupted:
-        return ExitCode.INTERRUPTED
-    return ExitCode.DONE if job["status"] == "COMPLETED" else ExitCode.FAILED
+        ctx.exit(ExitCode.INTERRUPTED)
+    lacking = _lacking(job, progress, sparse=wanted.sparse)
+    if lacking is not None:
+        say(f"error: {lacking}")
+    ctx.exit(ExitCode.DONE if lacking is None else ExitCode.FAILED)
+
+
+def _lacking(job: Mapping[str, Any], progress: Mapping[str, Any], *, sparse: bool) -> str | None:
+    """Say what is not as it was wanted; None when the range is complete."""
+    if job["status"] != "COMPLETED":
+        told: str | None = progress.get("detail", {}).get("error_message")
+        return told or job["message"]
+    if progress["gaps"] and not sparse:
+        return f"blocks are missing: {_gaps(progress)}"
+    for name, one in progress["tables"].items():
+        empty = (
+            progress["end_block"] is not None and progress["end_block"] < progress["start_block"]
+        )
+        if not (sparse or empty or one["current_block"] == progress["end_block"]):
+            return f"the blocks of `{name}` do not link to each other above {one['current_block']}"
+    return None
+
+
+def _gaps(progress: Mapping[str, Any]) -> str:
+    first = next(iter(progress["gaps"].values()))
+    return ", ".join(f"{start}-{stop}" for start, stop in first)
 
 
 def _wanted(
@@ -233,4 +253,13 @@ async def _run(
     (job_id,) = session.jobs
     async with app.open_yard(settings) as yard:
         job, done = await yard.store.job(job_id), await yard.store.extraction(job_id)
-        return session, progress_object(job, clock.now_us(), done)
+        progress = progress_object(job, clock.now_us(), done)
+        last = progress.get("end_block")
+        stop = wanted.start if last is None else last + 1
+        lacking = await yard.store.lacking(job_id, (wanted.start, max(stop, wanted.start)))
+        progress["gaps"] = {
+            name: [[first, behind - 1] for first, behind in one.spans]
+            for name, one in lacking.items()
+            if one.spans
+        }
+        return session, progress
