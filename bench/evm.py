@@ -23,7 +23,8 @@ import pyarrow as pa
 from jobyard.chain.evm_decode import read
 from jobyard.chain.evm_tables import EVM_TABLES
 from jobyard.chain.verify_evm import EvmVerifier
-from jobyard.data.extract import BATCH_BLOCKS, BATCH_BYTES
+from jobyard.data.chains import EVM
+from jobyard.data.extract import BATCH_BLOCKS
 from jobyard.data.folder import DataFolder
 from jobyard.data.footer import Extent
 from jobyard.data.parquet import TableWriter
@@ -86,7 +87,7 @@ def batches(blocks: Sequence[Given]) -> Iterator[list[Given]]:
     for one in blocks:
         batch.append(one)
         size += len(one.block) + len(one.receipts)
-        if size >= BATCH_BYTES or len(batch) == BATCH_BLOCKS:
+        if size >= EVM.batch_bytes or len(batch) == BATCH_BLOCKS:
             yield batch
             batch, size = [], 0
     if batch:

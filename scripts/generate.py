@@ -18,10 +18,12 @@ import typed_shapes
 import validation.page
 from jobyard import config, errors
 from jobyard.chain.evm_tables import EVM_TABLES
+from jobyard.chain.solana_tables import TABLES as SOLANA_TABLES
+from jobyard.chain.solana_verify import ABOUT as SOLANA_CHECKS
+from jobyard.chain.solana_verify import UNPROVED
 from jobyard.chain.tables import type_text
 from jobyard.chain.verify_evm import ABOUT as CHECKS
 from jobyard.cli import COMMANDS, jobyard
-from jobyard.errors import datasets  # noqa: F401 - a module of the tree of errors
 from jobyard.spec.schema import schemas
 
 if TYPE_CHECKING:
@@ -137,7 +139,7 @@ def errors_page() -> str:
     lines = ["# Errors", "", NOTE, "Over HTTP an error is `application/problem+json` whose `type`"]
     lines += ["ends in the slug; the command line ends with the exit code.", ""]
     lines += ["| error | `error_code` | HTTP | exit | meaning |", "| --- | --- | --- | --- | --- |"]
-    for kind in _leaves(errors.JobyardError):
+    for kind in errors.family():
         about = (kind.__doc__ or "").split("\n\n")[0].replace("\n", " ")
         lines.append(
             f'| <a id="{kind.slug}"></a>{kind.slug} | `{kind.code}` | {kind.status} '
@@ -150,7 +152,7 @@ def tables_page() -> str:
     """Write the columns of every table that an extraction can fill."""
     lines = ["# Tables", "", NOTE, "Types are Arrow's. A column marked `?` may be null: what a"]
     lines += ["source does not have is null. Rows stand in the order of blocks.", ""]
-    for kind, tables in {"evm-rpc": EVM_TABLES}.items():
+    for kind, tables in {"evm-rpc": EVM_TABLES, "solana": SOLANA_TABLES}.items():
         for table in tables.values():
             lines += [f"## {kind}.{table.name}", "", table.about, ""]
             lines += ["| column | type | holds |", "| --- | --- | --- |"]
@@ -162,15 +164,11 @@ def tables_page() -> str:
             lines.append("")
     lines += ["## Checks of EVM tables", "", "| check | proves |", "| --- | --- |"]
     lines += [f"| `{check}` | {_cell(about)} |" for check, about in CHECKS.items()]
+    lines += ["", "## Checks of Solana tables", "", "| check | proves |", "| --- | --- |"]
+    lines += [f"| `{check}` | {_cell(about)} |" for check, about in SOLANA_CHECKS.items()]
+    lines += ["", "What `getBlock` gives proves nothing of these; a report says so:", ""]
+    lines += [f"- `{check}`: {_cell(reason)}." for check, reason in UNPROVED.items()]
     return "\n".join(lines) + "\n"
-
-
-def _leaves(kind: type[errors.JobyardError]) -> Iterator[type[errors.JobyardError]]:
-    for below in kind.__subclasses__():
-        # Which other rooms are imported by now must not change the page.
-        if below.__module__.startswith(errors.__name__):
-            yield below
-            yield from _leaves(below)
 
 
 def openapi() -> dict[str, Any]:

@@ -25,7 +25,7 @@ NOTE = "# made by scripts/generate.py\n"
 WORDS = {
     r"\basync (?=def |with |for )": "",
     r"\bawait ": "",
-    r"\bAsync(?=Client|DatasetCalls|Link|Output|Generator|Iterator|BaseTransport)": "",
+    r"\bAsync(?=Absence|Client|DatasetCalls|Link|Output|Generator|Iterator|BaseTransport)": "",
     r"\basync_(?=datasets\b|link\b|output\b)": "",
     r"\basynccontextmanager\b": "contextmanager",
     r"\baclosing\b": "closing",

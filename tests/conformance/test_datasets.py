@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jobyard.core.dataset import ManifestRecord
-from jobyard.errors.datasets import (
+from jobyard.errors import (
     CannotDeleteLatest,
     DatasetNotFound,
     ManifestLinked,

@@ -11,8 +11,7 @@ from jobyard import clock
 from jobyard.core.extract import Extract
 from jobyard.core.state import Request
 from jobyard.core.states import JobStatus
-from jobyard.errors import InvalidDocument, LeaseLost
-from jobyard.errors.datasets import ActiveJobConflict, WorkerNotAvailable
+from jobyard.errors import ActiveJobConflict, InvalidDocument, LeaseLost, WorkerNotAvailable
 from jobyard.spec.extraction import job_of
 from jobyard.spec.update import patch
 from jobyard.store.base import JobQuery

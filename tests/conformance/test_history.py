@@ -18,7 +18,9 @@ from jobyard.core.state import Request
 from jobyard.core.states import ACTIVE, JobStatus
 from jobyard.spec.extraction import job_of
 from jobyard.store.base import JobQuery, LabelFilter, Reports, Retention, Submission
+from jobyard.store.postgres.connecting import connect
 from jobyard.store.postgres.driver import PostgresDriver
+from jobyard.store.query import load_statements
 from jobyard.testing.stage import Stage, ended, make_spec, postgres_stage, sqlite_stage, wanted
 
 if TYPE_CHECKING:
@@ -259,6 +261,35 @@ def test_the_cost_of_a_call_does_not_grow_with_history(old: Old) -> None:
     }
 
     assert {name: cost for name, cost in costs.items() if cost > MOST[old.stage.kind]} == {}
+
+
+def test_a_claim_goes_by_the_queue_whatever_the_planner_believes(postgres: PrivatePostgres) -> None:
+    """Its plan may be made when all attempts wait, and be in use when 100,000 are over."""
+    with postgres_stage(postgres.create_database("planner")) as stage:
+        policy = {"completions": 1200, "parallelism": 1200}
+        stage.sql("ANALYZE job_specs")
+        stage.submit_one(make_spec("large", indexed=True, policy=policy))
+        worker = stage.worker("w")
+        worker.start(*worker.claim(20))
+        stage.sql("ANALYZE attempts")
+        stage.sql(_SPECS.format(series=_SERIES["postgres"].format(2, 3000)))
+
+        plan = stage.do(_plan_of_a_claim(stage.place))
+
+    assert "attempts_waiting" in plan
+    assert "Sort" not in plan
+
+
+async def _plan_of_a_claim(dsn: str) -> str:
+    claim = load_statements("jobyard.store.postgres")["waiting_attempts"].sql
+    shapes = "text, text, text, float8, bigint, bigint, boolean"
+    connection = await connect(dsn)
+    try:
+        await connection.execute(f"PREPARE claim ({shapes}) AS {claim}")
+        rows = await connection.fetch("EXPLAIN EXECUTE claim ('fake', 'w', '{}', 1, 1, 10, false)")
+        return "\n".join(row[0] for row in rows)
+    finally:
+        await connection.close()
 
 
 def test_a_story_looks_at_a_bounded_part_of_a_large_job(old: Old) -> None:

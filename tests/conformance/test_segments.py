@@ -13,8 +13,7 @@ from jobyard.core.extract import Extract
 from jobyard.core.extraction import Cost, Publication, Wish
 from jobyard.core.segments import Segment, canonical
 from jobyard.core.states import AttemptStatus
-from jobyard.errors import LeaseLost, Unusable
-from jobyard.errors.datasets import ActiveJobConflict
+from jobyard.errors import ActiveJobConflict, LeaseLost, Unusable
 from jobyard.testing.stage import make_spec
 
 if TYPE_CHECKING:

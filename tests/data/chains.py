@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 
 from jobyard.chain.evm_decode import EvmBatch, decode
 from jobyard.chain.evm_json import ParsedBlock, parse_recorded
+from jobyard.chain.recorded import read_file
+
+if TYPE_CHECKING:
+    from jobyard.chain.source import RawBlock
 
 HERE = Path(__file__).parent
 REAL = HERE.parents[2] / "shared" / "data" / "chain"
+OURS = ("anvil", "surfpool")
 MINTED = ("anvil-london", "anvil-prague")
 BLOBS = "anvil-blobs"
 """Blocks whose root of transactions is wrong (see scripts/mint_evm.py)."""
@@ -27,10 +31,15 @@ WITH_RECEIPTS = (
 WITHOUT_RECEIPTS = ("eth-mainnet-22431080-22431090", "eth-mainnet-forks-blocks")
 
 
+def place(name: str) -> Path:
+    """Tell where a recorded chain lies, if it is here."""
+    return (HERE if name.startswith(OURS) else REAL) / f"{name}.ndjson.gz"
+
+
 @cache
 def lines(name: str) -> tuple[bytes, ...]:
     """Read a recorded chain; skip the test when it is a real one that is not here."""
-    path = (HERE if name.startswith("anvil") else REAL) / f"{name}.ndjson.gz"
+    path = place(name)
     if not path.exists():
         pytest.skip(f"{name} does not lie beside the project")
     return tuple(gzip.decompress(path.read_bytes()).splitlines())
@@ -46,25 +55,7 @@ def decoded(name: str) -> EvmBatch:
     return decode(parsed(name))
 
 
-@dataclass(frozen=True)
-class Given:
-    """A block as a source gives it."""
-
-    number: int
-    block: bytes
-    receipts: bytes | None
-
-
-class _Line(msgspec.Struct):
-    block: msgspec.Raw
-    receipts: msgspec.Raw = msgspec.Raw(b"")
-
-
-def given(name: str) -> list[Given]:
+def given(name: str) -> list[RawBlock]:
     """Get a recorded chain as a source would give it."""
-    found = []
-    for line, raw in zip(lines(name), parsed(name), strict=True):
-        parts = msgspec.json.decode(line, type=_Line)
-        number = int(raw.block.number, 16)
-        found.append(Given(number, bytes(parts.block), bytes(parts.receipts) or None))
-    return found
+    lines(name)
+    return list(read_file(place(name)))

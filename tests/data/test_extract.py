@@ -22,14 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from tests.data.chains import Given
-
+    from jobyard.chain.source import RawBlock
     from jobyard.data.parquet import Published
 
 CHAIN = "anvil-prague"
 
 
-def run(blocks: Iterable[Given], folder: Path, *, full: bool = True) -> list[Published]:
+def run(blocks: Iterable[RawBlock], folder: Path, *, full: bool = True) -> list[Published]:
     extraction = EvmExtraction(EVM_TABLES.values(), DataFolder.at(folder), "anvil", full=full)
     return list(extract(blocks, extraction))
 

@@ -17,6 +17,9 @@ from jobyard.chain.solana_decode import decode, portions
 from jobyard.chain.solana_tables import TABLES
 from jobyard.chain.solana_verify import verify
 from jobyard.chain.source import Traffic
+from jobyard.data.extract import SolanaExtraction, extract
+from jobyard.data.folder import DataFolder
+from jobyard.data.verify import verify_folder
 from jobyard.testing.replay import ReplayServer
 from jobyard.testing.replay_chain import ReplayChain, compact
 from jobyard.testing.replay_faults import Faults
@@ -40,24 +43,35 @@ def tables_of(blocks: Iterable[RawBlock]) -> dict[str, pa.Table]:
     [
         (
             "sol-mainnet-55065000-55065199",
-            {"parent link": 179, "skipped slot": 20, "lamports": 72411, "signature": 72584},
+            {"parent_link": 179, "skipped_slots": 20, "lamports": 72411, "signatures": 72584},
         ),
         (
             "sol-mainnet-39824200-39824299",
-            {"parent link": 98, "skipped slot": 1, "lamports": 20096, "signature": 20106},
+            {"parent_link": 98, "skipped_slots": 1, "lamports": 20096, "signatures": 20106},
         ),
         (
             "sol-mainnet-133447493-133447494",
-            {"parent link": 1, "lamports": 4621, "signature": 4668},
+            {"parent_link": 1, "lamports": 4621, "signatures": 4668},
         ),
-        ("sol-mainnet-254170887", {"lamports": 602, "signature": 607}),
+        ("sol-mainnet-254170887", {"lamports": 602, "signatures": 607}),
+        ("sol-mainnet-three-early", {"skipped_slots": 4, "lamports": 308, "signatures": 309}),
     ],
 )
-def test_a_recorded_set_proves_itself(name: str, proved: dict[str, int]) -> None:
-    report = verify(tables_of(read_file(DATA / f"{name}.ndjson.gz")))
+def test_a_recorded_set_of_solana_extracts_and_its_files_prove_themselves(
+    name: str, proved: dict[str, int], tmp_path: Path
+) -> None:
+    extraction = SolanaExtraction(TABLES.values(), DataFolder.at(tmp_path), "mainnet")
+    blocks = read_file(DATA / f"{name}.ndjson.gz")
+    count = sum(one.table == "block_headers" and one.rows for one in extract(blocks, extraction))
+    found = verify_folder(DataFolder.at(tmp_path))
 
-    assert list(report.failures()) == []
-    assert {check: each.proved for check, each in report.tallies.items() if each.proved} == proved
+    assert (found.damaged, list(found.report.failures())) == ({}, [])
+    told = {check: each.proved for check, each in found.report.tallies.items() if each.proved}
+    assert told == {"files": count, "places": count, **proved}
+    # What was proved while extracting, without signatures, comes to the same.
+    assert {
+        check: extraction.report.tallies[check].proved for check in proved.keys() - {"signatures"}
+    } == {check: proved[check] for check in proved.keys() - {"signatures"}}
 
 
 def test_one_block_in_two_encodings_makes_the_same_tables() -> None:
@@ -66,7 +80,7 @@ def test_one_block_in_two_encodings_makes_the_same_tables() -> None:
     texts, wires = tables_of([as_json]), tables_of([as_base64])
 
     assert texts == wires
-    assert verify(wires).tallies["signature"].proved >= 25
+    assert verify(wires).tallies["signatures"].proved >= 25
 
 
 @pytest.mark.parametrize(

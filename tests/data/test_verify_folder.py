@@ -11,11 +11,12 @@ import pytest
 from tests.data.chains import decoded, given, parsed
 
 from jobyard.chain.evm_tables import BLOCKS, EVM_TABLES
+from jobyard.data.edges import FILES
 from jobyard.data.extract import EvmExtraction, extract
 from jobyard.data.folder import DataFolder
 from jobyard.data.footer import Extent
 from jobyard.data.parquet import Layout, TableWriter
-from jobyard.data.verify import FILES, NO_BLOCKS, verify_folder
+from jobyard.data.verify import NO_BLOCKS, verify_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,7 +134,7 @@ def edges() -> tuple[str, str]:
 def test_a_file_that_lacks_a_block_which_it_covers_is_found(tmp_path: Path) -> None:
     first, last = edges()
     write(tmp_path, decoded(CHAIN).blocks.slice(1), Extent(0, COUNT, first, last))
-    (failure,) = verify_folder(DataFolder.at(tmp_path)).report.failures()
+    failure = next(verify_folder(DataFolder.at(tmp_path)).report.failures())
 
     assert (failure.check, failure.block, failure.cause) == (FILES, 0, "1 blocks have no row")
 

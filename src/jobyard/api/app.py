@@ -21,6 +21,7 @@ from jobyard.api import (
     streams,
     workers,
 )
+from jobyard.api import logs as output
 from jobyard.api.access import OPEN, Tokens, allow
 from jobyard.api.desk import Desk
 from jobyard.api.guard import Guard
@@ -56,7 +57,8 @@ def make_app(
         redirect_slashes=False,
         dependencies=[Depends(allow)],
     )
-    for noun in (streams, jobs, attempts, workers, datasets, manifests, providers, health):
+    nouns = (output, streams, jobs, attempts, workers, datasets, manifests, providers, health)
+    for noun in nouns:
         app.include_router(noun.routes(desk))
     problems.install(app)
     app.state.hub = desk.hub

@@ -14,7 +14,7 @@ from jobyard.api.desks.jobs import PAGE
 from jobyard.api.documents import described_body, mapping_of
 from jobyard.api.parameters import LARGEST_ID, Limit, Rows
 from jobyard.api.shapes import answers, nothing
-from jobyard.errors.datasets import InvalidBody, InvalidPayloadFormat
+from jobyard.errors import InvalidBody, InvalidPayloadFormat
 from jobyard.spec import naming
 from jobyard.spec.extraction import DEPLOYMENT
 

@@ -12,7 +12,7 @@ from jobyard.api.desks.counter import MOST_ROWS
 from jobyard.api.documents import described_body, mapping_of
 from jobyard.api.parameters import Rows
 from jobyard.api.shapes import answers, nothing
-from jobyard.errors.datasets import InvalidPayloadFormat
+from jobyard.errors import InvalidPayloadFormat
 
 Hash = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="The hash of a manifest.")]
 

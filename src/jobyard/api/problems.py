@@ -12,7 +12,10 @@ from starlette.exceptions import HTTPException
 from jobyard.api.desks.jobs import MOST_JOBS
 from jobyard.errors import (
     Internal,
+    InvalidHash,
     InvalidJobId,
+    InvalidPath,
+    InvalidProviderName,
     InvalidQueryParam,
     InvalidQueryParameters,
     InvalidRequest,
@@ -23,7 +26,6 @@ from jobyard.errors import (
     MethodNotAllowed,
     NotFound,
 )
-from jobyard.errors.datasets import InvalidHash, InvalidPath, InvalidProviderName
 from jobyard.spec import naming
 from jobyard.wire.problems import problem_object
 

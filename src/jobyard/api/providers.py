@@ -11,7 +11,7 @@ from jobyard.api.desk import Desk
 from jobyard.api.documents import described_body, mapping_of
 from jobyard.api.shapes import answers, nothing
 from jobyard.core.dataset import RAW_KINDS
-from jobyard.errors.datasets import InvalidRequestBody
+from jobyard.errors import InvalidRequestBody
 from jobyard.spec.naming import PROVIDER
 
 ProviderName = Annotated[str, Path(pattern=f"^{PROVIDER}$", description="The name of a provider.")]

@@ -12,11 +12,20 @@ from jobyard.api.desk import Desk as StoreDesk
 from jobyard.app import EXECUTORS, open_yard
 from jobyard.cli.dataset_desk import DatasetDesk
 from jobyard.cli.whereabouts import find
+from jobyard.client.absence import AsyncAbsence
+from jobyard.core.states import TERMINAL
 from jobyard.errors import ServerUnreachable
 from jobyard.spec.document import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Mapping,
+        Sequence,
+    )
 
     from jobyard.api.desks.jobs import Syntax
     from jobyard.client.calls import Document, Filters
@@ -27,7 +36,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TERMINAL = ("COMPLETED", "FAILED", "STOPPED", "CANCELED")
 FIRST_LOOK, SLOWEST_LOOK = 0.02, 0.5
 
 
@@ -121,10 +129,10 @@ class Desk(DatasetDesk, Protocol):
 
     def logs(
         self, job_id: int, *, timestamps: bool = False, **chosen: Unpack[ChosenLines]
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         """Read what a job's programs printed."""
 
-    def log_lines(self, job_id: int, **chosen: Unpack[ChosenLines]) -> AsyncIterator[Object]:
+    def log_lines(self, job_id: int, **chosen: Unpack[ChosenLines]) -> AsyncGenerator[Object]:
         """Read the same line by line, as objects."""
 
     async def log_stretch(
@@ -134,15 +142,15 @@ class Desk(DatasetDesk, Protocol):
 
     def follow_logs(
         self, job_id: int, *, timestamps: bool = False, **chosen: Unpack[ChosenLines]
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         """Read what a job's programs print until it is over."""
 
-    def follow_lines(self, job_id: int, **chosen: Unpack[ChosenLines]) -> AsyncIterator[Object]:
+    def follow_lines(self, job_id: int, **chosen: Unpack[ChosenLines]) -> AsyncGenerator[Object]:
         """Read the same as pieces of lines, as objects."""
 
     def watch(
         self, after: str | None = None, **chosen: Unpack[ChosenChanges]
-    ) -> AsyncIterator[Object]:
+    ) -> AsyncGenerator[Object]:
         """Read the status changes of all jobs."""
 
     async def workers(self) -> Object:
@@ -240,10 +248,11 @@ def ask(settings: Settings, question: Callable[[Desk], Awaitable[T]]) -> T:
 
 
 async def until_over(desk: Desk, job_id: int) -> Object:
-    """Wait until a job is over and return it."""
+    """Wait until a job is over and return it; a server that is started anew is waited for."""
+    absence = AsyncAbsence()
     pause = FIRST_LOOK
     while True:
-        job = await desk.job(job_id)
+        job = await absence.ask(lambda: desk.job(job_id))
         if job["status"] in TERMINAL:
             return job
         await clock.sleep(pause)

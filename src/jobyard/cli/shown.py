@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 from jobyard.cli.printer import (
     BOLD,
     COLOUR_OF_STATUS,
+    as_text,
     colours,
     paint,
     show_indented,
@@ -16,6 +16,7 @@ from jobyard.cli.printer import (
     table,
 )
 from jobyard.core.indexes import IndexSet
+from jobyard.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -120,7 +121,7 @@ def progress_page(found: Object) -> str:
         f"done    {_counts(found['completions'])}",
     ]
     if found.get("detail"):
-        lines.append(f"detail  {json.dumps(found['detail'], ensure_ascii=False)}")
+        lines.append(f"detail  {as_text(found['detail'])}")
     if "percent" in found:
         lines.append(f"blocks  {_pace(found)}")
     if found["tables"]:
@@ -176,8 +177,8 @@ def in_bytes(count: int) -> str:
 
 def _painted(member: Any, *, on: bool) -> str:
     if isinstance(member, (dict, list)):
-        return json.dumps(member, ensure_ascii=False)
-    text = str(member).lower() if isinstance(member, bool) else str(member)
+        return as_text(member)
+    text = str(member).lower() if isinstance(member, bool) else printable(str(member))
     return paint(text, COLOUR_OF_STATUS.get(text), on=on)
 
 

@@ -35,11 +35,9 @@ def verify(
     """
     from jobyard.data.folder import DataFolder
     from jobyard.data.verify import verify_folder
-    from jobyard.data.verify_solana import is_solana, verify_solana_folder
 
     folder = DataFolder.at(folder_of(settings, place))
-    prove = verify_solana_folder if is_solana(folder) else verify_folder
-    found = prove(folder, full=not quick)
+    found = verify_folder(folder, full=not quick)
     if as_json:
         show_json(found.as_json())
     else:

@@ -6,9 +6,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from jobyard import clock
-from jobyard.cli.desk import TERMINAL, ask
+from jobyard.cli.desk import ask
 from jobyard.cli.printer import show_json
 from jobyard.cli.shown import jobs_table, progress_page
+from jobyard.client.absence import AsyncAbsence
+from jobyard.core.states import TERMINAL
 from jobyard.errors import JobNotFound
 
 if TYPE_CHECKING:
@@ -29,8 +31,10 @@ def watch_jobs(settings: Settings, read: Reader, *, as_json: bool) -> None:
     show = _Changes() if as_json else _Drawing()
 
     async def work(desk: Desk) -> None:
+        absence = AsyncAbsence()
         while True:
-            await show.look(desk, (await read(desk))["jobs"])
+            found = await absence.ask(lambda: read(desk))
+            await show.look(desk, found["jobs"])
             await clock.sleep(LOOK)
 
     ask(settings, work)

@@ -23,7 +23,6 @@ Object: TypeAlias = dict[str, Any]
 Document: TypeAlias = "str | bytes | Path | Mapping[str, Any]"
 """YAML or JSON text, the path of a file of it, or a mapping."""
 
-TERMINAL = ("COMPLETED", "FAILED", "STOPPED", "CANCELED")
 CONNECT_PATIENCE = 5.0
 _JSON = "application/json"
 PATIENCE = 60.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jobyard.errors import (
     Internal,
@@ -11,11 +11,8 @@ from jobyard.errors import (
     JobyardError,
     Problem,
     ServerUnreachable,
-    datasets,  # noqa: F401 - its errors are spoken of here too
+    family,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _OURS = ("type", "title", "status", "detail", "error_code", "error_message", "instance", "hint")
 _GATEWAYS = (502, 503, 504)
@@ -57,15 +54,4 @@ def _problem(found: dict[str, Any]) -> Problem:
     )
 
 
-def _below(kind: type[JobyardError]) -> Iterator[type[JobyardError]]:
-    for below in kind.__subclasses__():
-        yield below
-        yield from _below(below)
-
-
-# Errors of other rooms are spoken of elsewhere than in this API.
-_BY_CODE = {
-    kind.code: kind
-    for kind in _below(JobyardError)
-    if kind.__module__.startswith(JobyardError.__module__)
-}
+_BY_CODE = {kind.code: kind for kind in family()}

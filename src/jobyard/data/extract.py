@@ -1,58 +1,38 @@
 """Blocks as a source gives them, to files: parsed, decoded, proved, written in order.
 
 Nothing of a block is written before what is proved of it has been proved, and no file is there
-before it is whole; so whatever happens, what lies in the folder is right.
+before it is whole; so whatever happens, what lies in the folder is right. What differs between
+kinds of chains is in `jobyard.data.chains`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
+import pyarrow as pa
 
-from jobyard.chain.evm_decode import read
-from jobyard.chain.evm_tables import LOGS
-from jobyard.chain.rows import numbers
-from jobyard.chain.verify_evm import EvmVerifier
+from jobyard.chain.report import Report
+from jobyard.chain.rows import numbers, values
+from jobyard.chain.tables import arrow_schema
 from jobyard.core.ranges import intersect, merge
+from jobyard.data.chains import EVM, SOLANA
 from jobyard.data.footer import Extent
 from jobyard.data.parquet import DEFAULT_LAYOUT, Layout, TableWriter
-from jobyard.errors import BlockDisproved, ReceiptsMissing
+from jobyard.errors import BlockDisproved, BlocksUnlinked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    import pyarrow as pa
-
-    from jobyard.chain.evm_decode import EvmBatch
-    from jobyard.chain.evm_json import ParsedBlock
-    from jobyard.chain.report import Report
+    from jobyard.chain.source import BlockRef, RawBlock
     from jobyard.chain.tables import Table
     from jobyard.core.ranges import Span
+    from jobyard.data.chains import ChainKind, Decoded
     from jobyard.data.folder import DataFolder
     from jobyard.data.parquet import Published
 
-BATCH_BYTES = 3_000_000
-"""JSON decoded together: some blocks of a busy chain. Less pays more for each column, more keeps so
-many objects alive that the processor's caches no longer hold them (bench/evm.py)."""
 BATCH_BLOCKS = 64
 """Blocks decoded together at most, where they are small."""
-
-
-class Given(Protocol):
-    """A block as a source gives it: results of JSON-RPC calls."""
-
-    @property
-    def number(self) -> int:
-        """Its number."""
-
-    @property
-    def block(self) -> bytes:
-        """The result of `eth_getBlockByNumber`, with transactions."""
-
-    @property
-    def receipts(self) -> bytes | None:
-        """The result of `eth_getBlockReceipts`; None where the source has none."""
 
 
 class Folders(Protocol):
@@ -62,8 +42,10 @@ class Folders(Protocol):
         """Give the folder of a table's files."""
 
 
-class EvmExtraction:
+class Extraction:
     """Takes blocks, writes tables. One for each range that is extracted; not for threads."""
+
+    kind: ClassVar[ChainKind]
 
     def __init__(
         self,
@@ -71,12 +53,14 @@ class EvmExtraction:
         folder: Folders,
         network: str,
         *,
+        start: int | None = None,
         full: bool = False,
         layout: Layout = DEFAULT_LAYOUT,
         wanted: Mapping[str, Sequence[Span]] | None = None,
     ) -> None:
         """Write each table into a folder of its name; ``full`` proves all that can be proved.
 
+        ``start`` is the first number that was asked for, if it may be one without a block.
         ``wanted`` are the blocks that a table lacks, by its name: others are proved but not
         written. A table that is not named lacks all.
         """
@@ -84,19 +68,24 @@ class EvmExtraction:
         self._writers = [
             TableWriter(table, folder.below(table.name), network, layout) for table in tables
         ]
-        self._verifier = EvmVerifier(full=full)
-        self._waiting: list[Given] = []
+        needed = self.kind.needed if full else frozenset()
+        self._names = {self.kind.header.name, *needed, *(each.table.name for each in self._writers)}
+        self._prover = self.kind.prover(Report(), full)
+        self._start = start
+        self._last: BlockRef | None = None
+        self._waiting: list[RawBlock] = []
         self._waiting_bytes = 0
 
     @property
     def report(self) -> Report:
         """What was proved so far."""
-        return self._verifier.report
+        return self._prover.report
 
-    def take(self, block: Given) -> list[Published]:
+    def take(self, block: RawBlock) -> list[Published]:
         """Take the next block; return files that were completed by that.
 
-        A block whose number does not follow begins a new piece: a gap, or a reorganisation.
+        A block that does not follow begins a new piece: a gap, or a reorganisation. Numbers
+        between a block and the one that it follows are covered: they have no block.
 
         Raises:
             BlockUnparsable: it is not a block; it would not help to fetch it again.
@@ -106,17 +95,30 @@ class EvmExtraction:
 
         """
         published: list[Published] = []
-        if self._waiting and block.number != self._waiting[-1].number + 1:
+        if self._waiting and block.parent_number != self._waiting[-1].number:
             published += self._work()
         self._waiting.append(block)
-        self._waiting_bytes += len(block.block) + len(block.receipts or b"")
-        if self._waiting_bytes >= BATCH_BYTES or len(self._waiting) >= BATCH_BLOCKS:
+        self._waiting_bytes += block.size
+        if self._waiting_bytes >= self.kind.batch_bytes or len(self._waiting) >= BATCH_BLOCKS:
             published += self._work()
         return published
 
-    def finish(self) -> list[Published]:
-        """Write what waits and publish the files in hand."""
-        return [*self._work(), *self.publish()]
+    def finish(self, stop: int | None = None, prev_hash: str | None = None) -> list[Published]:
+        """Write what waits and publish the files in hand.
+
+        ``stop`` says that no block is left below it, where numbers may have none; ``prev_hash``
+        is the hash that the first block from there on names as its parent's. Without it that
+        nothing is missing is the source's word, until the next file is linked to this one.
+
+        Raises:
+            BlocksUnlinked: that block follows another one, so blocks below it are missing.
+
+        """
+        published = self._work()
+        if stop is not None and self.kind.skips:
+            published += self._skip_to(stop, prev_hash)
+        self._prover.finish()
+        return [*published, *self.publish()]
 
     def publish(self) -> list[Published]:
         """Publish the files in hand with the blocks written so far, and none that still wait."""
@@ -128,7 +130,7 @@ class EvmExtraction:
         for writer in self._writers:
             writer.discard()
 
-    def _drop(self) -> list[Given]:
+    def _drop(self) -> list[RawBlock]:
         waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
         return waiting
 
@@ -136,65 +138,102 @@ class EvmExtraction:
         given = self._drop()
         if not given:
             return []
-        parsed, batch = read((block.block, block.receipts) for block in given)
-        self._check_shape(given, batch)
-        self._prove(batch, parsed)
-        if batch.logs is None and any(writer.table is LOGS for writer in self._writers):
-            raise ReceiptsMissing(_first_without_receipts(given, parsed))
+        decoded = self.kind.read(given, self._names)
+        span = self._covered(given)
+        self._prove(decoded, span)
+        self._last = given[-1].ref
         published: list[Published] = []
         for writer in self._writers:
-            for span in self._lacking(writer.table.name, (given[0].number, given[-1].number + 1)):
-                rows, extent = _piece(batch, writer.table.name, span)
+            for part in self._lacking(writer.table.name, span):
+                rows, extent = self._piece(decoded, writer.table.name, part)
                 published += writer.write(rows, extent)
         return published
+
+    def _covered(self, given: Sequence[RawBlock]) -> Span:
+        """Tell which numbers are known with some blocks: those between two that are linked, too."""
+        first = given[0]
+        behind = first.parent_number + 1
+        if self._start is None:
+            self._start = first.number
+        if self._last is None or self._last.number != first.parent_number:
+            behind = max(behind, min(self._start, first.number))
+        return behind, given[-1].number + 1
 
     def _lacking(self, table: str, span: Span) -> list[Span]:
         wanted = self._wanted.get(table)
         return [span] if wanted is None else intersect([span], wanted)
 
-    def _check_shape(self, given: Sequence[Given], batch: EvmBatch) -> None:
-        """Compare what a source said of a block with what is in it."""
-        numbers = batch.blocks.column("block_num").to_pylist()
-        for block, number in zip(given, numbers, strict=True):
-            if block.number != number:
-                raise BlockDisproved(block.number, "number", f"the source gave block {number}")
-
-    def _prove(self, batch: EvmBatch, parsed: Sequence[ParsedBlock]) -> None:
-        withdrawals = [raw.block.withdrawals for raw in parsed]
-        self._verifier.check(batch.blocks, batch.transactions, batch.logs, withdrawals)
-        for failure in self._verifier.report.failures():
+    def _prove(self, decoded: Decoded, span: Span) -> None:
+        self._prover.check(decoded, span)
+        for failure in self._prover.report.failures():
             raise BlockDisproved(failure.block, failure.check, failure.cause)
 
+    def _piece(self, decoded: Decoded, table: str, span: Span) -> tuple[pa.RecordBatch, Extent]:
+        """Cut some blocks out of a batch: their rows in a table, and what links them to others."""
+        rows, headers = decoded.tables[table], decoded.tables[self.kind.header.name]
+        if rows is None or headers is None:
+            raise AssertionError("a table without rows is refused before")
+        first, stop = _places(headers, span)
+        before = self.kind.hash_text(headers.column(self.kind.parent_hash)[first].as_py())
+        if first == stop:
+            # Nothing but skipped numbers; a block stands behind them, as each batch ends with one.
+            return _rows_of(rows, span), Extent(*span, before, before)
+        time = _seconds(headers, self.kind.time, stop - 1)
+        last = self.kind.hash_text(headers.column(self.kind.hash)[stop - 1].as_py())
+        return _rows_of(rows, span), Extent(*span, before, last, time)
 
-def _piece(batch: EvmBatch, table: str, span: Span) -> tuple[pa.RecordBatch, Extent]:
-    """Cut some blocks out of a batch: their rows in a table, and what links them to others."""
-    blocks = _rows_of(batch.blocks, span)
-    rows = batch.table(table)
-    if rows is None:
-        raise AssertionError("a table without rows is refused before")
-    last = blocks.num_rows - 1
-    return _rows_of(rows, span), Extent(
-        *span,
-        f"0x{blocks.column('parent_hash')[0].as_py().hex()}",
-        f"0x{blocks.column('hash')[last].as_py().hex()}",
-        blocks.column("timestamp")[last].value // 10**9,
-    )
+    def _skip_to(self, stop: int, prev_hash: str | None) -> list[Published]:
+        last = self._last
+        if last is not None and prev_hash not in {None, last.hash}:
+            raise BlocksUnlinked(f"a block follows {prev_hash}, which was not given").at(
+                last.number + 1, stop
+            )
+        begin = self._start if last is None else last.number + 1
+        link = prev_hash if last is None else last.hash
+        if begin is None or link is None or begin >= stop:
+            return []
+        published: list[Published] = []
+        for writer in self._writers:
+            none = pa.RecordBatch.from_pylist([], schema=arrow_schema(writer.table))
+            for part in self._lacking(writer.table.name, (begin, stop)):
+                published += writer.write(none, Extent(*part, link, link))
+        return published
+
+
+class EvmExtraction(Extraction):
+    """Writes the tables of an EVM chain."""
+
+    kind = EVM
+
+
+class SolanaExtraction(Extraction):
+    """Writes the tables of Solana."""
+
+    kind = SOLANA
+
+
+EXTRACTIONS: Mapping[str, type[Extraction]] = {
+    each.kind.name: each for each in (EvmExtraction, SolanaExtraction)
+}
+"""What extracts a chain, by the word that sources use for its kind."""
+
+
+def _places(rows: pa.RecordBatch, span: Span) -> Span:
+    start, stop = np.searchsorted(numbers(rows.column("_block_num")), span).tolist()
+    return start, stop
 
 
 def _rows_of(rows: pa.RecordBatch, span: Span) -> pa.RecordBatch:
-    start, stop = np.searchsorted(numbers(rows.column("_block_num")), span).tolist()
+    start, stop = _places(rows, span)
     return rows if stop - start == rows.num_rows else rows.slice(start, stop - start)
 
 
-def _first_without_receipts(given: Sequence[Given], parsed: Sequence[ParsedBlock]) -> int:
-    return next(
-        block.number
-        for block, raw in zip(given, parsed, strict=True)
-        if raw.receipts is None and raw.block.transactions
-    )
+def _seconds(headers: pa.RecordBatch, column: str, row: int) -> int | None:
+    (value,) = values(headers.column(column).slice(row, 1))
+    return None if value is None else int(value)
 
 
-def extract(blocks: Iterable[Given], extraction: EvmExtraction) -> Iterator[Published]:
+def extract(blocks: Iterable[RawBlock], extraction: Extraction) -> Iterator[Published]:
     """Run all blocks through an extraction; files are yielded as soon as they are there.
 
     When a block cannot be used, or its source fails, the blocks before it are published first:

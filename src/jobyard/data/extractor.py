@@ -12,13 +12,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jobyard import clock, log
-from jobyard.chain import evm_tables, provider, solana_tables
+from jobyard.chain import provider
 from jobyard.chain.providers import open_source
 from jobyard.chain.source import BlockRef
 from jobyard.core.extract import is_relative, stop_of
 from jobyard.core.shares import LARGEST_CHUNK, Piece, chunk_size, owner, share
-from jobyard.data.extract import EvmExtraction
-from jobyard.data.extract_solana import SolanaExtraction
+from jobyard.data.chains import CHAINS
+from jobyard.data.extract import EXTRACTIONS
 from jobyard.data.folder import DataFolder
 from jobyard.data.intake import batches
 from jobyard.data.parquet import Layout
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from jobyard.chain.source import RawBlock, Source
     from jobyard.chain.tables import Table
     from jobyard.core.ranges import Span
+    from jobyard.data.extract import Extraction
     from jobyard.data.link import Lack, Link
     from jobyard.data.parquet import Published
     from jobyard.wire.extract import Orders
@@ -112,9 +113,7 @@ class Extractor:
         return open_source(providers, receipts=receipts)
 
     def _tables(self, names: Sequence[str]) -> list[Table]:
-        known = evm_tables.EVM_TABLES
-        if self._orders["chain"] == "solana":
-            known = solana_tables.TABLES
+        known = CHAINS[self._orders["chain"]].tables
         return [known[name] for name in names]
 
     async def _head(self) -> int | None:
@@ -243,18 +242,21 @@ class Extractor:
         except TimeoutError:
             return
 
-    def writer(self, piece: Piece) -> EvmExtraction | SolanaExtraction:
+    def writer(self, piece: Piece) -> Extraction:
         """Make what writes a piece."""
         orders = self._orders
         tables = self._tables(piece.tables)
         # The same share of all pieces, whoever extracts them, and no draw of anything.
         full = (piece.start // LARGEST_CHUNK * 0.618_033_988_75) % 1 < orders["verify"]
-        if orders["chain"] == "solana":
-            return SolanaExtraction(
-                tables, self._folders, orders["network"],
-                start=piece.start, full=full, sparse=orders["sparse"], layout=LAYOUT,
-            )  # fmt: skip
-        return EvmExtraction(tables, self._folders, orders["network"], full=full, layout=LAYOUT)
+        extraction = EXTRACTIONS[orders["chain"]]
+        return extraction(
+            tables,
+            self._folders,
+            orders["network"],
+            start=piece.start,
+            full=full,
+            layout=LAYOUT,
+        )
 
     async def publish(self, done: Sequence[Published]) -> None:
         """Make files part of their tables, and remove those that they take the place of."""
@@ -338,7 +340,7 @@ class _Writing:
         """Publish all that was taken."""
         writer = self._writer
         finish: Callable[[], list[Published]] = writer.finish
-        if whole and isinstance(writer, SolanaExtraction):
+        if whole and writer.kind.skips:
             stop = self._piece.stop
             last = self.refs[-1] if self.refs else None
             if last is None or last.number + 1 < stop:

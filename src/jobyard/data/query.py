@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobyard.errors import NotFound
-from jobyard.errors.datasets import InvalidQuery
+from jobyard.errors import InvalidQuery, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -24,11 +24,12 @@ ROWS = 4096
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A file, and what it says of itself."""
+    """A file, what it says of itself, and the names of its columns."""
 
     folder: DataFolder
     name: str
     about: About
+    columns: list[str]
 
     @classmethod
     def read(cls, folder: DataFolder, name: str, size: int) -> DataFile:
@@ -39,8 +40,9 @@ class DataFile:
 
         """
         with _naming_damage(name), folder.open(name) as stream:
-            metadata = pq.read_metadata(stream).metadata
-            return cls(folder, name, understand(metadata, name, size))
+            footer = pq.read_metadata(stream)
+            about = understand(footer.metadata, name, size)
+            return cls(folder, name, about, footer.schema.to_arrow_schema().names)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Read the rows; every page's checksum is compared.

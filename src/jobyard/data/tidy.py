@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from jobyard import log
-from jobyard.errors.datasets import DataFileMissing
+from jobyard.errors import DataFileMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

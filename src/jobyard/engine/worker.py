@@ -398,7 +398,7 @@ class Worker:
 
     def has_started(self, attempt: AttemptRun, handle: Handle) -> None:
         """Take note that a program runs."""
-        self._news.started(attempt, json.dumps(dict(handle.state)))
+        self._news.started(attempt, handle)
         self._wake.set()
 
     def has_progressed(self, attempt: AttemptRun, done: int, total: int | None) -> None:

@@ -1,42 +1,16 @@
-"""The errors of datasets, manifests, providers and their jobs.
-
-    JobyardError
-    ├── InvalidDocument          400
-    │   ├── InvalidManifest          no manifest, or of no known kind
-    │   │   └── ManifestContradicts  a manifest at odds with itself or with what it builds on
-    │   └── InvalidBody              what a dataset is to be deployed with
-    ├── InvalidRequest           400
-    │   ├── InvalidPayloadFormat     a body that is no JSON object, or lacks what it must have
-    │   ├── InvalidPath              no name of a dataset, or of a revision of one
-    │   ├── InvalidHash
-    │   ├── InvalidQuery             SQL that cannot be answered
-    │   ├── InvalidRequestBody       a provider without a name or a kind
-    │   ├── DataConversion           a provider that nothing could be read from
-    │   ├── InvalidProviderName
-    │   ├── CannotDeleteLatest
-    │   └── WorkerNotAvailable       no worker of this id is alive
-    ├── NotFound                 404
-    │   ├── DatasetNotFound
-    │   ├── ManifestNotFound
-    │   └── ProviderNotFound
-    ├── Conflict                 409
-    │   ├── ManifestLinked           a dataset has this manifest
-    │   ├── ActiveJobConflict        the dataset has an active job that is another one
-    │   └── ActiveWriter             another job writes this table
-    └── ChainFailed              502
-        └── DataFileMissing          a file that is part of a table is not there
-
-Like those of ``jobyard.errors``: a slug, a title, an HTTP status, a code, an exit code.
-"""
+"""Errors of datasets, manifests, providers and their jobs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobyard.errors import ChainFailed, Conflict, InvalidDocument, InvalidRequest, NotFound
+from jobyard.errors.conflicts import Conflict
+from jobyard.errors.documents import InvalidDocument
+from jobyard.errors.missing import NotFound
+from jobyard.errors.requests import InvalidRequest
 
 if TYPE_CHECKING:
-    from jobyard.errors import Problem
+    from jobyard.errors.documents import Problem
 
 
 class InvalidManifest(InvalidDocument):
@@ -264,21 +238,3 @@ class InvalidQuery(InvalidRequest):
     slug = "invalid-query"
     title = "The query is not valid"
     code = "INVALID_QUERY"
-
-
-class DataFileMissing(ChainFailed):
-    """A file is part of a table, but is not where it was written."""
-
-    slug = "data-file-missing"
-    title = "A data file is missing"
-    code = "DATA_FILE_MISSING"
-
-    def __init__(self, table: str, name: str, folder: str) -> None:
-        """Name the table, the file and where it should be."""
-        super().__init__(
-            f"`{name}` is part of the table `{table}` but is not in {folder}",
-            hint="put it back, or extract the table anew",
-            table=table,
-            file=name,
-            folder=folder,
-        )

@@ -96,9 +96,12 @@ def encode_json(spec: JobSpec) -> str:
     return canonical(encode(spec))
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def canonical(value: Any) -> str:
     """Write JSON so that equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(value)
 
 
 def canonical_hash(spec: JobSpec) -> str:

@@ -19,8 +19,7 @@ from jobyard.core.job import (
     Program,
     ReplacementPolicy,
 )
-from jobyard.errors import Unusable
-from jobyard.errors.datasets import InvalidBody
+from jobyard.errors import InvalidBody, Unusable
 from jobyard.spec.kinds import Kind, ListOf, Text, Whole
 from jobyard.spec.manifest import manifest_of
 from jobyard.spec.naming import (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobyard.core.dataset import DERIVED_KIND, RAW_KINDS, Manifest
 from jobyard.core.extract import MOST_BLOCK
-from jobyard.errors.datasets import InvalidManifest, ManifestContradicts
+from jobyard.errors import InvalidManifest, ManifestContradicts
 from jobyard.spec import naming
 from jobyard.spec.encode import canonical
 from jobyard.spec.kinds import Anything, Choice, Flag, ListOf, MapOf, Text, Whole

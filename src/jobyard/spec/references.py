@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from jobyard.errors.datasets import InvalidPath
+from jobyard.errors import InvalidPath
 from jobyard.spec import naming
 
 DEFAULT_SPACE = "_"

@@ -118,9 +118,14 @@ def test_minted_blocks_prove_themselves(encoding: str) -> None:
     report = verify(tables_of(blocks), previous=BlockRef(9, minted.solana_hash(9)))
 
     assert report.sound
-    proved = {check: tally.proved for check, tally in report.tallies.items() if tally.proved}
-    assert proved == {"parent link": 6, "skipped slot": 2, "lamports": 18, "signature": 36}
-    assert report.tallies["block hash"].unprovable
+    assert {check: tally.proved for check, tally in report.tallies.items() if tally.proved} == {
+        "parent_link": 6,
+        "skipped_slots": 2,
+        "places": 6,
+        "lamports": 18,
+        "signatures": 36,
+    }
+    assert report.tallies["block_hash"].unprovable
 
 
 @pytest.mark.parametrize(
@@ -157,8 +162,8 @@ def test_a_block_of_another_fork_and_a_missing_one_are_told_apart() -> None:
     fork = verify(tables_of([blocks[0], blocks[1], other]))
     gap = verify(tables_of([blocks[0], blocks[3]]))
 
-    assert [(each.check, each.block) for each in fork.failures()] == [("parent link", 12)]
-    assert [(each.check, each.block) for each in gap.failures()] == [("gap", 13)]
+    assert [(each.check, each.block) for each in fork.failures()] == [("parent_link", 12)]
+    assert [(each.check, each.block) for each in gap.failures()] == [("skipped_slots", 13)]
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from jobyard.api.desks.counter import MOST_ROWS, Counter, Object, bounded
 from jobyard.api.desks.filters import Filters, query_of
 from jobyard.core.dataset import ManifestRecord
-from jobyard.errors import InvalidQueryParam, Problem
-from jobyard.errors.datasets import (
+from jobyard.errors import (
     DatasetNotFound,
     InvalidHash,
     InvalidPayloadFormat,
+    InvalidQueryParam,
     ManifestContradicts,
+    Problem,
 )
 from jobyard.spec import naming
 from jobyard.spec.extraction import deployment

@@ -8,9 +8,10 @@ from typing import Any
 from jobyard.api.desks.counter import Counter, Object
 from jobyard.core.dataset import RAW_KINDS
 from jobyard.engine.supply import Suppliers
-from jobyard.errors import Conflict, InvalidProvider
-from jobyard.errors.datasets import (
+from jobyard.errors import (
+    Conflict,
     DataConversion,
+    InvalidProvider,
     InvalidProviderName,
     InvalidRequestBody,
     ProviderNotFound,

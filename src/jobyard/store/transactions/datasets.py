@@ -13,11 +13,12 @@ from jobyard.core.dataset import (
     Revision,
     Tag,
 )
-from jobyard.errors import Internal, LeaseLost
-from jobyard.errors.datasets import (
+from jobyard.errors import (
     ActiveJobConflict,
     CannotDeleteLatest,
     DatasetNotFound,
+    Internal,
+    LeaseLost,
     ManifestLinked,
     ManifestNotFound,
     WorkerNotAvailable,

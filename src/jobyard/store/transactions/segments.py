@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from jobyard.core.extraction import Extraction, Lacking, Opened, Publication, TableProgress
 from jobyard.core.ranges import subtract
 from jobyard.core.segments import Segment, fork
-from jobyard.errors import LeaseLost, Unusable
-from jobyard.errors.datasets import ActiveWriter
+from jobyard.errors import ActiveWriter, LeaseLost, Unusable
 from jobyard.store.query import Query, Row, Transaction
 from jobyard.store.transactions.deciding import read_now
 

@@ -12,6 +12,7 @@ from jobyard.core.records import Job
 from jobyard.core.state import JobState, LedgerLine
 from jobyard.core.states import TERMINAL, Event, JobStatus
 from jobyard.errors import (
+    ActiveJobConflict,
     IdempotencyConflict,
     InvalidDocument,
     InvalidRequest,
@@ -19,7 +20,6 @@ from jobyard.errors import (
     JobyardError,
     Problem,
 )
-from jobyard.errors.datasets import ActiveJobConflict
 from jobyard.spec.encode import canonical, canonical_hash, encode, policy_json
 from jobyard.store.query import Query, Transaction
 from jobyard.store.rows import job_of, placement, state_row
