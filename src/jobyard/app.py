@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jobyard import config, log
 from jobyard.engine.controller import Controller
+from jobyard.engine.supply import Suppliers
 from jobyard.engine.worker import Listener, Worker, WorkerSettings
 from jobyard.errors import WORKER_ID_RULE, InvalidSetting
 from jobyard.spec.naming import is_worker_pattern
@@ -35,6 +36,8 @@ transaction makes, and each would be looked at several times for nothing: 3 % of
 EXECUTORS = ("process", "fake")
 """The executors that there are so far."""
 
+DATA = "data"
+"""The folder of the state folder where tables lie, if no other is named."""
 FAKE_SLOTS = 1000
 """Imagined programs at a time: they cost nothing."""
 
@@ -72,6 +75,8 @@ class Yard:
             worker_settings,
             partial(new_store, self.settings),
             listener,
+            Suppliers(self.store, self.settings.providers_dir, config.environment()).supply,
+            self.settings.data_dir or (self.settings.state_dir / DATA).absolute(),
         )
 
 

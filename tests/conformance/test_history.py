@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from jobyard.core.extract import Extract
 from jobyard.core.state import Request
 from jobyard.core.states import ACTIVE, JobStatus
+from jobyard.spec.extraction import job_of
 from jobyard.store.base import JobQuery, LabelFilter, Reports, Retention, Submission
 from jobyard.store.postgres.connecting import connect
 from jobyard.store.postgres.driver import PostgresDriver
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from jobyard.testing.stage import StageWorker
 
 JOBS = 200_000
+EXTRACT = Extract("eth", "main", "dev", "ab", "evm-rpc", "evm", "mainnet", ("blocks",))
 WAITING = 10_000
 MOST = {"sqlite": 40_000, "postgres": 3_000}
 """Steps, and rows with index entries, that a call on ten rows may touch."""
@@ -46,9 +49,9 @@ INSERT INTO jobs (id, status, outcome, waiting_on, active, terminating, succeede
 """
 _SPECS = """
 INSERT INTO job_specs (job_id, namespace, name, labels, executor, priority, request_cpu,
-    request_memory, "trigger", policy, spec, workflow_id, dataset)
+    request_memory, "trigger", policy, spec, workflow_id, dataset, manifest_hash)
 {series} SELECT n, 'default', 'old', '{{"a": "b"}}', 'fake', 0, 0, 0, 'api', '{{}}', '{{}}',
-    7, 'eth/main' FROM s
+    7, 'eth/main', 'ab' FROM s
 """
 _LABELS = """
 INSERT INTO job_labels (label, job_id)
@@ -191,6 +194,9 @@ def calls(old: Old) -> dict[str, Coroutine[Any, Any, Any]]:
         "by a common workflow": {"workflow_id": 7},
         "by a rare dataset": {"dataset": "eth"},
         "by a common dataset": {"dataset": "eth/main"},
+        "by a rare revision": {"dataset": "eth/main", "manifest_hash": "aa"},
+        "by a common revision": {"dataset": "eth/main", "manifest_hash": "ab"},
+        "by a later revision": {"dataset": "eth/main", "manifest_hash": "ac"},
         "what is new": {"created_after": 10**15},
         "what is not old": {"created_after": 0},
         "what ended long ago": {"finished_before": 0},
@@ -203,6 +209,8 @@ def calls(old: Old) -> dict[str, Coroutine[Any, Any, Any]]:
     return {
         "submit": store.submit(Submission(small)),
         "submit with a key": store.submit(Submission([make_spec(idempotency_key="k")])),
+        "deploy": store.deploy(job_of(EXTRACT)),
+        "deploy another": store.deploy(job_of(replace(EXTRACT, manifest_hash="ac"))),
         "apply": store.apply([replace(spec, namespace="rare") for spec in (*small, older)]),
         "change": store.change(large, lambda spec, _: replace(spec, labels={"a": "b"})),
         "claim": worker.speak(want=wanted(10, "http")),

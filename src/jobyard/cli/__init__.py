@@ -15,11 +15,21 @@ from jobyard.errors import ExitCode, JobyardError
 
 COMMANDS: dict[str, Entry] = {
     "run": Entry("jobyard.cli.run", "run", "Run the jobs of a file to their end, here and now."),
+    "extract": Entry(
+        "jobyard.cli.extract", "extract", "Extract a chain's blocks to Parquet files."
+    ),
+    "verify": Entry("jobyard.cli.verify", "verify", "Prove tables from their Parquet files alone."),
+    "query": Entry("jobyard.cli.query", "query", "Answer an SQL query over extracted tables."),
     "submit": Entry("jobyard.cli.submit", "submit", "Submit a command as a job, without a file."),
     "create": Entry("jobyard.cli.files", "create", "Submit the jobs of files, always new ones."),
     "apply": Entry("jobyard.cli.files", "apply", "Make jobs be what files say."),
     "job": Entry("jobyard.cli.job", "job", "List, inspect, stop, retry, prune jobs; read logs."),
     "worker": Entry("jobyard.cli.worker", "worker", "Run a worker; list and drain workers."),
+    "dataset": Entry("jobyard.cli.dataset", "dataset", "Register and deploy datasets of chains."),
+    "manifest": Entry("jobyard.cli.manifest", "manifest", "Write and keep manifests of datasets."),
+    "provider": Entry(
+        "jobyard.cli.provider", "provider", "Keep the nodes that chains are read from."
+    ),
     "solo": Entry("jobyard.cli.services", "solo", "Run server, controller and worker in one."),
     "server": Entry("jobyard.cli.services", "server", "Run the HTTP server."),
     "controller": Entry("jobyard.cli.services", "controller", "Run a controller."),
@@ -33,7 +43,10 @@ COMMANDS: dict[str, Entry] = {
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What a full disk, a limit or a broken device says where output goes to a file."""
-ALIASES = {"jobs": "job", "workers": "worker"}
+ALIASES = {
+    "jobs": "job", "workers": "worker", "datasets": "dataset", "manifests": "manifest",
+    "providers": "provider",
+}  # fmt: skip
 
 
 @click.group(

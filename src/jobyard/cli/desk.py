@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack
 from jobyard import app, clock
 from jobyard.api.desk import Desk as StoreDesk
 from jobyard.app import EXECUTORS, open_yard
+from jobyard.cli.dataset_desk import DatasetDesk
 from jobyard.cli.printer import show_error
 from jobyard.cli.whereabouts import find
 from jobyard.client.absence import AsyncAbsence
@@ -52,7 +53,7 @@ class Stretch(Protocol):
         """Where the next part begins, counted in bytes of the attempt."""
 
 
-class Desk(Protocol):
+class Desk(DatasetDesk, Protocol):
     """What commands ask; objects are those of the HTTP API."""
 
     async def submit_all(
@@ -224,7 +225,14 @@ async def open_desk(settings: Settings, *, make: bool = False) -> AsyncIterator[
         )
     async with open_yard(settings) as yard:
         limits = Limits.of(settings)
-        yield Embedded(yard.store, yard.logs, executors=EXECUTORS, limits=limits, trigger="cli")
+        yield Embedded(
+            yard.store,
+            yard.logs,
+            executors=EXECUTORS,
+            limits=limits,
+            trigger="cli",
+            providers_dir=settings.providers_dir,
+        )
 
 
 def ask(settings: Settings, question: Callable[[Desk], Awaitable[T]]) -> T:

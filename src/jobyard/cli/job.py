@@ -109,10 +109,16 @@ def inspect(settings: Settings, job_id: int, as_json: bool) -> None:
 
 @job.command()
 @job_id
+@click.option("--watch", is_flag=True, help="Show it again whenever it changes, until it is over.")
 @as_json
 @server_options
-def progress(settings: Settings, job_id: int, as_json: bool) -> None:
-    """Tell how far a job is."""
+def progress(settings: Settings, job_id: int, watch: bool, as_json: bool) -> None:
+    """Tell how far a job is; of an extraction each table, its rate and its end."""
+    if watch:
+        from jobyard.cli.watch import watch_progress
+
+        watch_progress(settings, job_id, as_json=as_json)
+        return
     found = ask(settings, lambda desk: desk.progress(job_id))
     show_object(found, progress_page, as_json=as_json)
 

@@ -122,6 +122,7 @@ def make_server(yard: Yard) -> Server:
         limits=Limits.of(settings),
         hosts=(*settings.hosts, settings.host),
         tokens=tokens,
+        providers_dir=settings.providers_dir,
     )
     return Server(application, settings.host, settings.port, asks_for_tokens=bool(tokens))
 

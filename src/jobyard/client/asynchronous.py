@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from jobyard import clock
 from jobyard.client import calls
 from jobyard.client.absence import AsyncAbsence
+from jobyard.client.async_datasets import AsyncDatasetCalls
 from jobyard.client.async_output import AsyncOutput
 from jobyard.client.shapes import (
     AppliedJobs,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from jobyard.client.shapes import Applied, Attempt
 
 
-class AsyncClient(AsyncOutput):
+class AsyncClient(AsyncOutput, AsyncDatasetCalls):
     """Speaks to a server; every error is one of ``jobyard.errors``.
 
     Use it as ``async with AsyncClient() as client``, or ``close`` it.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from jobyard import clock
 from jobyard.client import calls
 from jobyard.client.absence import Absence
+from jobyard.client.datasets import DatasetCalls
 from jobyard.client.output import Output
 from jobyard.client.shapes import (
     AppliedJobs,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from jobyard.client.shapes import Applied, Attempt
 
 
-class Client(Output):
+class Client(Output, DatasetCalls):
     """Speaks to a server; every error is one of ``jobyard.errors``.
 
     Use it as ``with Client() as client``, or ``close`` it.

@@ -2,20 +2,35 @@
 
     JobyardError
     ├── InvalidDocument          400  the document as a whole cannot be read or is wrong in places
+    │   ├── InvalidManifest           no manifest, or of no known kind
+    │   │   └── ManifestContradicts   at odds with itself, or with what it builds on
+    │   └── InvalidBody               what a dataset is to be deployed with
     ├── InvalidRequest           400  a parameter, header or body of a request
     │   ├── InvalidQueryParam
     │   │   ├── InvalidQueryParameters
     │   │   ├── LimitInvalid
     │   │   └── LimitTooLarge
     │   ├── InvalidJobId
-    │   └── InvalidWorkerId
+    │   ├── InvalidWorkerId
+    │   ├── InvalidPayloadFormat      no JSON object, or without what it must have
+    │   ├── InvalidPath               no name of a dataset or of a revision
+    │   ├── InvalidHash
+    │   ├── InvalidQuery              SQL that cannot be answered
+    │   ├── InvalidRequestBody        a provider without a name or a kind
+    │   ├── DataConversion            a provider with a wrong key or value
+    │   ├── InvalidProviderName
+    │   ├── CannotDeleteLatest
+    │   └── WorkerNotAvailable        nobody alive has the worker's id that was named
     ├── Unauthorized             401  no token, or one that is not known here
     ├── Forbidden                403  a token that may not do this, or a strange web page
     ├── NotFound                 404
     │   ├── JobNotFound
     │   ├── AttemptNotFound
     │   ├── EventNotFound
-    │   └── WorkerNotFound
+    │   ├── WorkerNotFound
+    │   ├── DatasetNotFound
+    │   ├── ManifestNotFound
+    │   └── ProviderNotFound
     ├── Conflict                 409
     │   ├── StateConflict             the thing is not in a status that allows this
     │   ├── JobConflict               the job is not over
@@ -23,7 +38,10 @@
     │   ├── IdempotencyConflict       same key, other request
     │   ├── ApplyConflict             active jobs differ in what cannot change
     │   ├── NothingToRetry            nothing of a finished job is left to run again
-    │   └── WorkerIdTaken
+    │   ├── WorkerIdTaken
+    │   ├── ManifestLinked            a dataset has this manifest
+    │   ├── ActiveJobConflict         the dataset has an active job that is another one
+    │   └── ActiveWriter              another job writes this table
     ├── Unusable                 422  understood, but not to be had here
     │   └── ExecutorUnavailable
     ├── MethodNotAllowed         405
@@ -42,7 +60,8 @@
     │   ├── BlocksUnavailable         before the first block that can be had
     │   ├── BlockDisproved            contradicts the chain's own hashes
     │   ├── ReceiptsMissing           a table is asked for that needs receipts
-    │   └── DataFileDamaged           a Parquet file that is not what was written
+    │   ├── DataFileDamaged           a Parquet file that is not what was written
+    │   └── DataFileMissing           a file that is part of a table is not there
     ├── InvalidProvider          400  a provider file that cannot be used
     ├── StoreUnavailable         503
     ├── ServerUnreachable             (client) nobody answers at that address
@@ -63,6 +82,7 @@ from jobyard.errors.chains import (
     BlockUnparsable,
     ChainFailed,
     DataFileDamaged,
+    DataFileMissing,
     InvalidProvider,
     NotJsonRpc,
     ProviderRefused,
@@ -80,6 +100,26 @@ from jobyard.errors.conflicts import (
     NothingToRetry,
     StateConflict,
     WorkerIdTaken,
+)
+from jobyard.errors.datasets import (
+    ActiveJobConflict,
+    ActiveWriter,
+    CannotDeleteLatest,
+    DataConversion,
+    DatasetNotFound,
+    InvalidBody,
+    InvalidHash,
+    InvalidManifest,
+    InvalidPath,
+    InvalidPayloadFormat,
+    InvalidProviderName,
+    InvalidQuery,
+    InvalidRequestBody,
+    ManifestContradicts,
+    ManifestLinked,
+    ManifestNotFound,
+    ProviderNotFound,
+    WorkerNotAvailable,
 )
 from jobyard.errors.documents import (
     InvalidDocument,
@@ -127,15 +167,21 @@ from jobyard.errors.surroundings import (
 
 __all__ = [
     "WORKER_ID_RULE",
+    "ActiveJobConflict",
+    "ActiveWriter",
     "ApplyConflict",
     "AttemptNotFound",
     "BlockDisproved",
     "BlockUnparsable",
     "BlocksUnavailable",
     "BlocksUnlinked",
+    "CannotDeleteLatest",
     "ChainFailed",
     "Conflict",
+    "DataConversion",
     "DataFileDamaged",
+    "DataFileMissing",
+    "DatasetNotFound",
     "EventNotFound",
     "ExecutorUnavailable",
     "ExitCode",
@@ -143,12 +189,20 @@ __all__ = [
     "HeadersTooLarge",
     "IdempotencyConflict",
     "Internal",
+    "InvalidBody",
     "InvalidDocument",
+    "InvalidHash",
     "InvalidJobId",
+    "InvalidManifest",
+    "InvalidPath",
+    "InvalidPayloadFormat",
     "InvalidProvider",
+    "InvalidProviderName",
+    "InvalidQuery",
     "InvalidQueryParam",
     "InvalidQueryParameters",
     "InvalidRequest",
+    "InvalidRequestBody",
     "InvalidSetting",
     "InvalidWorkerId",
     "JobConflict",
@@ -157,11 +211,15 @@ __all__ = [
     "LeaseLost",
     "LimitInvalid",
     "LimitTooLarge",
+    "ManifestContradicts",
+    "ManifestLinked",
+    "ManifestNotFound",
     "MethodNotAllowed",
     "NotFound",
     "NotJsonRpc",
     "NothingToRetry",
     "Problem",
+    "ProviderNotFound",
     "ProviderRefused",
     "ProviderUnavailable",
     "RangeNotSatisfiable",
@@ -176,6 +234,7 @@ __all__ = [
     "Unauthorized",
     "Unusable",
     "WorkerIdTaken",
+    "WorkerNotAvailable",
     "WorkerNotFound",
     "WrongChain",
     "family",

@@ -86,7 +86,11 @@ def immutable(
     mutable = {*MUTABLE}
     if _malleable(old, started=started):
         mutable.update(MUTABLE_BEFORE_START)
-    elastic = old.policy.indexed and new.policy.completions == new.policy.parallelism
+    elastic = (
+        old.policy.indexed
+        and old.extract is None
+        and new.policy.completions == new.policy.parallelism
+    )
     if not elastic:
         mutable.discard("completions")
     return tuple(name for name in names if name not in mutable)
@@ -176,6 +180,10 @@ def _tandem(old: JobSpec, new: JobSpec, root: Place) -> None:
     if before.completions == after.completions:
         return
     here = root / "completions"
+    if old.extract is not None:
+        # Which blocks are whose is told by how many indexes there are.
+        _immutable(here, after.completions)
+        return
     if not before.indexed or after.completions is None:
         _immutable(here, after.completions)
     elif after.completions != after.parallelism:

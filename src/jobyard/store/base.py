@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from jobyard.store.datasets import Datasets
 from jobyard.store.log_store import BEGINNING, Chunk, LogPlace, LogStore
 from jobyard.store.reports import (
     Claim,
@@ -23,6 +24,7 @@ from jobyard.store.reports import (
     Want,
 )
 from jobyard.store.selection import JobQuery, LabelFilter, Retention
+from jobyard.store.tables import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
@@ -107,8 +109,8 @@ class Decided:
     more: bool = False
 
 
-class Store(Protocol):
-    """Jobs, attempts, workers and the ledger.
+class Store(Datasets, Tables, Protocol):
+    """Jobs, attempts, workers and the ledger; datasets are in ``datasets.py``.
 
     A write that changes a job changes its status, counters, attempts and ledger in one
     transaction. A write by an attempt carries its fence (attempt, worker session).

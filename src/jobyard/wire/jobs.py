@@ -45,7 +45,7 @@ def job_object(
         "manifest_hash": job.manifest_hash,
         "worker_id": state.worker_id,
         "node_id": state.worker_id,
-        "end_block": None,
+        "end_block": _extract(job).get("end"),
         "parallelism": policy.parallelism,
         "completions": policy.completions,
         "completion_mode": policy.completion_mode,
@@ -83,11 +83,28 @@ def _dataset(job: Job) -> dict[str, Any] | None:
     if job.dataset is None:
         return None
     namespace, _, name = job.dataset.partition("/")
-    return {"namespace": namespace, "name": name, "version": None}
+    return {"namespace": namespace, "name": name, "version": _extract(job).get("version")}
+
+
+def _extract(job: Job) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = job.spec.get("extract") or {}
+    return found
 
 
 def _descriptor(job: Job) -> dict[str, Any]:
-    return {"kind": job.executor}
+    extract = _extract(job)
+    if not extract:
+        return {"kind": job.executor}
+    share = extract["verify"]
+    return {
+        "kind": "materialize-raw",
+        "end_block": extract["end"],
+        "max_writers": extract["parallelism"],
+        "dataset_namespace": extract["namespace"],
+        "dataset_name": extract["name"],
+        "manifest_hash": extract["manifest_hash"],
+        "verify": bool(share) if share in (0, 1) else share,
+    }
 
 
 def _failed_indexes(job: Job) -> str | None:
