@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
+import pytest
 from tests.api.hands import hand, on_the_store
 from tests.api.test_jobs import submit
 
@@ -126,6 +127,28 @@ def test_a_failed_job_says_why_with_its_last_failures_and_what_to_do(
     assert told["hints"] == [
         f"jobyard job logs {job_id} --attempt 1",
         f"jobyard job retry {job_id}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "part"),
+    [
+        ({"backoff_limit_per_index": 0}, "failed"),
+        ({"backoff_limit": 0}, "remaining"),
+    ],
+)
+def test_only_the_part_that_did_not_succeed_is_proposed_to_be_retried(
+    http: httpx.Client, still: Serving, fields: dict[str, int], part: str
+) -> None:
+    indexed = {"completions": 2, "parallelism": 1, "completion_mode": "Indexed"}
+    (job_id,) = submit(http, restart_policy="Never", **indexed, **fields)
+    worker = hand(still, "w1")
+    worker.run(0)
+    worker.run(1)
+
+    assert explain(http, job_id)["hints"] == [
+        f"jobyard job logs {job_id} --attempt 1 --index 1",
+        f"jobyard job retry {job_id} --indexes {part}",
     ]
 
 
