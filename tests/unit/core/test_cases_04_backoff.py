@@ -54,7 +54,13 @@ def test_so_many_restarts_in_place_are_granted_and_the_next_fails_the_job(
         assert yard.decide().job.status is JobStatus.RUNNING
     assert not yard.restart(yard.live()[0])
     assert (yard.job.outcome, yard.job.reason) == (JobStatus.FAILED, EXCEEDED)
-    assert "limit is" in (yard.job.message or "")
+    told = {
+        0: "a program failed and is not to be restarted, the limit is 0",
+        1: "a program failed after being restarted once, the limit is 1",
+    }
+    assert yard.job.message == told.get(
+        limit, f"a program failed after being restarted {limit} times, the limit is {limit}"
+    )
     # Row 73: what is killed because the job failed counts as failed.
     assert yard.end_stopped().job.failed == 2
     assert yard.job.restarts == 0
