@@ -36,6 +36,8 @@ transaction makes, and each would be looked at several times for nothing: 3 % of
 EXECUTORS = ("process", "fake")
 """The executors that there are so far."""
 
+DATA = "data"
+"""The folder of the state folder where tables lie, if no other is named."""
 FAKE_SLOTS = 1000
 """Imagined programs at a time: they cost nothing."""
 
@@ -74,6 +76,7 @@ class Yard:
             partial(new_store, self.settings),
             listener,
             Suppliers(self.store, self.settings.providers_dir, config.environment()).supply,
+            self.settings.data_dir or (self.settings.state_dir / DATA).absolute(),
         )
 
 

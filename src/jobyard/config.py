@@ -201,6 +201,10 @@ SETTINGS: tuple[Setting, ...] = (
         "a folder of providers, a YAML, TOML or JSON file each, besides those that were registered",
     ),
     Setting(
+        "data_dir", "JOBYARD_DATA_DIR", Path, None,
+        "the folder of datasets' tables; `data` in the state folder if it is not named",
+    ),
+    Setting(
         "document_limit", "JOBYARD_DOCUMENT_LIMIT", size, 64 * 2**20,
         "bytes of one document, in a file or in the body of a request",
     ),
@@ -243,6 +247,7 @@ class Settings:
     retention_count: int | None
     """Jobs of each terminal status, None for all."""
     providers_dir: Path | None
+    data_dir: Path | None
     document_limit: int
     node_limit: int
     errors_shown: int

@@ -43,10 +43,11 @@ class Heard:
     async def last_checkpoint(self, attempt_id: int) -> Any:
         return self.remembered
 
-    async def publish(self, attempt_id: int, segment: Any) -> None:
-        self.words.append(("publish", attempt_id, segment))
-        if segment == {"break": True}:
+    async def extraction(self, attempt_id: int, word: str, value: Any) -> Any:
+        self.words.append((word, attempt_id, value))
+        if value == {"break": True}:
             raise RuntimeError("bug")
+        return {"gone": []}
 
     async def orders(self, attempt_id: int) -> Any:
         return {"attempt_id": attempt_id}
@@ -117,7 +118,7 @@ def test_progress_result_and_segments_arrive_with_their_attempt() -> None:
                 ("progress", 7, 3, 10),
                 ("progress", 7, 4, None),
                 ("result", 7, {"rows": [1, None, "ä"]}),
-                ("publish", 7, {"file": "a.parquet"}),
+                ("segments", 7, {"file": "a.parquet"}),
             ]
 
     asyncio.run(main())
@@ -146,7 +147,7 @@ def test_the_functions_find_their_worker_in_the_environment(
             await asyncio.to_thread(channel.publish, {})
             await asyncio.to_thread(channel.checkpoint, [1])
             assert await asyncio.to_thread(channel.last_checkpoint) == [1]
-            assert [word[0] for word in heard.words] == ["progress", "result", "publish"]
+            assert [word[0] for word in heard.words] == ["progress", "result", "segments"]
 
     asyncio.run(main())
 

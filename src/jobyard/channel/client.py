@@ -84,9 +84,14 @@ class Channel:
         """Recall what this or an earlier attempt of this index remembered; None if nothing."""
         return self._say("GET", "checkpoint")
 
-    def publish(self, segment: Mapping[str, Any]) -> None:
-        """Make a finished segment part of its table."""
-        self._say("POST", "segments", segment)
+    def publish(self, segment: Mapping[str, Any]) -> list[str]:
+        """Make a finished segment part of its table; return the files that are not any more."""
+        gone: list[str] = self._say("POST", "segments", segment)["gone"]
+        return gone
+
+    def ask(self, noun: str, value: Any) -> Any:
+        """Say another word of an extraction (`jobyard.wire.extract.WORDS`)."""
+        return self._say("PUT" if noun == "failure" else "POST", noun, value)
 
     def orders(self) -> Any:
         """Read what this attempt of an extraction is to do."""
@@ -155,6 +160,6 @@ def last_checkpoint() -> Any:
     return Channel.from_environment().last_checkpoint()
 
 
-def publish(segment: Mapping[str, Any]) -> None:
-    """Make a finished segment part of its table."""
-    Channel.from_environment().publish(segment)
+def publish(segment: Mapping[str, Any]) -> list[str]:
+    """Make a finished segment part of its table; return the files that are not any more."""
+    return Channel.from_environment().publish(segment)

@@ -15,6 +15,11 @@ from jobyard.errors import ExitCode, JobyardError
 
 COMMANDS: dict[str, Entry] = {
     "run": Entry("jobyard.cli.run", "run", "Run the jobs of a file to their end, here and now."),
+    "extract": Entry(
+        "jobyard.cli.extract", "extract", "Extract a chain's blocks to Parquet files."
+    ),
+    "verify": Entry("jobyard.cli.verify", "verify", "Prove tables from their Parquet files alone."),
+    "query": Entry("jobyard.cli.query", "query", "Answer an SQL query over extracted tables."),
     "submit": Entry("jobyard.cli.submit", "submit", "Submit a command as a job, without a file."),
     "create": Entry("jobyard.cli.files", "create", "Submit the jobs of files, always new ones."),
     "apply": Entry("jobyard.cli.files", "apply", "Make jobs be what files say."),

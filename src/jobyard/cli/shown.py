@@ -122,10 +122,30 @@ def progress_page(found: Object) -> str:
     ]
     if found.get("detail"):
         lines.append(f"detail  {as_text(found['detail'])}")
+    if "percent" in found:
+        lines.append(f"blocks  {_pace(found)}")
     if found["tables"]:
         rows = [(name, *_extent(found["tables"][name])) for name in sorted(found["tables"])]
         lines += ["", _table(("TABLE", "BLOCKS", "FILES", "SIZE"), rows)]
     return "\n".join(lines)
+
+
+def _pace(found: Object) -> str:
+    end = found["end_block"]
+    parts = [f"{found['start_block']} - {'...' if end is None else end}"]
+    if found["percent"] is not None:
+        parts.append(f"{found['percent']:g} %")
+    if found["head_block"] is not None:
+        parts.append(f"head {found['head_block']}")
+    if found["blocks_per_second"]:
+        parts.append(f"{found['blocks_per_second']:.4g} blocks/s")
+    if found["eta"]:
+        parts.append(f"done at {_moment(found['eta'])}")
+    parts.append(f"{found['rows']} rows")
+    if found["requests"]:
+        fetched = in_bytes(found["bytes_fetched"])
+        parts.append(f"{found['requests']} requests, {found['retries']} retries, {fetched}")
+    return " · ".join(parts)
 
 
 def _counts(counted: Object) -> str:

@@ -44,6 +44,10 @@ class Extract:
     finalized_only: bool = False
     providers: tuple[str, ...] = ()
     """The only providers to read from; none named means all of the kind and the network."""
+    folder: str | None = None
+    """Where its tables lie; None means below the data folder, by namespace and name."""
+    sparse: bool = False
+    """Whether blocks that a recording does not have are none that are wanted."""
 
     @property
     def dataset(self) -> str:

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from jobyard.store.base import Claim
 
 
+SOON = "after 500ms"
+"""When an attempt is tried again that failed but left something done."""
+
+
 class Desk(Protocol):
     """What an attempt needs of its worker."""
 
@@ -91,9 +95,9 @@ class AttemptRun:
     """An attempt while this worker has it; the executor's observer."""
 
     __slots__ = (
-        "_executor", "_printed", "_restart_timer", "_running", "channel", "claim", "claimed_at",
-        "cpu_seconds", "desk", "ended_at", "exit", "peak_memory", "reason", "restarts", "result",
-        "started_at", "status", "stop_reason", "tape", "template",
+        "_executor", "_printed", "_restart_timer", "_running", "advanced", "channel", "claim",
+        "claimed_at", "cpu_seconds", "desk", "ended_at", "exit", "peak_memory", "reason",
+        "restarts", "result", "started_at", "status", "stop_reason", "tape", "template",
     )  # fmt: skip
 
     def __init__(
@@ -114,6 +118,7 @@ class AttemptRun:
         self.tape = tape
         self.channel: Mapping[str, str] = {}
         self.restarts = 0
+        self.advanced = False
         self.cpu_seconds = 0.0
         self.peak_memory = 0
         self.result: str | None = None
@@ -196,12 +201,14 @@ class AttemptRun:
         on_failure = self.template.spec.policy.restart_policy is RestartPolicy.ON_FAILURE
         return on_failure and advised(self.advice_of(how))[0]
 
-    @staticmethod
-    def advice_of(how: Exit) -> str | None:
-        """Tell what is known about a retry: what the program wrote, or that it cannot start."""
+    def advice_of(self, how: Exit) -> str | None:
+        """Tell what is known about a retry: what the program wrote, or that it cannot start.
+
+        One that has published segments does not wait longer for each failure before: it gets on.
+        """
         if how.retry is None and how.start_error is not None and not how.transient:
             return "no"
-        return how.retry
+        return SOON if how.retry is None and self.advanced else how.retry
 
     def grant_restart(self) -> None:
         """Restart the program in place once its crash-loop delay is over (B.4)."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jobyard import ids
 from jobyard.core.extract import is_relative
 from jobyard.engine.channel_server import ChannelServer
+from jobyard.engine.extraction import Asked
 from jobyard.engine.supply import Supplied
 from jobyard.errors import AttemptNotFound, TooLarge, Unusable
 from jobyard.wire.extract import orders
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from jobyard.core.extract import Extract
     from jobyard.engine.attempt import AttemptRun
+    from jobyard.engine.extraction import Extractions
     from jobyard.engine.supply import Supply
     from jobyard.store.base import Claim, Store
     from jobyard.wire.extract import Orders
@@ -35,6 +37,7 @@ class AttemptChannel:
         store: where checkpoints are kept.
         find: gives the attempt of an id while this worker has it.
         supply: finds the providers that an extraction reads from.
+        extractions: takes what programs that extract say of their tables.
 
     """
 
@@ -43,8 +46,10 @@ class AttemptChannel:
         store: Store,
         find: Callable[[int], AttemptRun | None],
         supply: Supply | None = None,
+        extractions: Extractions | None = None,
     ) -> None:
         """Get ready; ``open`` listens."""
+        self._extractions = extractions
         self._store = store
         self._supply = supply
         self._find = find
@@ -98,6 +103,17 @@ class AttemptChannel:
         text = await self._store.last_checkpoint(claim.job_id, claim.index)
         return None if text is None else json.loads(text)
 
+    async def extraction(self, attempt_id: int, word: str, value: Any) -> Any:
+        """Serve what an extraction's program says of its tables."""
+        claim, extract = self._extraction(attempt_id)
+        if self._extractions is None:
+            raise Unusable("this worker keeps no tables")
+        asked = Asked(self._session, claim, extract, value)
+        answer = await self._extractions.answer(word, asked)
+        if word == "segments":
+            self._attempt(attempt_id).advanced = True
+        return answer
+
     async def orders(self, attempt_id: int) -> Orders:
         """Tell what an attempt of an extraction is to do, and what it may read from."""
         claim, extract = self._extraction(attempt_id)
@@ -126,11 +142,6 @@ class AttemptChannel:
         if extract is None:
             raise Unusable(f"attempt {attempt_id} extracts nothing")
         return attempt.claim, extract
-
-    async def publish(self, attempt_id: int, segment: Any) -> None:
-        """Refuse: only a dataset's table takes segments, and this job has none."""
-        del segment
-        raise Unusable(f"attempt {attempt_id} works on no table that takes segments")
 
 
 def _text(value: Any, what: str) -> str:

@@ -15,6 +15,7 @@
     │   ├── InvalidPayloadFormat      no JSON object, or without what it must have
     │   ├── InvalidPath               no name of a dataset or of a revision
     │   ├── InvalidHash
+    │   ├── InvalidQuery              SQL that cannot be answered
     │   ├── InvalidRequestBody        a provider without a name or a kind
     │   ├── DataConversion            a provider with a wrong key or value
     │   ├── InvalidProviderName
@@ -39,7 +40,8 @@
     │   ├── NothingToRetry            nothing of a finished job is left to run again
     │   ├── WorkerIdTaken
     │   ├── ManifestLinked            a dataset has this manifest
-    │   └── ActiveJobConflict         the dataset has an active job that is another one
+    │   ├── ActiveJobConflict         the dataset has an active job that is another one
+    │   └── ActiveWriter              another job writes this table
     ├── Unusable                 422  understood, but not to be had here
     │   └── ExecutorUnavailable
     ├── MethodNotAllowed         405
@@ -58,7 +60,8 @@
     │   ├── BlocksUnavailable         before the first block that can be had
     │   ├── BlockDisproved            contradicts the chain's own hashes
     │   ├── ReceiptsMissing           a table is asked for that needs receipts
-    │   └── DataFileDamaged           a Parquet file that is not what was written
+    │   ├── DataFileDamaged           a Parquet file that is not what was written
+    │   └── DataFileMissing           a file that is part of a table is not there
     ├── InvalidProvider          400  a provider file that cannot be used
     ├── StoreUnavailable         503
     ├── ServerUnreachable             (client) nobody answers at that address
@@ -79,6 +82,7 @@ from jobyard.errors.chains import (
     BlockUnparsable,
     ChainFailed,
     DataFileDamaged,
+    DataFileMissing,
     InvalidProvider,
     NotJsonRpc,
     ProviderRefused,
@@ -99,6 +103,7 @@ from jobyard.errors.conflicts import (
 )
 from jobyard.errors.datasets import (
     ActiveJobConflict,
+    ActiveWriter,
     CannotDeleteLatest,
     DataConversion,
     DatasetNotFound,
@@ -108,6 +113,7 @@ from jobyard.errors.datasets import (
     InvalidPath,
     InvalidPayloadFormat,
     InvalidProviderName,
+    InvalidQuery,
     InvalidRequestBody,
     ManifestContradicts,
     ManifestLinked,
@@ -162,6 +168,7 @@ from jobyard.errors.surroundings import (
 __all__ = [
     "WORKER_ID_RULE",
     "ActiveJobConflict",
+    "ActiveWriter",
     "ApplyConflict",
     "AttemptNotFound",
     "BlockDisproved",
@@ -173,6 +180,7 @@ __all__ = [
     "Conflict",
     "DataConversion",
     "DataFileDamaged",
+    "DataFileMissing",
     "DatasetNotFound",
     "EventNotFound",
     "ExecutorUnavailable",
@@ -190,6 +198,7 @@ __all__ = [
     "InvalidPayloadFormat",
     "InvalidProvider",
     "InvalidProviderName",
+    "InvalidQuery",
     "InvalidQueryParam",
     "InvalidQueryParameters",
     "InvalidRequest",

@@ -163,3 +163,21 @@ class InvalidProvider(JobyardError):
     status = 400
     code = "INVALID_PROVIDER"
     exit_code = ExitCode.CONFIGURATION
+
+
+class DataFileMissing(ChainFailed):
+    """A file is part of a table, but is not where it was written."""
+
+    slug = "data-file-missing"
+    title = "A data file is missing"
+    code = "DATA_FILE_MISSING"
+
+    def __init__(self, table: str, name: str, folder: str) -> None:
+        """Name the table, the file and where it should be."""
+        super().__init__(
+            f"`{name}` is part of the table `{table}` but is not in {folder}",
+            hint="put it back, or extract the table anew",
+            table=table,
+            file=name,
+            folder=folder,
+        )

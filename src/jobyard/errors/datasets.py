@@ -213,3 +213,28 @@ class ActiveJobConflict(Conflict):
             actual=actual,
             fields=fields,
         )
+
+
+class ActiveWriter(Conflict):
+    """A table has one writer, and another job that is not over is it."""
+
+    slug = "active-writer"
+    title = "Another job writes this table"
+    code = "ACTIVE_WRITER"
+
+    def __init__(self, table: str, job_id: int) -> None:
+        """Name the table and the job."""
+        super().__init__(
+            f"job {job_id} writes the table `{table}` and is not over",
+            hint=f"wait for it, or stop it: jobyard job stop {job_id}",
+            table=table,
+            job_id=job_id,
+        )
+
+
+class InvalidQuery(InvalidRequest):
+    """An SQL query that cannot be answered: wrong, or of tables that are not there."""
+
+    slug = "invalid-query"
+    title = "The query is not valid"
+    code = "INVALID_QUERY"

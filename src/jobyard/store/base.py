@@ -24,6 +24,7 @@ from jobyard.store.reports import (
     Want,
 )
 from jobyard.store.selection import JobQuery, LabelFilter, Retention
+from jobyard.store.tables import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
@@ -108,7 +109,7 @@ class Decided:
     more: bool = False
 
 
-class Store(Datasets, Protocol):
+class Store(Datasets, Tables, Protocol):
     """Jobs, attempts, workers and the ledger; datasets are in ``datasets.py``.
 
     A write that changes a job changes its status, counters, attempts and ledger in one

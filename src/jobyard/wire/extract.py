@@ -14,9 +14,19 @@ whose ``completions`` are its parallelism. It gets everything over the attempt c
   ``end_block`` that is relative (``core.extract.is_relative``); ``Orders.stop`` is then null until
   somebody has said it. ``core.extract.stop_of`` makes it of the head. An absolute ``end_block``
   comes with its ``stop``; a null one (follow the head, never end) never has any.
-* Index i of P works on the pieces j of ``CHUNK_BLOCKS`` blocks, counted from block 0
-  (``block // CHUNK_BLOCKS``), with j % P == i: no index needs to know of another.
-* ``POST segments`` (``Channel.publish``) makes a finished file part of its table.
+* Index i of P works on the pieces j of `core.shares.chunk_size` blocks, counted from block 0,
+  with j % P == i: no index needs to know of another.
+* ``POST tables`` makes the job the one writer of its tables and answers, under ``tables``, with a
+  folder for each: ``{"table", "path"}``.
+* ``POST lacking`` with ``{"start", "stop"}`` answers, under ``tables``, with what each lacks of
+  these blocks (``spans``), what a reorganisation left unlinked (``repairs``), and the newest ends
+  of what it has (``known``: last block and hash, ascending).
+* ``POST files`` with ``{"table"}`` answers with ``files``: name, size, first block, the one behind
+  the last.
+* ``POST segments`` (``Channel.publish``) makes a finished file part of its table: ``SegmentWords``.
+  It answers with the names of files that are not part of it any more, under ``gone``.
+* ``POST cost`` adds what reading has cost: ``CostWords``. ``PUT failure`` keeps
+  why a program fails.
 * It ends with exit code 0 when its part is complete, ``FATAL_EXIT`` when trying again is no use
   (the job fails at once), anything else when it may be (the index is tried again, with a growing
   delay, for ever).
@@ -33,12 +43,30 @@ if TYPE_CHECKING:
 
     from jobyard.core.extract import Extract
 
-__all__ = ["CHUNK_BLOCKS", "FATAL_EXIT", "RETRY_EXIT", "Orders", "ProviderOrder", "orders"]
+__all__ = [
+    "FATAL_EXIT",
+    "RETRY_EXIT",
+    "WORDS",
+    "CostWords",
+    "Orders",
+    "ProviderOrder",
+    "SegmentWords",
+    "orders",
+]
 
-CHUNK_BLOCKS = 2_000
-"""Blocks of a piece: the least that the reference gives to one writer."""
 RETRY_EXIT = 75
 """The exit code of what another attempt may do better (EX_TEMPFAIL of sysexits.h)."""
+
+
+WORDS = (
+    ("POST", "tables"),
+    ("POST", "lacking"),
+    ("POST", "files"),
+    ("POST", "segments"),
+    ("POST", "cost"),
+    ("PUT", "failure"),
+)
+"""What an extraction's program may say of its tables."""
 
 
 class ProviderOrder(TypedDict):
@@ -73,8 +101,34 @@ class Orders(TypedDict):
     """The share of blocks that are proved in full, 0 to 1."""
     finalized_blocks_only: bool
     providers: list[ProviderOrder]
+    sparse: bool
+    """Whether blocks that a recording does not have are none that are wanted."""
     variables: dict[str, str]
     """What the providers' ``${VAR}`` stand for; a variable that is not set is not here."""
+
+
+class CostWords(TypedDict):
+    """What reading has cost since it was last told; ``head`` is the newest block that was seen."""
+
+    requests: int
+    retries: int
+    bytes_fetched: int
+    head: int | None
+
+
+class SegmentWords(TypedDict):
+    """A finished file: blocks ``[start, stop)`` of a table, and what fetching them cost."""
+
+    table: str
+    name: str
+    network: str
+    start: int
+    stop: int
+    hash: str
+    prev_hash: str
+    size: int
+    rows: int
+    cost: CostWords
 
 
 def orders(
@@ -113,5 +167,6 @@ def orders(
         verify=extract.verify,
         finalized_blocks_only=extract.finalized_only,
         providers=[ProviderOrder(name=name, config=dict(config)) for name, config in providers],
+        sparse=extract.sparse,
         variables=dict(variables),
     )
