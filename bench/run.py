@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import engine
 import evm
+import evm_peers
 import fetching
 import floors
 import following
@@ -55,6 +56,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "soak": soak.BENCHMARK,
     "solana": solana.BENCHMARK,
     "fetching": fetching.BENCHMARK,
+    "evm_peers": evm_peers.BENCHMARK,
 }
 HEADER = (
     "name",

@@ -52,8 +52,8 @@ A name that is no setting is an error. The file must belong to you or to root, a
 write it; with a password in `database`, nobody else may read it. Relative paths in it start from
 its folder. `state_dir` may stand only in a file that `JOBYARD_CONFIG` names.
 
-Times are seconds, or text with a unit (`500ms`, `15s`, `2m`, `1h`). Sizes are bytes, or text with
-a unit (`64Mi`, `1G`).
+Times are seconds, or text with a unit (`500ms`, `15s`, `2m`, `1h30m`). Sizes are bytes, or text
+with a unit (`64Mi`, `1G`).
 """
 
 

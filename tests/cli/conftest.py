@@ -82,6 +82,10 @@ class Service:
             if text in line:
                 return line
 
+    def rest(self) -> list[str]:
+        """Read what was said after what was waited for; only of one that has ended."""
+        return list(iter(self._queue.get, None))
+
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(number)

@@ -25,6 +25,7 @@ from jobyard.api import logs as output
 from jobyard.api.access import OPEN, Tokens, allow
 from jobyard.api.desk import Desk
 from jobyard.api.guard import Guard
+from jobyard.api.known import only_known
 from jobyard.api.shapes import SCHEMAS
 from jobyard.spec.document import DEFAULT_LIMITS, Limits
 from jobyard.spec.executors import HERE
@@ -55,7 +56,7 @@ def make_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(allow)],
+        dependencies=[Depends(allow), Depends(only_known)],
     )
     nouns = (output, streams, jobs, attempts, workers, datasets, manifests, providers, health)
     for noun in nouns:

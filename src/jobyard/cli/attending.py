@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +11,7 @@ import click
 from jobyard.cli.desk import server_of, until_over
 from jobyard.cli.logs import copy
 from jobyard.cli.printer import say
+from jobyard.core.states import TERMINAL
 from jobyard.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -64,12 +66,37 @@ async def see_through(
 
 
 async def _attend(desk: Desk, job: Object, attention: Attention, *, quiet: bool) -> Object:
-    if attention.logs and not quiet:
-        await copy(desk.follow_logs(job["id"]))
-    job = await until_over(desk, job["id"])
+    told = _Troubles(job["id"])
+    over = asyncio.ensure_future(until_over(desk, job["id"], None if quiet else told.look))
+    try:
+        if attention.logs and not quiet:
+            await copy(desk.follow_logs(job["id"]))
+        job = await over
+    except asyncio.CancelledError:
+        say(f"\njob {job['id']} goes on; `jobyard job stop {job['id']}` stops it")
+        raise
+    finally:
+        over.cancel()
     if not quiet:
         say(f"job {job['id']} is {job['status']}{why(job)}")
     return job
+
+
+class _Troubles:
+    """Says that a job is tried again, so that who waits knows what for."""
+
+    def __init__(self, job_id: int) -> None:
+        self._job_id = job_id
+        self._failed = 0
+
+    def look(self, job: Object) -> None:
+        """Tell of failures that were not told of yet."""
+        if job["failed"] <= self._failed or job["status"] in TERMINAL:
+            return
+        self._failed = job["failed"]
+        tries = "try" if self._failed == 1 else "tries"
+        waits = f", {job['waiting_reason']}" if job["waiting_reason"] else ""
+        say(f"job {self._job_id}: {self._failed} failed {tries}{waits}")
 
 
 def why(job: Object) -> str:

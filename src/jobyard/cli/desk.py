@@ -11,10 +11,11 @@ from jobyard import app, clock
 from jobyard.api.desk import Desk as StoreDesk
 from jobyard.app import EXECUTORS, open_yard
 from jobyard.cli.dataset_desk import DatasetDesk
+from jobyard.cli.printer import show_error
 from jobyard.cli.whereabouts import find
 from jobyard.client.absence import AsyncAbsence
 from jobyard.core.states import TERMINAL
-from jobyard.errors import ServerUnreachable
+from jobyard.errors import Conflict, JobNotFound, JobyardError, ServerUnreachable
 from jobyard.spec.document import Limits
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         AsyncIterator,
         Awaitable,
         Callable,
+        Iterable,
         Mapping,
         Sequence,
     )
@@ -247,12 +249,38 @@ def ask(settings: Settings, question: Callable[[Desk], Awaitable[T]]) -> T:
     return app.run_async(work())
 
 
-async def until_over(desk: Desk, job_id: int) -> Object:
-    """Wait until a job is over and return it; a server that is started anew is waited for."""
+async def one_by_one(job_ids: Iterable[int], do: Callable[[int], Awaitable[None]]) -> None:
+    """Do something with each job; one that is missing or in the way keeps no other back.
+
+    Raises:
+        JobNotFound: one was not there; all others were done.
+        Conflict: one was in the way, as above.
+    """
+    refused: list[JobyardError] = []
+    for job_id in dict.fromkeys(job_ids):
+        try:
+            await do(job_id)
+        except (Conflict, JobNotFound) as error:
+            if refused:
+                show_error(refused.pop())
+            refused.append(error)
+    if refused:
+        raise refused[0]
+
+
+async def until_over(
+    desk: Desk, job_id: int, look: Callable[[Object], None] | None = None
+) -> Object:
+    """Wait until a job is over and return it; ``look`` is shown it on the way.
+
+    A server that is started anew is waited for.
+    """
     absence = AsyncAbsence()
     pause = FIRST_LOOK
     while True:
         job = await absence.ask(lambda: desk.job(job_id))
+        if look is not None:
+            look(job)
         if job["status"] in TERMINAL:
             return job
         await clock.sleep(pause)

@@ -10,7 +10,7 @@ import click
 
 from jobyard.cli import options
 from jobyard.cli.desk import open_desk
-from jobyard.cli.options import job_id, server_options
+from jobyard.cli.options import Number, job_id, server_options
 from jobyard.cli.prefixes import label_of, width_of
 from jobyard.cli.prefixes import prefix as prefix_of
 from jobyard.cli.printer import colours
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 @click.command()
 @job_id
 @click.option("--follow", "-f", is_flag=True, help="Go on until the job is over.")
-@click.option("--attempt", type=click.IntRange(1), help="Only attempts of this number.")
-@click.option("--index", type=click.IntRange(0), help="Only attempts of this index.")
+@click.option("--attempt", type=Number(1), help="Only attempts of this number.")
+@click.option("--index", type=Number(0), help="Only attempts of this index.")
 @click.option("--stream", type=click.Choice(["stdout", "stderr"]), help="Only this stream.")
 @click.option("--since", metavar="TIME", help="Only what is newer: a time, or a duration as 10m.")
-@click.option("--tail", type=click.IntRange(0), metavar="N", help="Only the last N lines.")
+@click.option("--tail", type=Number(0), metavar="N", help="Only the last N lines.")
 @click.option("--grep", metavar="RE", help="Only lines in which this expression (RE2) is found.")
 @click.option("--timestamps", is_flag=True, help="Begin each line with the time it was read.")
 @click.option("--prefix", is_flag=True, help="Begin each line with the job's name and the index.")

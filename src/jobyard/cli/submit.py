@@ -11,7 +11,7 @@ import click
 from jobyard.cli import options
 from jobyard.cli.attending import Attention, attended, see_through
 from jobyard.cli.desk import open_desk
-from jobyard.cli.options import DURATION, as_json, server_options
+from jobyard.cli.options import DURATION, Number, as_json, server_options
 from jobyard.cli.printer import say, show_json
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Object = dict[str, Any]
 
 LONGEST_NAME = 63
-_NUMBER = click.IntRange(0)
+_NUMBER = Number(0)
 
 FIELDS = (
     click.option("--name", help="The job's name; the command's own name otherwise."),
@@ -98,7 +98,7 @@ def spec_of(given: Object) -> Object:
     """Make a job's document of what the options say.
 
     Raises:
-        InvalidSetting: a pair has no ``=`` or no key.
+        InvalidRequest: a pair has no ``=`` or no key.
     """
     lists = {name: given.pop(name) for name in ("env", "label", "depends_on")}
     flags = {name: given.pop(name) for name in ("indexed", "suspend")}

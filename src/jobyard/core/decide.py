@@ -160,7 +160,9 @@ def refuse_restart(job: JobState, now: int) -> Decision:
     decision = Decision(_own(job))
     if job.outcome is None and job.request is None and not job.policy.suspend:
         limit = job.policy.backoff_limit
-        message = f"programs were restarted {job.restarts} times, the limit is {limit}"
+        times = "once" if job.restarts == 1 else f"{job.restarts} times"
+        done = f"after being restarted {times}" if job.restarts else "and is not to be restarted"
+        message = f"a program failed {done}, the limit is {limit}"
         _end_as(decision.job, JobStatus.FAILED, Reason.BACKOFF_LIMIT_EXCEEDED, message, now)
     return decision
 

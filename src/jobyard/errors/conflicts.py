@@ -110,10 +110,12 @@ class NothingToRetry(Conflict):
         self, job_id: int, which: str, detail: str | None = None, *, hint: str | None = None
     ) -> None:
         """Name the job and what of it was asked for; ``detail`` tells more about why not."""
-        of_it = "failed and is not complete" if which == "failed" else "is left to complete"
+        failed = which == "failed"
+        of_it = "failed" if failed else "is left to complete"
+        others = "`--indexes remaining` runs what did not succeed, " if failed else ""
         super().__init__(
             detail or f"nothing of job {job_id} {of_it}",
-            hint=hint or "`--indexes all` runs all of it again",
+            hint=hint or f"{others}`--indexes all` runs all of it again",
             job_id=job_id,
             indexes=str(which),
         )

@@ -9,6 +9,7 @@ from jobyard.spec.application import JOB
 from jobyard.spec.build import frozen
 from jobyard.spec.encode import decode, encode
 from jobyard.spec.report import BROKEN, Place, Places, Report, kind_of
+from jobyard.spec.shape import closest
 from jobyard.spec.validate import Case, check
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _read(spec: JobSpec, changes: Mapping[str, Any], root: Place) -> dict[str, A
     read: dict[str, Any] = {}
     for name, value in changes.items():
         if name not in kinds:
-            legal = ", ".join(MUTABLE)
+            legal = closest(name, MUTABLE)
             (root / name).problem("no field of a job", code="Unknown", value=value, legal=legal)
         elif value is None and name in _NULLABLE:
             read[name] = None

@@ -55,6 +55,10 @@ class _Link:
         return b"".join(pieces)
 
 
+class _Receipt(msgspec.Struct):
+    logs: list[msgspec.Raw] = []
+
+
 class _Seal:
     """An EVM header, ready to be hashed with another parent, number and extra data."""
 
@@ -88,6 +92,8 @@ class Recorded:
     transactions: list[str]
     """Hashes of its transactions (EVM)."""
     seal: _Seal | None = None
+    places: re.Pattern[bytes] | None = None
+    """What finds the places of its texts that link blocks (EVM)."""
 
 
 class ReplayChain:
@@ -135,6 +141,9 @@ class ReplayChain:
         self._salts: list[tuple[int, str]] = [(self.start, "")] if renumbered and linked else []
         self._numbers_of: dict[str, int] = {}
         self._sealed: dict[int, str] = {}
+        self._transactions: dict[str, tuple[int, int]] = {}
+        self._receipts: dict[int, list[_Link]] = {}
+        self._logs: dict[int, _Link] = {}
 
     @classmethod
     def read(cls, path: Path, **shape: int | bool | None) -> ReplayChain:
@@ -212,15 +221,39 @@ class ReplayChain:
 
     def receipt(self, transaction_hash: str) -> bytes | None:
         """Say the receipt of a transaction; in a repeated chain that of its first block."""
-        for number in range(self.start, min(self.head, self.start + self._span - 1) + 1):
-            recorded = self.recorded(number)
-            if recorded is not None and transaction_hash in recorded.transactions:
-                receipts = self.receipts(number)
-                if receipts is None:
-                    return None
-                index = recorded.transactions.index(transaction_hash)
-                return bytes(msgspec.json.decode(receipts, type=list[msgspec.Raw])[index])
-        return None
+        if not self._transactions:
+            for number in range(min(self.stop, self.start + self._span) - 1, self.start - 1, -1):
+                recorded = self.recorded(number)
+                names = [] if recorded is None else recorded.transactions
+                self._transactions |= {name: (number, at) for at, name in enumerate(names)}
+        number, at = self._transactions.get(transaction_hash, (self.stop, 0))
+        recorded = self.shown(number)
+        if recorded is None or recorded.receipts is None:
+            return None
+        return self._said(self._single(recorded)[at], recorded, number)
+
+    def logs(self, number: int) -> bytes | None:
+        """Say all logs of a block as JSON; None where no receipts were recorded."""
+        recorded = self._required(number)
+        if recorded.receipts is None or recorded.places is None:
+            return None
+        link = self._logs.get(recorded.raw.number)
+        if link is None:
+            receipts = msgspec.json.decode(recorded.receipts.text, type=list[_Receipt])
+            logs = [bytes(log) for receipt in receipts for log in receipt.logs]
+            link = _Link(b"[%s]" % b",".join(logs), recorded.places)
+            self._logs[recorded.raw.number] = link
+        return self._said(link, recorded, number)
+
+    def _single(self, recorded: Recorded) -> list[_Link]:
+        links = self._receipts.get(recorded.raw.number)
+        if links is None:
+            if recorded.receipts is None or recorded.places is None:
+                return []
+            receipts = msgspec.json.decode(recorded.receipts.text, type=list[msgspec.Raw])
+            links = [_Link(bytes(receipt), recorded.places) for receipt in receipts]
+            self._receipts[recorded.raw.number] = links
+        return links
 
     def numbers(self, start: int, stop: int) -> list[int]:
         """List the shown blocks of ``[start, stop)``: those that are no gaps."""
@@ -326,4 +359,4 @@ def _record(raw: RawBlock, kind: str) -> Recorded:
         % (number, number, raw.parent_hash.encode(), raw.hash.encode(), extra)
     )
     receipts = None if raw.receipts is None else _Link(compact(raw.receipts), places)
-    return Recorded(raw, _Link(full, places), _Link(light, places), receipts, hashes, seal)
+    return Recorded(raw, _Link(full, places), _Link(light, places), receipts, hashes, seal, places)

@@ -124,6 +124,29 @@ def _evm_receipt(asked: Asked) -> bytes:
     return asked.chain.receipt(asked.param(0)) or b"null"
 
 
+def _evm_logs(asked: Asked) -> bytes:
+    """Give the logs of some blocks, whoever wrote them."""
+    wanted = asked.param(0)
+    if not isinstance(wanted, dict) or wanted.get("address") or any(wanted.get("topics") or ()):
+        raise Refusal(-32602, "this server knows no addresses and no topics")
+    if "blockHash" in wanted:
+        first = last = _evm_number(asked, wanted["blockHash"])
+    else:
+        first, last = (
+            _evm_number(asked, wanted.get(name, "latest")) for name in ("fromBlock", "toBlock")
+        )
+    if first is None or last is None:
+        raise Refusal(-32000, "unknown block")
+    texts = []
+    for number in asked.chain.numbers(first, last + 1):
+        _nothing_at(asked, number)
+        logs = asked.chain.logs(number)
+        if logs is None:
+            raise Refusal(-32000, f"no receipts were recorded for block {number}")
+        texts.append(logs[1:-1])
+    return b"[%s]" % b",".join(filter(None, texts))
+
+
 def _solana_block(asked: Asked) -> bytes:
     slot = asked.slot()
     if slot < asked.first:
@@ -166,6 +189,7 @@ EVM: dict[str, Callable[[Asked], bytes]] = {
     "eth_getBlockByHash": _evm_block,
     "eth_getBlockReceipts": _evm_receipts,
     "eth_getTransactionReceipt": _evm_receipt,
+    "eth_getLogs": _evm_logs,
 }
 SOLANA: dict[str, Callable[[Asked], bytes]] = {
     "getHealth": lambda _: b'"ok"',

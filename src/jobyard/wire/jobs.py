@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from jobyard.clock import rfc3339
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jobyard.core.records import Attempt, Job, LedgerRecord, WorkerRecord
+
+_WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def job_object(
@@ -172,11 +175,11 @@ def whole_event_object(event: LedgerRecord, job: Job) -> dict[str, Any]:
 
 
 def error_detail(reason: str | None, message: str | None) -> dict[str, Any]:
-    """Write why something ended; ``error_code`` and ``error_message`` are other names."""
+    """Write why something ended; ``error_code`` is the reason as error codes are written."""
     return {
         "reason": reason,
         "message": message,
-        "error_code": reason,
+        "error_code": None if reason is None else _WORD_BEGINS.sub("_", reason).upper(),
         "error_message": message,
     }
 

@@ -53,6 +53,19 @@ def test_a_block_says_its_number_everywhere_and_its_transactions_stay() -> None:
     assert chain.number_of(block["hash"]) == 106
 
 
+def test_receipts_and_logs_are_said_one_by_one_as_in_their_blocks() -> None:
+    file = DATA / "anvil-prague.ndjson.gz"
+    chain = ReplayChain.read(file, start=7, length=30)
+    for number in range(7, 7 + ReplayChain.read(file).stop):
+        receipts = json.loads(chain.receipts(number) or b"")
+        logs = [log for receipt in receipts for log in receipt["logs"]]
+
+        assert json.loads(chain.logs(number) or b"") == logs
+        for receipt in receipts:
+            assert json.loads(chain.receipt(receipt["transactionHash"]) or b"") == receipt
+    assert chain.receipt("0x" + "ee" * 32) is None
+
+
 def minted_transactions(number: int) -> list[dict[str, str]]:
     transactions: list[dict[str, str]] = json.loads(minted.evm(number).block)["transactions"]
     return transactions

@@ -17,6 +17,7 @@ from jobyard.api.output import Cursor, Reader, check, is_live, the_attempt
 from jobyard.api.places import Position, ledger_id, ledger_place
 from jobyard.api.stretches import Stretch, stretch
 from jobyard.errors import InvalidQueryParam
+from jobyard.store.base import BEGINNING
 from jobyard.wire.logs import Joiner, bytes_of
 from jobyard.wire.words import statuses
 
@@ -138,6 +139,10 @@ class OutputDesk(Counter):
         await self.store.job(job_id)
         if wanted.attempt_id is not None:
             await check(self.store, job_id, wanted)
+        if position is not None:
+            # Whoever is ahead of the end would take the reader of all followers along.
+            last = await self._logs.follow_back(job_id, limit=1)
+            position = position.upto(last[0].end if last else BEGINNING)
         return LogFollower(self.hub, self.store, self._logs, job_id, wanted).batches(position)
 
     async def open_changes(
@@ -160,10 +165,10 @@ class OutputDesk(Counter):
             labels=list(label_filters(labels, InvalidQueryParam)),
             **chosen,
         )
+        place = await self.store.last_place()
         if last_event_id:
-            place = ledger_place(last_event_id)
-        else:
-            place = await self.store.last_place()
+            # Nobody may be ahead of the end: see ``open_follow``.
+            place = min(ledger_place(last_event_id), place)
         return self._changes(place, wanted)
 
     async def _changes(self, place: LedgerPlace, wanted: ChosenChanges) -> AsyncGenerator[Changes]:
