@@ -140,8 +140,10 @@ def test_a_failed_job_says_why_with_its_last_failures_and_what_to_do(
 def test_only_the_part_that_did_not_succeed_is_proposed_to_be_retried(
     http: httpx.Client, still: Serving, fields: dict[str, int], part: str
 ) -> None:
-    indexed = {"completions": 2, "parallelism": 1, "completion_mode": "Indexed"}
-    (job_id,) = submit(http, restart_policy="Never", **indexed, **fields)
+    indexed: dict[str, Any] = {
+        "completions": 2, "parallelism": 1, "completion_mode": "Indexed", "restart_policy": "Never",
+    }  # fmt: skip
+    (job_id,) = submit(http, **indexed, **fields)
     worker = hand(still, "w1")
     worker.run(0)
     worker.run(1)
