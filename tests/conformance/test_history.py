@@ -292,6 +292,13 @@ async def _plan_of_a_claim(dsn: str) -> str:
         await connection.close()
 
 
+def test_a_list_of_what_is_newer_than_all_looks_at_the_newest_only(old: Old) -> None:
+    newer = old.stage.store.jobs(JobQuery(created_after=9 * 10**15))
+
+    # One batch, each job looked up; all 200,000 of them are a hundred times MOST.
+    assert old.touched(lambda: old.stage.do(newer)) < 10 * MOST[old.stage.kind]
+
+
 def test_a_story_looks_at_a_bounded_part_of_a_large_job(old: Old) -> None:
     """Of its 100,000 attempts that are over, the newest 5,000, and the 1,000 that wait."""
     story = old.stage.store.story(old.large)
