@@ -58,7 +58,7 @@ def test_the_version_is_said_alike_everywhere() -> None:
     assert jobyard.__version__ == project["version"]
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-data.txt", "requirements-dev.txt"])
 def test_every_pin_has_a_hash_and_no_host(name: str) -> None:
     text = (ROOT / name).read_text().replace("\\\n", " ")
     pins = [line for line in text.splitlines() if line and not line.startswith("#")]
