@@ -67,7 +67,7 @@ def peer(name: str) -> Path | None:
         fresh = home.with_suffix(".fresh")
         try:
             venv.create(fresh, with_pip=True, clear=True)
-            pip = [
+            pip: list[str | Path] = [
                 fresh / "bin" / "python",
                 "-m",
                 "pip",
