@@ -52,8 +52,8 @@ A name that is no setting is an error. The file must belong to you or to root, a
 write it; with a password in `database`, nobody else may read it. Relative paths in it start from
 its folder. `state_dir` may stand only in a file that `JOBYARD_CONFIG` names.
 
-Times are seconds, or text with a unit (`500ms`, `15s`, `2m`, `1h`). Sizes are bytes, or text with
-a unit (`64Mi`, `1G`).
+Times are seconds, or text with a unit (`500ms`, `15s`, `2m`, `1h30m`). Sizes are bytes, or text
+with a unit (`64Mi`, `1G`).
 """
 
 
@@ -139,7 +139,7 @@ def errors_page() -> str:
     lines = ["# Errors", "", NOTE, "Over HTTP an error is `application/problem+json` whose `type`"]
     lines += ["ends in the slug; the command line ends with the exit code.", ""]
     lines += ["| error | `error_code` | HTTP | exit | meaning |", "| --- | --- | --- | --- | --- |"]
-    for kind in _leaves(errors.JobyardError):
+    for kind in errors.family():
         about = (kind.__doc__ or "").split("\n\n")[0].replace("\n", " ")
         lines.append(
             f'| <a id="{kind.slug}"></a>{kind.slug} | `{kind.code}` | {kind.status} '
@@ -169,14 +169,6 @@ def tables_page() -> str:
     lines += ["", "What `getBlock` gives proves nothing of these; a report says so:", ""]
     lines += [f"- `{check}`: {_cell(reason)}." for check, reason in UNPROVED.items()]
     return "\n".join(lines) + "\n"
-
-
-def _leaves(kind: type[errors.JobyardError]) -> Iterator[type[errors.JobyardError]]:
-    for below in kind.__subclasses__():
-        # Which other rooms are imported by now must not change the page.
-        if below.__module__ == errors.__name__:
-            yield below
-            yield from _leaves(below)
 
 
 def openapi() -> dict[str, Any]:

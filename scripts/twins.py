@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 CLIENT = Path("src/jobyard/client")
 TWINS = {
     CLIENT / "async_link.py": CLIENT / "link.py",
+    CLIENT / "async_datasets.py": CLIENT / "datasets.py",
     CLIENT / "async_output.py": CLIENT / "output.py",
     CLIENT / "asynchronous.py": CLIENT / "blocking.py",
 }
@@ -24,8 +25,8 @@ NOTE = "# made by scripts/generate.py\n"
 WORDS = {
     r"\basync (?=def |with |for )": "",
     r"\bawait ": "",
-    r"\bAsync(?=Client|Link|Output|Generator|Iterator|BaseTransport)": "",
-    r"\basync_(?=link\b|output\b)": "",
+    r"\bAsync(?=Absence|Client|DatasetCalls|Link|Output|Generator|Iterator|BaseTransport)": "",
+    r"\basync_(?=datasets\b|link\b|output\b)": "",
     r"\basynccontextmanager\b": "contextmanager",
     r"\baclosing\b": "closing",
     r"__aenter__": "__enter__",

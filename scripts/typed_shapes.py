@@ -28,11 +28,16 @@ NAMES = {
     ("Explanation", "dependencies"): "ExplainedDependency",
     ("Explanation", "last_failures"): "ExplainedFailure",
     ("Progress", "completions"): "Completions",
+    ("Manifests", "manifests"): "ManifestLine",
+    ("ManifestDatasets", "datasets"): "ManifestUser",
+    ("Datasets", "datasets"): "Dataset",
+    ("Versions", "versions"): "Version",
+    ("Versions", "special_tags"): "SpecialTags",
     ("Worker", "info"): "WorkerInfo",
     ("WholeWorker", "info"): "WorkerInfo",
 }
 """What the shapes inside shapes are called; by their place if they are not here."""
-UNTYPED = ("Problem", "Health")
+UNTYPED = ("Problem", "Health", "Manifest")
 """Answers that the clients turn into something else."""
 
 

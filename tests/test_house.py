@@ -17,7 +17,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 LONGEST = 600
 # Modules that may be longer, each with the number of lines it may have. This list only shrinks.
-LONGER: dict[str, int] = {"errors.py": 750}
+LONGER: dict[str, int] = {}
 
 # Names that say nothing about what lives there.
 EMPTY_NAMES = {"base2", "common", "helpers", "manager", "misc", "models", "types", "utils"}

@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jobyard.duration import seconds
 from jobyard.errors import InvalidSetting
 
 if TYPE_CHECKING:
@@ -54,8 +55,9 @@ class Setting:
     """Whether it is never shown."""
 
 
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|d|)", re.ASCII)
-_SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PLAIN_SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
+_LONGEST = 1e10
+"""Seconds, some 300 years: timers and databases can still count so far."""
 _SIZE = re.compile(r"(\d{1,15})(Ki|Mi|Gi|K|M|G|)", re.ASCII)
 _BYTES = {
     "": 1, "K": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30,
@@ -68,11 +70,12 @@ _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 def duration(text: str) -> float:
-    """Read seconds from text such as ``15``, ``15s``, ``2m``, ``500ms``."""
-    match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise ValueError("a duration such as 15s, 2m or 500ms")
-    return float(match[1]) * _SECONDS[match[2]]
+    """Read seconds from text such as ``15``, ``15s``, ``1h30m``, ``500ms``."""
+    written = text.strip()
+    found = float(written) if _PLAIN_SECONDS.fullmatch(written) else seconds(written)
+    if found is None or found > _LONGEST:
+        raise ValueError("a duration such as 15s, 1h30m or 500ms")
+    return found
 
 
 def size(text: str) -> int:
@@ -194,6 +197,14 @@ SETTINGS: tuple[Setting, ...] = (
         "finished jobs kept of each terminal status, the latest to end; `off` for all",
     ),
     Setting(
+        "providers_dir", "JOBYARD_PROVIDERS_DIR", Path, None,
+        "a folder of providers, a YAML, TOML or JSON file each, besides those that were registered",
+    ),
+    Setting(
+        "data_dir", "JOBYARD_DATA_DIR", Path, None,
+        "the folder of datasets' tables; `data` in the state folder if it is not named",
+    ),
+    Setting(
         "document_limit", "JOBYARD_DOCUMENT_LIMIT", size, 64 * 2**20,
         "bytes of one document, in a file or in the body of a request",
     ),
@@ -235,6 +246,8 @@ class Settings:
     """Seconds, None for ever."""
     retention_count: int | None
     """Jobs of each terminal status, None for all."""
+    providers_dir: Path | None
+    data_dir: Path | None
     document_limit: int
     node_limit: int
     errors_shown: int

@@ -7,16 +7,18 @@ import logging
 import sys
 from typing import Any
 
+from jobyard.errors import printable
+
 _LOGGER = logging.getLogger("jobyard")
 _RESERVED = "facts"
 
 
 class _Readable(logging.Formatter):
-    """One line for people: time, level, fact, fields."""
+    """One line for people: time, level, fact, fields; control characters come as escapes."""
 
     def format(self, record: logging.LogRecord) -> str:
         facts: dict[str, Any] = getattr(record, _RESERVED, {})
-        fields = " ".join(f"{name}={value}" for name, value in facts.items())
+        fields = printable(" ".join(f"{name}={value}" for name, value in facts.items()))
         moment = self.formatTime(record, "%H:%M:%S")
         line = f"{moment} {record.levelname.lower():7} {record.getMessage()}  {fields}".rstrip()
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line

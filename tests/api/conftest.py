@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -28,10 +28,16 @@ class Serving:
     """A server, and what can be asked of it."""
 
     def __init__(
-        self, state_dir: Path, *, engine: bool, port: int = 0, tokens: Tokens | None = None
+        self,
+        state_dir: Path,
+        *,
+        engine: bool,
+        port: int = 0,
+        tokens: Tokens | None = None,
+        **flags: Any,
     ) -> None:
         self._port = port
-        self.settings = config.load({"state_dir": state_dir, "port": 0, "slots": 2}, {})
+        self.settings = config.load({"state_dir": state_dir, "port": 0, "slots": 2, **flags}, {})
         self._engine = engine
         self._tokens = tokens
         self._up = threading.Event()
@@ -60,7 +66,12 @@ class Serving:
 
     async def _work(self) -> None:
         async with app.open_yard(self.settings) as yard:
-            application = make_app(yard.store, yard.logs, tokens=self._tokens)
+            application = make_app(
+                yard.store,
+                yard.logs,
+                tokens=self._tokens,
+                providers_dir=self.settings.providers_dir,
+            )
             server = Server(application, "127.0.0.1", self._port)
             self.url = server.url
             controller = yard.controller()
@@ -78,9 +89,14 @@ class Serving:
 
 @contextmanager
 def serving(
-    state_dir: Path, *, engine: bool, port: int = 0, tokens: Tokens | None = None
+    state_dir: Path,
+    *,
+    engine: bool,
+    port: int = 0,
+    tokens: Tokens | None = None,
+    **flags: Any,
 ) -> Iterator[Serving]:
-    running = Serving(state_dir, engine=engine, port=port, tokens=tokens)
+    running = Serving(state_dir, engine=engine, port=port, tokens=tokens, **flags)
     running.start()
     try:
         yield running
@@ -111,6 +127,13 @@ def http(still: Serving) -> Iterator[httpx.Client]:
 @pytest.fixture
 def client(live: Serving) -> Iterator[Client]:
     with Client(live.url) as speaking:
+        yield speaking
+
+
+@pytest.fixture
+def mine(still: Serving) -> Iterator[Client]:
+    """A client of the server on which nothing is run."""
+    with Client(still.url) as speaking:
         yield speaking
 
 

@@ -54,7 +54,8 @@ def test_jobs_are_found_by_who_made_them_and_when(http: httpx.Client) -> None:
         "label=zone", "label=", "label=a b=c", "label==x", "dataset=a", "dataset=a/b/c",
         "dataset=/b", "created_after=now", "created_after=2030-01-31T08:00:00",
         "created_after=2030-13-31T08:00:00Z", "worker_id=*", "worker_id=a*b",
-        "workflow_id=0", "workflow_id=x", "status=", "status=,",
+        "workflow_id=0", "workflow_id=x", "status=", "status=,", "name=a%00", "namespace=%1b",
+        "trigger=api%00", "dataset=a/b%00",
     ],
 )  # fmt: skip
 def test_a_filter_that_is_not_understood_is_refused(http: httpx.Client, query: str) -> None:

@@ -36,6 +36,15 @@ if TYPE_CHECKING:
 FAR_FROM_UTC = "Pacific/Chatham"
 """UTC+12:45, and another offset in summer."""
 PATIENCE = 60.0
+DATASET = {
+    "namespace": "_", "name": "eth", "version": "1.0.0",
+    "manifest": {"kind": "evm-rpc", "network": "mainnet", "tables": {"blocks": {}}},
+}  # fmt: skip
+DEPLOY = "/datasets/_/eth/versions/latest/deploy"
+PROVIDER = {
+    "name": "node", "kind": "evm-rpc", "network": "mainnet", "url": "https://u:s3cret@node/s3cret",
+    "auth_token": "s3cret",
+}  # fmt: skip
 
 
 def status(http: httpx.Client, job_id: int) -> str:
@@ -129,6 +138,36 @@ def test_04_a_stop_of_a_job_on_a_dead_worker_ends_it(http: httpx.Client, still: 
 
     assert status(http, job_id) == "STOPPED"
     assert http.delete(f"/jobs/{job_id}").status_code == 204
+
+
+def test_01_the_same_deployment_is_the_same_job(http: httpx.Client) -> None:
+    http.post("/datasets", json=DATASET)
+    bodies = [
+        '{"end_block": "9", "verify": false}',
+        '{"verify":false,"end_block":9}',
+        "end_block: 9",
+    ]
+
+    made = [http.post(DEPLOY, content=body) for body in bodies]
+
+    assert [answer.status_code for answer in made] == [202] * 3
+    assert len({answer.json()["job_id"] for answer in made}) == 1
+
+
+def test_05_a_deployment_waits_until_the_job_before_has_stopped(
+    http: httpx.Client, still: Serving
+) -> None:
+    http.post("/datasets", json=DATASET)
+    job_id = http.post(DEPLOY).json()["job_id"]
+    worker = hand(still)
+    claim = worker.start()
+    http.put(f"/jobs/{job_id}/stop")
+
+    assert error_of(http.post(DEPLOY)) == (409, "ACTIVE_JOB_CONFLICT")
+    worker.end(claim, None)
+
+    assert status(http, job_id) == "STOPPED"
+    assert http.post(DEPLOY).json()["job_id"] > job_id
 
 
 def test_05_nothing_overwrites_a_job_that_is_stopping(http: httpx.Client, still: Serving) -> None:
@@ -231,6 +270,20 @@ def test_08_a_job_is_in_every_list_once_however_often_it_was_tried(
     assert first["created_at"] == made_at
 
 
+def test_08_a_dataset_s_jobs_are_listed_once_however_often_they_were_tried(
+    http: httpx.Client, still: Serving
+) -> None:
+    http.post("/datasets", json=DATASET)
+    job_id = http.post(DEPLOY).json()["job_id"]
+    worker = hand(still)
+    worker.run(1)
+    made_at = http.get(f"/jobs/{job_id}").json()["created_at"]
+
+    found = http.get("/datasets/_/eth/versions/1.0.0/jobs").json()["jobs"]
+
+    assert [(job["id"], job["created_at"]) for job in found] == [(job_id, made_at)]
+
+
 def test_09_an_unknown_word_is_an_error_and_the_last_page_says_so(http: httpx.Client) -> None:
     submit(http, 2)
 
@@ -259,7 +312,11 @@ def test_11_every_path_that_can_be_read_can_be_read(http: httpx.Client, still: S
     worker = hand(still)
     worker.run()
     (event, *_) = http.get(f"/jobs/{job_id}/events").json()["events"]
+    made = http.post("/datasets", json=DATASET).json()
+    http.post("/providers", json=PROVIDER)
     there = {"job_id": job_id, "event_id": event["id"], "worker_id": "w1"}
+    there |= {key: made[key] for key in ("namespace", "name", "revision", "manifest_hash")}
+    there |= {"provider_name": PROVIDER["name"]}
     streams = {path for path in http.get("/openapi.json").json()["paths"] if "stream" in path}
 
     for path, methods in http.get("/openapi.json").json()["paths"].items():
@@ -353,3 +410,11 @@ def test_16_whoever_has_no_token_is_told_nothing_and_secrets_are_not_shown(tmp_p
     shown = json.dumps(upkeep._settings(settings))
     assert token not in shown
     assert "***" in shown
+
+
+def test_16_no_secret_of_a_provider_comes_back(http: httpx.Client) -> None:
+    answers = [http.post("/providers", json=PROVIDER)]
+    answers += [http.get("/providers"), http.get(f"/providers/{PROVIDER['name']}")]
+
+    assert [answer.status_code for answer in answers] == [201, 200, 200]
+    assert [answer.url for answer in answers if "s3cret" in answer.text] == []

@@ -167,7 +167,7 @@ def test_suspended_and_completed_jobs_say_so(http: httpx.Client, still: Serving)
     told = explain(http, suspended)
     assert (told["reasons"], told["hints"]) == (["suspended"], [f"jobyard job resume {suspended}"])
     told = explain(http, done)
-    assert told["reasons"] == ["1 completions succeeded (CompletionsReached)"]
+    assert told["reasons"] == ["1 completion succeeded (CompletionsReached)"]
     assert (told["hints"], told["last_failures"]) == ([], [])
 
 
@@ -223,7 +223,8 @@ def test_an_event_is_read_with_its_detail(http: httpx.Client, still: Serving) ->
         assert {**event, "detail": read["detail"]} == read
         assert (event["event_type"], event["created_at"]) == (event["status"], event["at"])
     assert whole[0]["detail"] == {"kind": "process"}
-    assert whole[-1]["detail"]["error_code"] == "BackoffLimitExceeded"
+    assert whole[-1]["detail"]["error_code"] == "BACKOFF_LIMIT_EXCEEDED"
+    assert whole[-1]["detail"]["reason"] == "BackoffLimitExceeded"
     assert whole[-1]["detail"]["error_message"]
     for strange in (events[-1]["id"] + 1, 2**62):
         answer = http.get(f"/jobs/{job_id}/events/{strange}")

@@ -230,6 +230,29 @@ def test_a_parameter_out_of_bounds_is_refused(http: httpx.Client, query: str, co
     assert query.partition("=")[0] in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("method", "query", "code", "hint"),
+    [
+        ("GET", "/jobs?stauts=all", "INVALID_QUERY_PARAMETERS", "did you mean `status`?"),
+        ("DELETE", "/jobs?status=terminal&older-than=7d", "INVALID_QUERY_PARAM",
+         "did you mean `older_than`?"),
+        ("POST", "/jobs?zzz=1", "INVALID_QUERY_PARAM", "it has executor"),
+        ("PUT", "/jobs/1/stop?force=true", "INVALID_QUERY_PARAM", "it has none"),
+    ],
+)  # fmt: skip
+def test_a_parameter_that_is_misspelt_is_refused_and_nothing_is_done(
+    http: httpx.Client, method: str, query: str, code: str, hint: str
+) -> None:
+    (job_id,) = submit(http)
+    http.put(f"/jobs/{job_id}/stop")
+
+    answer = http.request(method, query, json={"name": "a", "command": ["true"]})
+
+    told = answer.json()
+    assert (answer.status_code, told["error_code"], told["hint"]) == (400, code, hint)
+    assert ids(http.get("/jobs?status=all")) == [job_id]
+
+
 def test_jobs_are_found_by_name_and_namespace(http: httpx.Client) -> None:
     first, second = submit(http, 2)
     (other,) = submit(http, namespace="elsewhere")

@@ -79,7 +79,7 @@ def test_every_loopback_name_is_let_in(http: httpx.Client, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "null", "http://localhost:9", "http://127.0.0.1"]
+    "origin", ["http://evil.example", "null", "http://[", "http://localhost:9", "http://127.0.0.1"]
 )
 def test_a_page_of_another_site_is_refused(http: httpx.Client, origin: str) -> None:
     job = {"name": "a", "command": ["x"]}

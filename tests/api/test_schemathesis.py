@@ -33,6 +33,7 @@ JOBS = [
     {"name": "awaits", "command": ["true"], "depends_on": [{"job": "waits"}]},
     {"name": "over", "command": ["true"]},
 ]
+MANIFEST = {"kind": "evm-rpc", "network": "mainnet", "tables": {"blocks": {}}}
 STOPPED = ("stopped", "over")
 WORDS_OF = {
     "status": list(WORDS),
@@ -41,6 +42,10 @@ WORDS_OF = {
     "older_than": ["7d", "0s"],
 }
 FREE = {
+    "POST /manifests", "POST /datasets", "POST /providers",  # rules between fields, too
+    "POST /datasets/{namespace}/{name}/versions/{revision}/deploy",
+    "DELETE /datasets/{namespace}/{name}/versions/{revision}",  # not every revision is a version
+    "GET /datasets/{namespace}/{name}/versions/{revision}/jobs",  # words in any letter case
     "POST /jobs", "POST /apply", "PATCH /jobs/{job_id}",  # rules between fields are in no schema
     "GET /jobs", "DELETE /jobs",  # words in any letter case
     "GET /jobs/{job_id}/logs",  # parameters that belong together
@@ -68,6 +73,9 @@ def map_path_parameters(context: Any, parameters: Any) -> Any:
     job_id = (parameters or {}).get("job_id")
     if isinstance(job_id, int) and job_id % 2:
         parameters["job_id"] = 1 + job_id % len(JOBS)
+    if len((parameters or {}).get("name", "")) % 2:
+        parameters |= {"namespace": "_", "name": "eth"}
+        parameters |= {"revision": "1.0.0"} if "revision" in parameters else {}
     return parameters
 
 
@@ -90,6 +98,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
             for job in http.post("/jobs", json={"jobs": JOBS}).json()["jobs"]:
                 if job["name"] in STOPPED:
                     http.put(f"/jobs/{job['id']}/stop")
+            http.post(
+                "/datasets",
+                json={"namespace": "_", "name": "eth", "version": "1.0.0", "manifest": MANIFEST},
+            )
         yield running
 
 

@@ -146,6 +146,32 @@ def test_an_id_of_somebody_else_is_refused(client: Client, raw: httpx.Client, la
         assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_QUERY_PARAM")
 
 
+def test_a_place_beyond_the_end_is_the_end(
+    client: Client, raw: httpx.Client, tmp_path: Path
+) -> None:
+    """Ids of a database that was there before lead astray neither their follower nor others."""
+    beyond, gate = f"{2**62}:7", tmp_path / "gate"
+    job = client.submit(waiting(gate, "echo early", "echo late"))
+    early = next(client.follow_lines(job["id"]))
+
+    path, ahead = f"/jobs/{job['id']}/logs/stream", {"Last-Event-ID": f"{beyond}:7"}
+    with raw.stream("GET", path, headers=ahead, timeout=PATIENCE) as answer:
+        lines = answer.iter_lines()
+        assert next(lines).startswith("retry")
+        gate.touch()
+        assert '"line":"late"' in next(line for line in lines if line.startswith("data"))
+    with raw.stream(
+        "GET", "/jobs/stream", headers={"Last-Event-ID": beyond}, timeout=PATIENCE
+    ) as answer:
+        lines = answer.iter_lines()
+        assert next(lines).startswith("retry")
+        later = client.submit(shell("", name="later"))
+        told = json.loads(next(line for line in lines if line.startswith("data")).partition(" ")[2])
+
+    assert early["line"] == "early"
+    assert (told["job_id"], told["event"]) == (later["id"], "created")
+
+
 def test_a_stream_says_now_and_then_that_it_lives(
     client: Client, raw: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.cli.starter import Starter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,21 +31,13 @@ def environment(**more: str) -> dict[str, str]:
 class CommandLine:
     """Runs commands in a folder; ends whatever still serves there."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, starter: Starter) -> None:
         self.folder = folder
+        self._starter = starter
         self.served: list[Service] = []
 
     def __call__(self, *args: str, stdin: str = "", **env: str) -> Done:
-        return subprocess.run(
-            [sys.executable, "-m", "jobyard", *args],
-            cwd=self.folder,
-            env=environment(**env),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
+        return self._starter.run(args, self.folder, environment(**env), stdin, PATIENCE)
 
     def ok(self, *args: str, stdin: str = "", **env: str) -> str:
         done = self(*args, stdin=stdin, **env)
@@ -89,6 +82,10 @@ class Service:
             if text in line:
                 return line
 
+    def rest(self) -> list[str]:
+        """Read what was said after what was waited for; only of one that has ended."""
+        return list(iter(self._queue.get, None))
+
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(number)
@@ -101,10 +98,18 @@ class Service:
             self.process.stderr.close()
 
 
+@pytest.fixture(scope="session")
+def starter() -> Iterator[Starter]:
+    """What starts the commands of all tests."""
+    starting = Starter(environment())
+    yield starting
+    starting.close()
+
+
 @pytest.fixture
-def jobyard(tmp_path: Path) -> Iterator[CommandLine]:
+def jobyard(tmp_path: Path, starter: Starter) -> Iterator[CommandLine]:
     """The command line in an empty folder."""
-    line = CommandLine(tmp_path)
+    line = CommandLine(tmp_path, starter)
     yield line
     for service in reversed(line.served):
         # Killed, not asked: a test that wants a clean end asks for it itself.

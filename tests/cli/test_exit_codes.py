@@ -127,7 +127,8 @@ def test_what_was_understood_and_failed_is_1(jobyard: CommandLine) -> None:
         "nope", "job nope", "submit", "create", "apply", "run", "job inspect x", "job inspect 0",
         "job list --limit 0", "job list --status foo", "job list --label =", "job wait 1 --for x",
         "job retry 1 --indexes some", "completion tcsh", "create -f missing.yaml",
-        "job prune --older-than soon", "job prune --status running",
+        "job prune --older-than soon", "job prune --older-than 7", "submit --env x -- y",
+        "job prune --status running",
         "job list --created-after yesterday", "run --set x a.json",
     ],
 )  # fmt: skip

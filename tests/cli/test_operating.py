@@ -75,6 +75,43 @@ def test_verbs_take_several_ids_and_tell_of_each(jobyard: CommandLine) -> None:
     ]
 
 
+def test_a_job_that_is_missing_or_in_the_way_keeps_no_other_back(jobyard: CommandLine) -> None:
+    for _ in range(2):
+        submitted(jobyard, "--", "true")
+
+    stopped = jobyard("job", "stop", "99", "1", "1")
+    removed = jobyard("job", "rm", "2", "1")
+
+    assert (stopped.returncode, removed.returncode) == (3, 4)
+    assert stopped.stderr.startswith("job 1 is STOPPED\nerror: no job has the id 99\n")
+    assert removed.stderr.startswith("job 1 removed\nerror: job 2 is SCHEDULED, and only")
+
+
+def test_an_age_without_a_unit_deletes_nothing(jobyard: CommandLine) -> None:
+    submitted(jobyard, "--", "true")
+    jobyard.ok("job", "stop", "1")
+
+    done = jobyard("job", "prune", "--older-than", "0")
+
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: --older-than is `0`\nhint: say the unit: 0d for days, 0s for seconds\n",
+    )
+    assert jobyard("job", "prune", "--older-than", "0s").stderr == "1 job removed\n"
+
+
+def test_who_waits_is_told_of_failures_and_that_the_job_goes_on(
+    jobyard: CommandLine, solo: Service
+) -> None:
+    waiting = jobyard.serve(
+        "submit", "--name", "w", "--logs", "--backoff-limit", "1", "--restart-policy", "Never",
+        "--", "false", until="job 1: 1 failed try, ",
+    )  # fmt: skip
+
+    assert waiting.end(signal.SIGINT) == 130
+    assert "job 1 goes on; `jobyard job stop 1` stops it\n" in waiting.rest()
+
+
 def test_the_fields_of_a_job_are_options_of_submit(jobyard: CommandLine) -> None:
     submitted(jobyard, "--name", "first", "--", "true")
     job = json.loads(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from jobyard.core.states import ACTIVE, TERMINAL, JobStatus
 from jobyard.errors import JobConflict, JobNotFound
 from jobyard.store import sql_store
 from jobyard.store.base import Chunk, JobQuery, LabelFilter, Retention
-from jobyard.store.transactions import cleanup
+from jobyard.store.transactions import cleanup, find
 from jobyard.testing.stage import SECOND, make_spec
 
 if TYPE_CHECKING:
@@ -186,6 +187,33 @@ def test_what_matches_is_pruned(
         total += count
     assert total == len(pruned)
     assert {jobs.index(job_id) for job_id in set(jobs) - set(ids(stage))} == set(pruned)
+
+
+def test_a_prune_does_not_begin_anew_with_every_slice(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobyard.store.transactions.find.PROBE", 2)
+    kept = [stage.submit_one(make_spec(labels={"a": "b", "c": "d"}, policy=DONE)) for _ in range(8)]
+    for _ in range(8):
+        stage.submit_one(make_spec(labels={"a": "b"}, policy=DONE))
+    query = JobQuery(labels=[LabelFilter("a", "b"), LabelFilter("c", "d", equal=False)])
+    looks: list[find.End] = []
+    look = find.find_over
+
+    def looking(query: JobQuery, after: find.End, size: int) -> Any:
+        looks.append(after)
+        return look(query, after, size)
+
+    monkeypatch.setattr(find, "find_over", looking)
+
+    slices = []
+    while gone := stage.do(stage.store.prune(query, limit=2)):
+        slices.append(gone)
+
+    assert slices == [2, 2, 2, 2]
+    assert ids(stage) == kept[::-1]
+    # Once over those that stay for the first slice, once more to be sure that none was left.
+    assert [place for place, _ in groupby(looks)].count(find.End()) == 2
 
 
 def test_what_is_chosen_to_go_stays_unless_it_is_over(stage: Stage) -> None:

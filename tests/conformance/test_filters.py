@@ -162,12 +162,14 @@ def test_common_filters_together_find_the_same_in_many_looks(
 
 def test_a_change_of_labels_is_found(stage: Stage) -> None:
     job_id = stage.submit_one(make_spec(labels={"a": "1", "b": "2"}))
+    other = stage.submit_one(make_spec(labels={"a": "1"}))
 
-    stage.do(stage.store.replace_spec(job_id, make_spec(labels={"a": "3", "c": "4"})))
+    relabelled = make_spec(labels={"a": "3", "c": "4"})
+    stage.do(stage.store.change(job_id, lambda *_: relabelled))
 
     assert stage.job(job_id).labels == {"a": "3", "c": "4"}
     assert listed(stage, labels=[label("a", "3"), label("c", "4")]) == [job_id]
-    assert listed(stage, labels=[label("a", "1")]) == []
+    assert listed(stage, labels=[label("a", "1")]) == [other]
     assert listed(stage, labels=[label("b", "2")]) == []
 
 

@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from jobyard.core.extract import Extract
 from jobyard.core.state import Request
 from jobyard.core.states import ACTIVE, JobStatus
+from jobyard.spec.extraction import job_of
 from jobyard.store.base import JobQuery, LabelFilter, Reports, Retention, Submission
+from jobyard.store.postgres.connecting import connect
 from jobyard.store.postgres.driver import PostgresDriver
+from jobyard.store.query import load_statements
 from jobyard.testing.stage import Stage, ended, make_spec, postgres_stage, sqlite_stage, wanted
 
 if TYPE_CHECKING:
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from jobyard.testing.stage import StageWorker
 
 JOBS = 200_000
+EXTRACT = Extract("eth", "main", "dev", "ab", "evm-rpc", "evm", "mainnet", ("blocks",))
 WAITING = 10_000
 MOST = {"sqlite": 40_000, "postgres": 3_000}
 """Steps, and rows with index entries, that a call on ten rows may touch."""
@@ -44,9 +49,9 @@ INSERT INTO jobs (id, status, outcome, waiting_on, active, terminating, succeede
 """
 _SPECS = """
 INSERT INTO job_specs (job_id, namespace, name, labels, executor, priority, request_cpu,
-    request_memory, "trigger", policy, spec, workflow_id, dataset)
+    request_memory, "trigger", policy, spec, workflow_id, dataset, manifest_hash)
 {series} SELECT n, 'default', 'old', '{{"a": "b"}}', 'fake', 0, 0, 0, 'api', '{{}}', '{{}}',
-    7, 'eth/main' FROM s
+    7, 'eth/main', 'ab' FROM s
 """
 _LABELS = """
 INSERT INTO job_labels (label, job_id)
@@ -189,6 +194,9 @@ def calls(old: Old) -> dict[str, Coroutine[Any, Any, Any]]:
         "by a common workflow": {"workflow_id": 7},
         "by a rare dataset": {"dataset": "eth"},
         "by a common dataset": {"dataset": "eth/main"},
+        "by a rare revision": {"dataset": "eth/main", "manifest_hash": "aa"},
+        "by a common revision": {"dataset": "eth/main", "manifest_hash": "ab"},
+        "by a later revision": {"dataset": "eth/main", "manifest_hash": "ac"},
         "what is new": {"created_after": 10**15},
         "what is not old": {"created_after": 0},
         "what ended long ago": {"finished_before": 0},
@@ -201,6 +209,8 @@ def calls(old: Old) -> dict[str, Coroutine[Any, Any, Any]]:
     return {
         "submit": store.submit(Submission(small)),
         "submit with a key": store.submit(Submission([make_spec(idempotency_key="k")])),
+        "deploy": store.deploy(job_of(EXTRACT)),
+        "deploy another": store.deploy(job_of(replace(EXTRACT, manifest_hash="ac"))),
         "apply": store.apply([replace(spec, namespace="rare") for spec in (*small, older)]),
         "change": store.change(large, lambda spec, _: replace(spec, labels={"a": "b"})),
         "claim": worker.speak(want=wanted(10, "http")),
@@ -251,6 +261,35 @@ def test_the_cost_of_a_call_does_not_grow_with_history(old: Old) -> None:
     }
 
     assert {name: cost for name, cost in costs.items() if cost > MOST[old.stage.kind]} == {}
+
+
+def test_a_claim_goes_by_the_queue_whatever_the_planner_believes(postgres: PrivatePostgres) -> None:
+    """Its plan may be made when all attempts wait, and be in use when 100,000 are over."""
+    with postgres_stage(postgres.create_database("planner")) as stage:
+        policy = {"completions": 1200, "parallelism": 1200}
+        stage.sql("ANALYZE job_specs")
+        stage.submit_one(make_spec("large", indexed=True, policy=policy))
+        worker = stage.worker("w")
+        worker.start(*worker.claim(20))
+        stage.sql("ANALYZE attempts")
+        stage.sql(_SPECS.format(series=_SERIES["postgres"].format(2, 3000)))
+
+        plan = stage.do(_plan_of_a_claim(stage.place))
+
+    assert "attempts_waiting" in plan
+    assert "Sort" not in plan
+
+
+async def _plan_of_a_claim(dsn: str) -> str:
+    claim = load_statements("jobyard.store.postgres")["waiting_attempts"].sql
+    shapes = "text, text, text, float8, bigint, bigint, boolean"
+    connection = await connect(dsn)
+    try:
+        await connection.execute(f"PREPARE claim ({shapes}) AS {claim}")
+        rows = await connection.fetch("EXPLAIN EXECUTE claim ('fake', 'w', '{}', 1, 1, 10, false)")
+        return "\n".join(row[0] for row in rows)
+    finally:
+        await connection.close()
 
 
 def test_a_story_looks_at_a_bounded_part_of_a_large_job(old: Old) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import itertools
+from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import pytest
 
 from jobyard import ids
 from jobyard.core.states import AttemptStatus, JobStatus
 from jobyard.store.base import Registration, Reports, Submission
 from jobyard.store.measures import BOUNDS, Gathered, Histogram, Latency, Measures
-from jobyard.testing.stage import LEASE, ended, make_spec, wanted
+from jobyard.store.postgres.driver import PostgresDriver
+from jobyard.testing.stage import LEASE, ended, make_spec, postgres_stage, wanted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jobyard.store.query import Transaction
     from jobyard.testing.stage import Stage
 
 OK, FAILED, LOST = AttemptStatus.SUCCEEDED, AttemptStatus.FAILED, AttemptStatus.LOST
@@ -143,6 +149,45 @@ def test_those_who_count_at_the_same_time_all_count(stage: Stage) -> None:
     stage.together(*(stage.store.submit(_submission()) for _ in range(40)))
 
     assert sum(measure(stage).jobs.values()) == 40
+
+
+class LosingRaces(PostgresDriver):
+    """Loses the first try of each transaction after all of it was written."""
+
+    lost = 0
+
+    async def write(self, make: Callable[[], Transaction[Any]], *, durable: bool = False) -> Any:
+        tries = itertools.count()
+
+        def losing() -> Transaction[Any]:
+            result = yield from make()
+            if not next(tries):
+                LosingRaces.lost += 1
+                raise asyncpg.SerializationError
+            return result
+
+        return await super().write(losing, durable=durable)
+
+
+def test_a_transaction_that_is_tried_again_counts_once(postgres_dsn: str) -> None:
+    with postgres_stage(postgres_dsn, LosingRaces) as stage:
+        gone = stage.submit_one(make_spec("a"))
+        stage.submit_one(make_spec("b"))
+        worker = stage.worker()
+        worker.end(*worker.claim(2))
+        stage.submit_one(make_spec("c"))
+        stage.do(stage.store.renew(worker.session, Gathered([(OK, None)] * 2)))
+        stage.do(stage.store.delete(gone))
+
+        measures = measure(stage)
+
+    assert LosingRaces.lost >= 7
+    assert {status: n for status, n in measures.jobs.items() if n} == {
+        JobStatus.COMPLETED: 1,
+        JobStatus.SCHEDULED: 1,
+    }
+    assert (measures.waiting, measures.running) == ({"fake": 1}, 0)
+    assert measures.ended == {(OK, None): 2}
 
 
 def _submission() -> Submission:

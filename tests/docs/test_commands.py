@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,8 @@ READY = {
 """What a service says once it can be spoken to."""
 DATABASE = "postgresql://jobyard@localhost/jobyard"
 SERVER = "http://127.0.0.1:1610"
+AT_A_TIME = 3
+"""Pages that are typed at the same time: most of a page's time is waiting for what it starts."""
 
 
 def demo() -> str:
@@ -152,25 +155,50 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def reader(
-    request: pytest.FixtureRequest, page: Path, python: Path, tmp_path: Path
-) -> Iterator[Reader]:
-    database = None
-    if DATABASE in page.read_text():
-        database = request.getfixturevalue("postgres_dsn")
+def play(page: Path, folder: Path, python: Path, database: str | None = None) -> None:
+    """Type all that a page says, in order."""
     if page.name == "README.md":
         # Its reader has a clone.
-        shutil.copytree(ROOT / "examples", tmp_path / "examples")
-    reading = Reader(tmp_path, python, database)
-    yield reading
-    reading.leave()
+        shutil.copytree(ROOT / "examples", folder / "examples")
+    reader = Reader(folder, python, database)
+    try:
+        for step in steps_of(page):
+            if isinstance(step, Command):
+                reader.type(step)
+            else:
+                reader.write(*step)
+    finally:
+        reader.leave()
+
+
+@pytest.fixture(scope="module")
+def played(
+    request: pytest.FixtureRequest, python: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[None]]]:
+    """The pages that need nothing but a folder, each in its own, some at the same time."""
+    wanted = [
+        page
+        for page in TYPED
+        if any(name_of(page) in item.name for item in request.session.items)
+        and DATABASE not in page.read_text()
+    ]
+    with ThreadPoolExecutor(AT_A_TIME) as readers:
+        yield {
+            name_of(page): readers.submit(play, page, tmp_path_factory.mktemp("page"), python)
+            for page in wanted
+        }
+        readers.shutdown(cancel_futures=True)
 
 
 @pytest.mark.parametrize("page", TYPED, ids=name_of)
-def test_what_a_page_has_its_reader_type_works(page: Path, reader: Reader) -> None:
-    for step in steps_of(page):
-        if isinstance(step, Command):
-            reader.type(step)
-        else:
-            reader.write(*step)
+def test_what_a_page_has_its_reader_type_works(
+    page: Path,
+    played: dict[str, Future[None]],
+    python: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    if DATABASE in page.read_text():
+        play(page, tmp_path, python, request.getfixturevalue("postgres_dsn"))
+    else:
+        played[name_of(page)].result()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobyard.api import feed
+from jobyard.api import feed, hub
 from jobyard.api.chosen import choose
 from jobyard.api.follow import LogFollower
 from jobyard.api.hub import Hub
@@ -35,6 +35,7 @@ FILTERS = st.sampled_from(
         {"grep": "a"},
         {"grep": "^b*$"},
         {"grep": "a", "stream": "stdout", "index": 0},
+        {"grep": "a", "tail": 2},
     ]
 )
 
@@ -142,6 +143,34 @@ def test_a_tail_of_lines_that_match_is_the_end_of_those(
     # A line that never ended comes at the end, whatever was asked for.
     assert everything[len(everything) - len(told) :] == told
     assert len(told) >= min(tail, len(everything))
+
+
+def test_the_last_lines_that_match_are_told_as_they_are_read_and_none_is_held(room: Room) -> None:
+    room.print([(0, [(1, b"a%d\n" % number)]) for number in range(9)])
+
+    async def work() -> list[tuple[list[bytes], bool]]:
+        stage, chosen = room.stage, choose(grep="a", tail=6)
+        follower = LogFollower(
+            Hub(stage.store, stage.logs), stage.store, stage.logs, room.job_id, chosen
+        )
+        async with aclosing(follower.batches()) as batches:
+            return [
+                ([told.line.data for told in batch.told], batch.position is not None)
+                async for batch in batches
+                if not batch.ended
+            ]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hub, "CHUNKS", 1)
+        patch.setattr(feed, "AT_ONCE", 1)
+        told = room.stage.do(work())
+
+    # Until the first of them comes there is no place to come back to: the tail begins again.
+    assert [lines for lines, known in told if not known and lines] == []
+    assert [lines for lines, known in told if known and lines] == [
+        [b"a%d" % number] for number in range(3, 9)
+    ]
+    assert sum(not known for _, known in told) >= 9 + 2
 
 
 @given(st.lists(st.integers(1, 5000), min_size=1, max_size=12), st.integers(1, 4))

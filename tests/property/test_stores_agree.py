@@ -263,7 +263,7 @@ class Agreement(RuleBasedStateMachine):
             "a", indexed=True, policy={"parallelism": parallelism, "completions": completions}
         )
         if job_id in {job.id for job in self.read() if job.state.policy.indexed}:
-            self.both(lambda store: store.replace_spec(job_id, spec))
+            self.both(lambda store: store.change(job_id, lambda *_: spec))
 
     @precondition(lambda self: self.jobs)
     @rule(which=jobs, label=st.sampled_from("xy"), priority=st.integers(0, 2))

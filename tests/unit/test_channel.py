@@ -43,10 +43,18 @@ class Heard:
     async def last_checkpoint(self, attempt_id: int) -> Any:
         return self.remembered
 
-    async def publish(self, attempt_id: int, segment: Any) -> None:
-        self.words.append(("publish", attempt_id, segment))
-        if segment == {"break": True}:
+    async def extraction(self, attempt_id: int, word: str, value: Any) -> Any:
+        self.words.append((word, attempt_id, value))
+        if value == {"break": True}:
             raise RuntimeError("bug")
+        return {"gone": []}
+
+    async def orders(self, attempt_id: int) -> Any:
+        return {"attempt_id": attempt_id}
+
+    async def fix_stop(self, attempt_id: int, stop: int) -> int:
+        self.words.append(("stop", attempt_id, stop))
+        return 60
 
     def _check(self) -> None:
         if self.lost:
@@ -110,7 +118,7 @@ def test_progress_result_and_segments_arrive_with_their_attempt() -> None:
                 ("progress", 7, 3, 10),
                 ("progress", 7, 4, None),
                 ("result", 7, {"rows": [1, None, "ä"]}),
-                ("publish", 7, {"file": "a.parquet"}),
+                ("segments", 7, {"file": "a.parquet"}),
             ]
 
     asyncio.run(main())
@@ -139,7 +147,7 @@ def test_the_functions_find_their_worker_in_the_environment(
             await asyncio.to_thread(channel.publish, {})
             await asyncio.to_thread(channel.checkpoint, [1])
             assert await asyncio.to_thread(channel.last_checkpoint) == [1]
-            assert [word[0] for word in heard.words] == ["progress", "result", "publish"]
+            assert [word[0] for word in heard.words] == ["progress", "result", "segments"]
 
     asyncio.run(main())
 
@@ -313,3 +321,16 @@ def test_a_worker_that_is_not_there_yet_is_tried_again_and_then_given_up() -> No
 
     assert caught.value.status == 0
     assert tuple(pauses) == PAUSES
+
+
+def test_an_extraction_reads_its_orders_and_says_where_it_ends() -> None:
+    async def main() -> None:
+        async with serving() as (heard, server):
+            line = said(server)
+            assert await asyncio.to_thread(line.orders) == {"attempt_id": 7}
+            assert await asyncio.to_thread(line.fix_stop, 70) == 60
+            assert heard.words == [("stop", 7, 70)]
+            error = await refused(line.fix_stop, -1)
+            assert (error.status, "number of a block" in error.message) == (400, True)
+
+    asyncio.run(main())

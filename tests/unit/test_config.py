@@ -61,6 +61,16 @@ def test_the_strongest_voice_wins_and_is_remembered(
     assert settings.origins.keys() == {setting.name for setting in config.SETTINGS}
 
 
+@pytest.mark.parametrize(
+    ("written", "length"),
+    [("90", 90), ("1.5", 1.5), ("1h30m", 5400), ("500ms", 0.5), (" 7d ", 604800)],
+)
+def test_durations_are_written_as_in_documents_or_as_plain_seconds(
+    written: str, length: float
+) -> None:
+    assert config.load({}, {"JOBYARD_LEASE": written}).lease == length
+
+
 def test_without_a_file_everything_is_its_default(tmp_path: Path) -> None:
     settings = config.load({"state_dir": tmp_path}, {})
 
@@ -172,7 +182,7 @@ def test_a_bound_may_be_taken_away(tmp_path: Path, file: Callable[..., Path]) ->
         ("JOBYARD_SLOTS", "²", "a whole number from 1"),
         ("JOBYARD_SLOTS", "9" * 5000, "a whole number from 1"),
         ("JOBYARD_LEASE", "9" * 400, "a duration"),
-        ("JOBYARD_RETENTION_AGE", "soon", "a duration such as 15s, 2m or 500ms, or `off`"),
+        ("JOBYARD_RETENTION_AGE", "soon", "a duration such as 15s, 1h30m or 500ms, or `off`"),
         ("JOBYARD_DOCUMENT_LIMIT", "64 MiB", "a size"),
         ("JOBYARD_LOG_LEVEL", "LOUD", "one of debug"),
     ],

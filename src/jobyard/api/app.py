@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from jobyard import __version__
-from jobyard.api import attempts, health, jobs, problems, streams, workers
+from jobyard.api import (
+    attempts,
+    datasets,
+    health,
+    jobs,
+    manifests,
+    problems,
+    providers,
+    streams,
+    workers,
+)
+from jobyard.api import logs as output
 from jobyard.api.access import OPEN, Tokens, allow
 from jobyard.api.desk import Desk
 from jobyard.api.guard import Guard
+from jobyard.api.known import only_known
 from jobyard.api.shapes import SCHEMAS
 from jobyard.spec.document import DEFAULT_LIMITS, Limits
 from jobyard.spec.executors import HERE
@@ -27,14 +40,15 @@ def make_app(
     limits: Limits = DEFAULT_LIMITS,
     hosts: Collection[str] = (),
     tokens: Tokens | None = None,
+    providers_dir: Path | None = None,
 ) -> FastAPI:
     """Make the app that serves an open store.
 
     ``executors`` are those that a job may ask for, ``limits`` bound the documents of submissions,
     ``hosts`` are names of this server besides the loopback ones, ``tokens`` those that may ask;
-    without any, everybody who reaches it.
+    without any, everybody who reaches it; ``providers_dir`` has files of providers.
     """
-    desk = Desk(store, logs, executors=executors, limits=limits)
+    desk = Desk(store, logs, executors=executors, limits=limits, providers_dir=providers_dir)
     app = FastAPI(
         title="Jobyard",
         version=__version__,
@@ -42,9 +56,10 @@ def make_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(allow)],
+        dependencies=[Depends(allow), Depends(only_known)],
     )
-    for noun in (streams, jobs, attempts, workers, health):
+    nouns = (output, streams, jobs, attempts, workers, datasets, manifests, providers, health)
+    for noun in nouns:
         app.include_router(noun.routes(desk))
     problems.install(app)
     app.state.hub = desk.hub

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from jobyard import clock
+from jobyard.api.moments import moment_or_ago
 from jobyard.errors import InvalidQueryParam
-from jobyard.spec.duration import seconds
+from jobyard.wire.logs import NUMBERS
 
 if TYPE_CHECKING:
     from jobyard.api.lines import Line, Source
 
-STREAMS = {"stdout": 1, "stderr": 2}
 MOST_TAIL = 1_000_000
 """Lines that can be asked for from the end."""
 LONGEST_PATTERN = 1000
@@ -118,13 +116,13 @@ def choose(
     Raises:
         InvalidQueryParam: something of it is none of what is legal.
     """
-    if stream is not None and stream not in STREAMS:
-        raise _invalid("stream", stream, f"it is {' or '.join(STREAMS)}")
+    if stream is not None and stream not in NUMBERS:
+        raise _invalid("stream", stream, f"it is {' or '.join(NUMBERS)}")
     if tail is not None and not 0 <= tail <= MOST_TAIL:
         raise _invalid("tail", tail, f"it goes from 0 to {MOST_TAIL}")
     return Chosen(
-        stream=STREAMS[stream] if stream is not None else None,
-        since=None if since is None else moment(since),
+        stream=NUMBERS[stream] if stream is not None else None,
+        since=None if since is None else _since(since),
         tail=tail,
         pattern=grep,
         matches=None if grep is None else Grep(grep),
@@ -132,24 +130,13 @@ def choose(
     )
 
 
-def moment(text: str) -> int:
-    """Read a time, or how long ago it was, as microseconds since 1970.
-
-    Raises:
-        InvalidQueryParam: it is neither.
-    """
-    ago = seconds(text)
-    if ago is not None:
-        return clock.now_us() - int(ago * 1_000_000)
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
+def _since(text: str) -> int:
+    found = moment_or_ago(text)
+    if found is None:
         raise _invalid(
             "since", text, "it is a time such as 2026-01-31T12:00:00Z, or a duration such as 10m"
         )
-    return clock.to_us(found)
+    return found
 
 
 def _invalid(name: str, value: object, hint: str) -> InvalidQueryParam:

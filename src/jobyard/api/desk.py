@@ -6,12 +6,14 @@ server; it needs no web framework. Its parts by noun are in ``desks``.
 
 from __future__ import annotations
 
+from jobyard.api.desks.datasets import DatasetDesk
 from jobyard.api.desks.jobs import JobDesk
 from jobyard.api.desks.life import LifeDesk
 from jobyard.api.desks.output import OutputDesk
+from jobyard.api.desks.providers import ProviderDesk
 from jobyard.api.desks.story import StoryDesk
 from jobyard.api.desks.workers import WorkerDesk
 
 
-class Desk(JobDesk, LifeDesk, StoryDesk, OutputDesk, WorkerDesk):
+class Desk(JobDesk, LifeDesk, StoryDesk, OutputDesk, WorkerDesk, DatasetDesk, ProviderDesk):
     """Takes requests for one store, whichever way they came."""

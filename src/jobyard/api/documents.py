@@ -8,7 +8,13 @@ from typing import Any
 from fastapi import Request
 
 from jobyard.api.desks.jobs import Syntax
-from jobyard.errors import InvalidDocument, InvalidRequest, Problem, RequestTimeout
+from jobyard.errors import (
+    InvalidDocument,
+    InvalidRequest,
+    JobyardError,
+    Problem,
+    RequestTimeout,
+)
 from jobyard.spec.document import Limits, read, too_large
 
 PATIENCE = 120.0
@@ -75,6 +81,33 @@ async def body_of(request: Request, limit: int) -> bytes:
     except TimeoutError as error:
         raise RequestTimeout(f"the body did not arrive within {PATIENCE:g}s") from error
     return bytes(body)
+
+
+def described_body(schema: dict[str, Any], about: str, *, required: bool = True) -> dict[str, Any]:
+    """Describe a body that is one mapping, for OpenAPI."""
+    content = {"application/json": {"schema": schema}}
+    body = {"required": required, "description": about, "content": content}
+    return {"requestBody": body}
+
+
+async def mapping_of(
+    request: Request, limits: Limits, wrong: type[JobyardError], *, empty: bool = False
+) -> dict[str, Any]:
+    """Read a body that is one mapping; ``empty`` says that nothing at all is an empty one.
+
+    Raises:
+        JobyardError: it is not; it is one of the kind ``wrong``.
+        TooLarge: it has more bytes than the limit.
+    """
+    body = await body_of(request, limits.size)
+    if empty and not body.strip():
+        return {}
+    try:
+        return one_mapping(body, syntax_of(request), limits)
+    except InvalidDocument as error:
+        if issubclass(wrong, InvalidDocument):
+            raise wrong(error.problems, more=error.more) from error
+        raise wrong(f"{error}: {error.problems[0]}", hint="the body is one JSON object") from error
 
 
 def one_mapping(document: bytes, syntax: Syntax, limits: Limits) -> dict[str, Any]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jobyard.api.backwards import SKEW, FromEnd, last_read
 from jobyard.api.feed import Closed
 from jobyard.api.hub import CHUNKS, LogOrigin, Told, job_status
 from jobyard.api.lines import Cutter
-from jobyard.api.output import SKEW, FromEnd, last_read
 from jobyard.api.places import LARGEST, Position
 from jobyard.store.base import BEGINNING, LogPlace
 from jobyard.wire.jobs import event_object
@@ -32,7 +31,8 @@ class Batch:
     """What there is to tell at once, perhaps nothing, and how far that leads."""
 
     told: Sequence[Told]
-    position: Position
+    position: Position | None
+    """None while whoever comes back has to begin again."""
     ended: bool = False
     """Whether nothing more comes."""
     status: JobStatus | None = None
@@ -56,28 +56,40 @@ class LogFollower:
 
         Nothing, as an empty batch, comes now and then. If the hub is closed there is no end.
         """
-        position = start = after or await self._begin()
+        position = after or await self._begin()
         step = self._pieces if self._chosen.pattern is None else self._lines
-        held = await self._held() if after is None else None
+        earlier = _Earlier(0)
+        if after is None and self._chosen.tail is not None and self._chosen.pattern is not None:
+            async for count in self._counted(position.place):
+                earlier = _Earlier(count - self._chosen.tail)
+                yield Batch((), None)
         try:
             async with aclosing(self._hub.printed(self._job_id, position.since)) as found:
                 async for items in found:
                     told, position = step(items, position) if items else ([], position)
-                    passed = held.pass_on(told, position) if held is not None else told
-                    # Whoever comes back while lines are held back begins again.
-                    yield Batch(passed or (), start if passed is None else position)
+                    told = earlier.left_out_of(told)
+                    yield Batch(told, None if earlier.expected > 0 else position)
         except Closed:
             return
-        left = held.give_up() if held is not None else ()
+        rest = earlier.left_out_of(self._rest(position))
         status = await job_status(self._store, self._job_id)
-        yield Batch([*left, *self._rest(position)], position, ended=True, status=status)
+        yield Batch(rest, position, ended=True, status=status)
 
-    async def _held(self) -> _Held | None:
-        """Hold back lines that match until it is known which are the last ones."""
-        if self._chosen.tail is None or self._chosen.pattern is None:
-            return None
+    async def _counted(self, start: LogPlace) -> AsyncIterator[int]:
+        """Count the lines that match so far; the last answer counts all of them.
+
+        Only reading tells which lines match, and to keep them would take any amount of memory.
+        """
         last = await self._logs.follow_back(self._job_id, limit=1)
-        return _Held(deque(maxlen=self._chosen.tail), last[0].end if last else BEGINNING)
+        until = last[0].end if last else BEGINNING
+        origin = LogOrigin(self._store, self._logs, self._job_id)
+        counting = LogFollower(self._hub, self._store, self._logs, self._job_id, self._chosen)
+        count, read, position = 0, start, Position(start, start)
+        while read < until and (items := await origin.read(read)):
+            told, position = counting._lines(items, position)
+            count += sum(one.line.head for one in told)
+            read = items[-1].chunk.end
+            yield count
 
     def _pieces(self, items: list[Printed], position: Position) -> tuple[list[Told], Position]:
         """Tell at once whatever there is, in strict order of the bytes."""
@@ -170,27 +182,26 @@ class LogFollower:
 
 
 @dataclass(slots=True)
-class _Held:
-    """The last lines that match, up to where the output ended when its follower came."""
+class _Earlier:
+    """The lines that match and come before the last ones, of which only the last are wanted."""
 
-    last: deque[Told]
-    until: LogPlace
-    later: list[Told] = field(default_factory=list)
-    waiting: bool = True
+    expected: int
+    """How many of them are still to come; none or less if all came."""
+    passing: bool = False
+    """Whether the line is one of them that went on when it was last seen."""
 
-    def pass_on(self, told: Sequence[Told], position: Position) -> Sequence[Told] | None:
-        """Pass lines on once the place is reached; None as long as they are held back."""
-        if not self.waiting:
+    def left_out_of(self, told: list[Told]) -> list[Told]:
+        """Pass over them, all pieces of each."""
+        if self.expected <= 0 and not self.passing:
             return told
+        kept = []
         for one in told:
-            (self.last if one.position.place <= self.until else self.later).append(one)
-        return None if position.place < self.until else self.give_up()
-
-    def give_up(self) -> list[Told]:
-        """Give what is held back, once."""
-        held = [*self.last, *self.later] if self.waiting else []
-        self.waiting = False
-        return held
+            if one.line.head:
+                self.passing = self.expected > 0
+                self.expected -= self.passing
+            if not self.passing:
+                kept.append(one)
+        return kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ class Guard:
                 hint="ask for 127.0.0.1 or localhost, or have JOBYARD_HOSTS name it",
             )
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _netloc(origin) != host.lower():
             raise Forbidden(f"a page of `{origin}` may not ask this server")
 
     def _ours(self, name: str) -> bool:
@@ -96,6 +96,14 @@ def hostname(host: str) -> str:
     """Take the name out of a Host header; empty when it is malformed."""
     try:
         return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _netloc(origin: str) -> str:
+    """Take host and port out of an Origin header; empty when it is malformed."""
+    try:
+        return urlsplit(origin).netloc.lower()
     except ValueError:
         return ""
 

@@ -6,9 +6,11 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from jobyard.api.backwards import CHUNKS, SKEW, FromEnd, backwards, last_read
 from jobyard.api.lines import Cutter, Source
+from jobyard.api.stretches import MOST_STRETCH
 from jobyard.clock import rfc3339
-from jobyard.core.states import AttemptStatus
+from jobyard.core.states import LIVE_ATTEMPT
 from jobyard.errors import AttemptNotFound, InvalidQueryParam
 
 if TYPE_CHECKING:
@@ -17,25 +19,10 @@ if TYPE_CHECKING:
     from jobyard.api.chosen import Chosen
     from jobyard.api.lines import Line
     from jobyard.core.records import Attempt
-    from jobyard.store.base import Chunk, LogStore, Store
+    from jobyard.store.base import LogStore, Store
 
-CHUNKS = 4
-"""Chunks read at once; each has about a mebibyte at most."""
 PAGE = 500
 """Attempts read at once."""
-MOST_STRETCH = 8 * 1024 * 1024
-"""Bytes of a stretch or a page, which are answered in one piece."""
-SKEW = 60_000_000
-"""Microseconds by which clocks of workers and store may differ where only time is saved by it."""
-_LIVE = (AttemptStatus.SCHEDULED, AttemptStatus.QUEUED, AttemptStatus.RUNNING)
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A part of an attempt's output, and where the next part begins."""
-
-    data: bytes
-    next_offset: int
 
 
 class Cursor(NamedTuple):
@@ -312,7 +299,7 @@ class Reader:
 
 def is_live(attempt: Attempt) -> bool:
     """Tell whether an attempt may print more."""
-    return attempt.status in _LIVE
+    return attempt.status in LIVE_ATTEMPT
 
 
 def stamp(line: Line, *, on: bool) -> bytes:
@@ -324,79 +311,3 @@ def _behind(line: Line, cutter: Cutter) -> Cursor:
     end, since = line.end, cutter.open_since
     back = end.offset if since is None else min(since.offset, end.offset)
     return Cursor(end.attempt_id, end.offset, back)
-
-
-def last_read(chunk: Chunk) -> int:
-    """Tell when the last bytes of a chunk were read."""
-    return chunk.at + chunk.runs[-1][2] if chunk.runs else chunk.at
-
-
-async def backwards(logs: LogStore, attempt_id: int) -> AsyncIterator[Chunk]:
-    """Walk through an attempt's chunks from its end."""
-    before: int | None = None
-    while page := await logs.read_back(attempt_id, before=before, limit=CHUNKS):
-        for chunk in page:
-            yield chunk
-        before = page[-1].offset
-
-
-class FromEnd:
-    """Finds where the last lines begin, told chunks from the end backwards."""
-
-    def __init__(self, stream: int | None, wanted: int) -> None:
-        """Look for the last ``wanted`` lines, at least one, of a stream or of both."""
-        self._stream = stream
-        self._wanted = wanted
-        self.count = 0
-        """The lines that were found."""
-
-    def look(self, chunk: Chunk) -> int | None:
-        """Tell where in its attempt the first of the lines begins, if in this chunk."""
-        stop = len(chunk.data)
-        for of, length, _ in reversed(chunk.runs):
-            begin, end = stop - length, stop
-            stop = begin
-            if self._stream not in (None, of):
-                continue
-            if not self.count:
-                # The newline at the very end begins no line.
-                end -= chunk.data.endswith(b"\n", begin, end)
-                self.count = 1
-            while (end := chunk.data.rfind(b"\n", begin, end)) >= 0:
-                if self.count == self._wanted:
-                    return chunk.offset + end + 1
-                self.count += 1
-        return None
-
-
-async def stretch(
-    logs: LogStore, attempt_id: int, offset: int, limit: int, stream: int | None
-) -> Stretch:
-    """Read at most ``limit`` bytes of one attempt's output from ``offset`` on."""
-    stop = offset + limit
-    pieces: list[bytes] = []
-    while offset < stop:
-        chunks = await logs.read(attempt_id, offset=offset, limit=CHUNKS)
-        if not chunks:
-            break
-        for chunk in chunks:
-            if offset >= stop:
-                break
-            pieces += _pieces(chunk, stream, offset, stop)
-            offset = min(stop, chunk.end.offset)
-    return Stretch(b"".join(pieces), offset)
-
-
-def _pieces(chunk: Chunk, stream: int | None, start: int, stop: int) -> Iterator[bytes]:
-    """Cut from a chunk what lies between two positions and belongs to a stream."""
-    first = max(start - chunk.offset, 0)
-    last = min(stop - chunk.offset, len(chunk.data))
-    if stream is None:
-        yield chunk.data[first:last]
-        return
-    at = 0
-    for of, length, _ in chunk.runs:
-        begin, end = max(at, first), min(at + length, last)
-        if of == stream and begin < end:
-            yield chunk.data[begin:end]
-        at += length

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Path, Query
 
+from jobyard.api.chosen import LONGEST_PATTERN, MOST_TAIL
 from jobyard.api.desks.counter import MOST_ROWS
 from jobyard.api.desks.jobs import MOST_JOBS, PAGE
 
@@ -35,4 +36,25 @@ Labels = Annotated[
 Executor = Annotated[
     str | None,
     Query(description="Runs every job in place of what it asks for: `process`, `fake`."),
+]
+Attempt = Annotated[
+    int | None, Query(ge=1, le=2**31 - 1, description="Only attempts of this number.")
+]
+AttemptId = Annotated[
+    int | None, Query(ge=1, le=LARGEST_ID, description="Only the attempt of this id.")
+]
+StreamName = Annotated[Literal["stdout", "stderr"] | None, Query(description="Only this stream.")]
+Since = Annotated[
+    str | None,
+    Query(description="Only what was read since a time (RFC 3339), or a duration ago (`10m`)."),
+]
+Tail = Annotated[
+    int | None, Query(ge=0, le=MOST_TAIL, description="Only so many lines from the end.")
+]
+Pattern = Annotated[
+    str | None,
+    Query(
+        max_length=LONGEST_PATTERN,
+        description="Only lines in which this regular expression (RE2) is found.",
+    ),
 ]

@@ -26,6 +26,10 @@ class Position(NamedTuple):
         text = _written(self.place)
         return text if self.since == self.place else f"{text}~{_written(self.since)}"
 
+    def upto(self, end: LogPlace) -> Position:
+        """Come back to what there is: the id of an event of another database may be beyond it."""
+        return Position(min(self.place, end), min(self.since, end))
+
     @classmethod
     def parse(cls, text: str) -> Position:
         """Read the id of an event.

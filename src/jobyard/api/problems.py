@@ -12,7 +12,10 @@ from starlette.exceptions import HTTPException
 from jobyard.api.desks.jobs import MOST_JOBS
 from jobyard.errors import (
     Internal,
+    InvalidHash,
     InvalidJobId,
+    InvalidPath,
+    InvalidProviderName,
     InvalidQueryParam,
     InvalidQueryParameters,
     InvalidRequest,
@@ -23,11 +26,19 @@ from jobyard.errors import (
     MethodNotAllowed,
     NotFound,
 )
+from jobyard.spec import naming
 from jobyard.wire.problems import problem_object
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_NAMES = {
+    "namespace": (InvalidPath, "the namespace of a dataset", naming.DATASET_SPACE_RULE),
+    "name": (InvalidPath, "the name of a dataset", naming.DATASET_RULE),
+    "revision": (InvalidPath, "a revision of a dataset", naming.REVISION_RULE),
+    "provider_name": (InvalidProviderName, "the name of a provider", naming.PROVIDER_RULE),
+}
+"""Parts of a path that are names: the error that a wrong one is, what it should be, its grammar."""
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -87,6 +98,11 @@ def _of_parameters(errors: Sequence[Any], request: Request) -> JobyardError:
 def _of_path(name: str, text: str) -> JobyardError:
     if name == "worker_id":
         return InvalidWorkerId(text)
+    if name == "manifest_hash":
+        return InvalidHash(text)
+    if name in _NAMES:
+        kind, what, rule = _NAMES[name]
+        return kind(f"`{text}` is not {what}", hint=rule, value=text)
     return InvalidJobId(text, "an event" if name == "event_id" else "a job")
 
 

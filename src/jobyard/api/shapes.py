@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jobyard.core.dataset import DERIVED_KIND, RAW_KINDS
 from jobyard.core.job import DependencyCondition
 from jobyard.core.states import AttemptStatus, Event, JobStatus
 from jobyard.store.base import Action
@@ -37,6 +38,11 @@ def _listed(name: str, of: str, *, paged: bool = True, **more: Schema) -> Schema
     return schema
 
 
+def _listed_by_name(name: str, of: Schema) -> Schema:
+    cursor = {"type": "string", "description": "The last of this page; absent on the last page."}
+    return _perhaps(_object(**{name: _list(of)}), next_cursor=cursor)
+
+
 def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
@@ -52,6 +58,13 @@ _MAP: Schema = {"type": "object"}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _MAYBE_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
 _JOB_STATUS: Schema = {"enum": [status.value for status in JobStatus]}
+
+_HASH: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_DATASET_KIND: Schema = {"enum": [*RAW_KINDS, DERIVED_KIND]}
+_PROVIDER = _perhaps(
+    _object(name=_TEXT, source={"enum": ["store", "file"]}), kind=_TEXT, network=_TEXT
+)
+"""Its other members are those of its kind."""
 
 _EVENT: dict[str, Schema] = {
     "id": _ID, "job_id": _ID, "event": {"enum": [event.value for event in Event]},
@@ -74,7 +87,7 @@ SCHEMAS: dict[str, Schema] = {
         reason=_maybe("string"), message=_maybe("string"), waiting_reason=_maybe("string"),
         trigger=_TEXT, workflow_id=_maybe("integer"), executor=_TEXT, priority={"type": "integer"},
         dataset=_maybe("object"), manifest_hash=_maybe("string"), worker_id=_maybe("string"),
-        node_id=_maybe("string"), end_block=_maybe("integer"), parallelism=_COUNT,
+        node_id=_maybe("string"), end_block=_maybe("string"), parallelism=_COUNT,
         completions=_maybe("integer"), completion_mode={"enum": ["NonIndexed", "Indexed"]},
         indexes=_maybe("string"),
         suspend={"type": "boolean"}, active=_COUNT, terminating=_COUNT, succeeded=_COUNT,
@@ -141,6 +154,34 @@ SCHEMAS: dict[str, Schema] = {
     "Attempts": _listed("attempts", "Attempt"),
     "Events": _listed("events", "Event", job_id=_ID),
     "Workers": _listed("workers", "Worker", paged=False),
+    "Manifest": _MAP,
+    "Manifests": _listed_by_name(
+        "manifests", _object(hash=_HASH, kind=_DATASET_KIND, dataset_count=_COUNT)
+    ),
+    "RegisteredManifest": _object(hash=_HASH),
+    "Pruned": _object(deleted_count=_COUNT),
+    "ManifestDatasets": _object(hash=_HASH, datasets=_list(_object(
+        namespace=_TEXT, name=_TEXT, version=_maybe("string")
+    ))),
+    "Datasets": _listed_by_name("datasets", _object(
+        namespace=_TEXT, name=_TEXT, versions=_list(_TEXT), latest_version=_maybe("string")
+    )),
+    "DatasetRevision": _object(
+        namespace=_TEXT, name=_TEXT, revision=_TEXT, version=_maybe("string"),
+        manifest_hash=_HASH, kind=_DATASET_KIND, network=_maybe("string"),
+        start_block=_maybe("integer"), finalized_blocks_only={"type": "boolean"},
+        tables=_list(_TEXT),
+    ),
+    "Versions": _object(
+        namespace=_TEXT, name=_TEXT,
+        versions=_list(_object(
+            version=_TEXT, manifest_hash=_HASH, created_at=_TIME, updated_at=_TIME
+        )),
+        special_tags=_object(latest=_maybe("string"), dev=_maybe("string")),
+    ),
+    "Deployed": _object(job_id=_ID),
+    "Provider": _PROVIDER,
+    "Providers": _object(providers=_list(_ref("Provider"))),
     "Health": _object(status=_TEXT),
 }  # fmt: skip
 """Every schema of the answers, by name."""
@@ -155,6 +196,7 @@ _MEANING = {
     409: "At odds with what is.",
     413: "The body is too large.",
     416: "The range begins behind the end.",
+    422: "Understood, but not to be had here.",
     503: "The store is not available; nothing that was accepted is lost.",
 }
 

@@ -84,9 +84,22 @@ class Channel:
         """Recall what this or an earlier attempt of this index remembered; None if nothing."""
         return self._say("GET", "checkpoint")
 
-    def publish(self, segment: Mapping[str, Any]) -> None:
-        """Make a finished segment part of its table."""
-        self._say("POST", "segments", segment)
+    def publish(self, segment: Mapping[str, Any]) -> list[str]:
+        """Make a finished segment part of its table; return the files that are not any more."""
+        gone: list[str] = self._say("POST", "segments", segment)["gone"]
+        return gone
+
+    def ask(self, noun: str, value: Any) -> Any:
+        """Say another word of an extraction (`jobyard.wire.extract.WORDS`)."""
+        return self._say("PUT" if noun == "failure" else "POST", noun, value)
+
+    def orders(self) -> Any:
+        """Read what this attempt of an extraction is to do."""
+        return self._say("GET", "orders")
+
+    def fix_stop(self, stop: int) -> int:
+        """Say which block is behind the last one; what counts for the whole job is the answer."""
+        return int(self._say("PUT", "stop", {"stop": stop})["stop"])
 
     def _say(self, method: str, noun: str, value: Any = None) -> Any:
         """Send one request; an answer that is not a success is a ``ChannelError``."""
@@ -147,6 +160,6 @@ def last_checkpoint() -> Any:
     return Channel.from_environment().last_checkpoint()
 
 
-def publish(segment: Mapping[str, Any]) -> None:
-    """Make a finished segment part of its table."""
-    Channel.from_environment().publish(segment)
+def publish(segment: Mapping[str, Any]) -> list[str]:
+    """Make a finished segment part of its table; return the files that are not any more."""
+    return Channel.from_environment().publish(segment)

@@ -2,32 +2,101 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from functools import wraps
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
 
 from jobyard.cli.desk import server_of, until_over
 from jobyard.cli.logs import copy
 from jobyard.cli.printer import say
+from jobyard.core.states import TERMINAL
+from jobyard.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jobyard.cli.desk import Desk
+    from jobyard.cli.options import Command
     from jobyard.config import Settings
 
     Object = Mapping[str, Any]
 
 
-async def attend(desk: Desk, job: Object, *, logs: bool, quiet: bool) -> Object:
-    """Wait until a job is over and return it as it is then.
+_wait = click.option(
+    "--wait", is_flag=True, help="Wait until it is over; exit with 1 unless completed."
+)
+_logs = click.option("--logs", is_flag=True, help="Print what it prints, and wait.")
 
-    ``logs`` copies what it prints to stdout meanwhile; ``quiet`` says nothing and copies nothing.
+
+class Attention(NamedTuple):
+    """How a job that was just made is seen through."""
+
+    wait: bool
+    """Whether to wait for its end."""
+    logs: bool
+    """Whether to copy what it prints meanwhile."""
+
+    def code(self, job: Object) -> int:
+        """Tell the exit code that says how the job ended, if that was waited for."""
+        unmet = self.wait and job["status"] != "COMPLETED"
+        return ExitCode.FAILED if unmet else ExitCode.DONE
+
+
+def attended(command: Command) -> Command:
+    """Let a command wait for the job that it makes; it gets ``attention``."""
+
+    @wraps(command)
+    def gathering(*args: Any, wait: bool, logs: bool, **options: Any) -> Any:
+        return command(*args, attention=Attention(wait or logs, logs), **options)
+
+    return _wait(_logs(gathering))
+
+
+async def see_through(
+    desk: Desk, settings: Settings, job: Object, attention: Attention, *, quiet: bool
+) -> Object:
+    """Say what a new job lacks, and see it to its end if that is wanted; return it as it is then.
+
+    ``quiet`` says and copies nothing more.
     """
-    if logs and not quiet:
-        await copy(desk.follow_logs(job["id"]))
-    job = await until_over(desk, job["id"])
+    await mention_missing_worker(desk, settings, job)
+    return await _attend(desk, job, attention, quiet=quiet) if attention.wait else job
+
+
+async def _attend(desk: Desk, job: Object, attention: Attention, *, quiet: bool) -> Object:
+    told = _Troubles(job["id"])
+    over = asyncio.ensure_future(until_over(desk, job["id"], None if quiet else told.look))
+    try:
+        if attention.logs and not quiet:
+            await copy(desk.follow_logs(job["id"]))
+        job = await over
+    except asyncio.CancelledError:
+        say(f"\njob {job['id']} goes on; `jobyard job stop {job['id']}` stops it")
+        raise
+    finally:
+        over.cancel()
     if not quiet:
         say(f"job {job['id']} is {job['status']}{why(job)}")
     return job
+
+
+class _Troubles:
+    """Says that a job is tried again, so that who waits knows what for."""
+
+    def __init__(self, job_id: int) -> None:
+        self._job_id = job_id
+        self._failed = 0
+
+    def look(self, job: Object) -> None:
+        """Tell of failures that were not told of yet."""
+        if job["failed"] <= self._failed or job["status"] in TERMINAL:
+            return
+        self._failed = job["failed"]
+        tries = "try" if self._failed == 1 else "tries"
+        waits = f", {job['waiting_reason']}" if job["waiting_reason"] else ""
+        say(f"job {self._job_id}: {self._failed} failed {tries}{waits}")
 
 
 def why(job: Object) -> str:

@@ -10,12 +10,24 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack
 from jobyard import app, clock
 from jobyard.api.desk import Desk as StoreDesk
 from jobyard.app import EXECUTORS, open_yard
+from jobyard.cli.dataset_desk import DatasetDesk
+from jobyard.cli.printer import show_error
 from jobyard.cli.whereabouts import find
-from jobyard.errors import ServerUnreachable
+from jobyard.client.absence import AsyncAbsence
+from jobyard.core.states import TERMINAL
+from jobyard.errors import Conflict, JobNotFound, JobyardError, ServerUnreachable
 from jobyard.spec.document import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Iterable,
+        Mapping,
+        Sequence,
+    )
 
     from jobyard.api.desks.jobs import Syntax
     from jobyard.client.calls import Document, Filters
@@ -26,7 +38,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TERMINAL = ("COMPLETED", "FAILED", "STOPPED", "CANCELED")
 FIRST_LOOK, SLOWEST_LOOK = 0.02, 0.5
 
 
@@ -42,7 +53,7 @@ class Stretch(Protocol):
         """Where the next part begins, counted in bytes of the attempt."""
 
 
-class Desk(Protocol):
+class Desk(DatasetDesk, Protocol):
     """What commands ask; objects are those of the HTTP API."""
 
     async def submit_all(
@@ -120,10 +131,10 @@ class Desk(Protocol):
 
     def logs(
         self, job_id: int, *, timestamps: bool = False, **chosen: Unpack[ChosenLines]
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         """Read what a job's programs printed."""
 
-    def log_lines(self, job_id: int, **chosen: Unpack[ChosenLines]) -> AsyncIterator[Object]:
+    def log_lines(self, job_id: int, **chosen: Unpack[ChosenLines]) -> AsyncGenerator[Object]:
         """Read the same line by line, as objects."""
 
     async def log_stretch(
@@ -133,15 +144,15 @@ class Desk(Protocol):
 
     def follow_logs(
         self, job_id: int, *, timestamps: bool = False, **chosen: Unpack[ChosenLines]
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         """Read what a job's programs print until it is over."""
 
-    def follow_lines(self, job_id: int, **chosen: Unpack[ChosenLines]) -> AsyncIterator[Object]:
+    def follow_lines(self, job_id: int, **chosen: Unpack[ChosenLines]) -> AsyncGenerator[Object]:
         """Read the same as pieces of lines, as objects."""
 
     def watch(
         self, after: str | None = None, **chosen: Unpack[ChosenChanges]
-    ) -> AsyncIterator[Object]:
+    ) -> AsyncGenerator[Object]:
         """Read the status changes of all jobs."""
 
     async def workers(self) -> Object:
@@ -214,7 +225,14 @@ async def open_desk(settings: Settings, *, make: bool = False) -> AsyncIterator[
         )
     async with open_yard(settings) as yard:
         limits = Limits.of(settings)
-        yield Embedded(yard.store, yard.logs, executors=EXECUTORS, limits=limits, trigger="cli")
+        yield Embedded(
+            yard.store,
+            yard.logs,
+            executors=EXECUTORS,
+            limits=limits,
+            trigger="cli",
+            providers_dir=settings.providers_dir,
+        )
 
 
 def ask(settings: Settings, question: Callable[[Desk], Awaitable[T]]) -> T:
@@ -231,11 +249,38 @@ def ask(settings: Settings, question: Callable[[Desk], Awaitable[T]]) -> T:
     return app.run_async(work())
 
 
-async def until_over(desk: Desk, job_id: int) -> Object:
-    """Wait until a job is over and return it."""
+async def one_by_one(job_ids: Iterable[int], do: Callable[[int], Awaitable[None]]) -> None:
+    """Do something with each job; one that is missing or in the way keeps no other back.
+
+    Raises:
+        JobNotFound: one was not there; all others were done.
+        Conflict: one was in the way, as above.
+    """
+    refused: list[JobyardError] = []
+    for job_id in dict.fromkeys(job_ids):
+        try:
+            await do(job_id)
+        except (Conflict, JobNotFound) as error:
+            if refused:
+                show_error(refused.pop())
+            refused.append(error)
+    if refused:
+        raise refused[0]
+
+
+async def until_over(
+    desk: Desk, job_id: int, look: Callable[[Object], None] | None = None
+) -> Object:
+    """Wait until a job is over and return it; ``look`` is shown it on the way.
+
+    A server that is started anew is waited for.
+    """
+    absence = AsyncAbsence()
     pause = FIRST_LOOK
     while True:
-        job = await desk.job(job_id)
+        job = await absence.ask(lambda: desk.job(job_id))
+        if look is not None:
+            look(job)
         if job["status"] in TERMINAL:
             return job
         await clock.sleep(pause)

@@ -10,6 +10,7 @@ import click
 from jobyard.cli.desk import ask
 from jobyard.cli.options import as_json, job_id, server_options
 from jobyard.cli.printer import BOLD, colours, paint, show_json, table
+from jobyard.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,9 +36,11 @@ def explain(settings: Settings, job_id: int, as_json: bool) -> None:
 
 def _lines(found: Object, out: TextIO) -> Iterator[str]:
     on = colours(out)
-    yield paint(found["summary"], BOLD, on=on)
+    yield paint(printable(found["summary"]), BOLD, on=on)
     # The summary says the first of them already, most of the time.
-    yield from (f"  {reason}" for reason in found["reasons"] if reason not in found["summary"])
+    yield from (
+        f"  {printable(reason)}" for reason in found["reasons"] if reason not in found["summary"]
+    )
     if found["retry_at"] is not None:
         yield f"  it is tried again at {found['retry_at']}"
     for name, (header, row) in TABLES.items():
@@ -47,7 +50,7 @@ def _lines(found: Object, out: TextIO) -> Iterator[str]:
             yield table(header, rows, on=on)
     if found["hints"]:
         yield ""
-    yield from (f"hint: `{hint}`" for hint in found["hints"])
+    yield from (f"hint: `{printable(hint)}`" for hint in found["hints"])
 
 
 TABLES = {

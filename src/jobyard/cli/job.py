@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jobyard.cli import completion
-from jobyard.cli.desk import ask
+from jobyard.cli.desk import ask, one_by_one
 from jobyard.cli.groups import Entry, LazyGroup
 from jobyard.cli.logs import logs
 from jobyard.cli.options import (
     JOB_ID,
     LARGEST_ID,
+    Number,
     as_json,
     filtered,
     job_id,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     Object = Mapping[str, Any]
 
-_after = click.option("--after", type=click.IntRange(0, LARGEST_ID), default=0, help="An id.")
+_after = click.option("--after", type=Number(0, LARGEST_ID), default=0, help="An id.")
 
 ENTRIES: dict[str, Entry] = {
     "wait": Entry("jobyard.cli.waiting", "wait", "Wait until jobs are over, or until they run."),
@@ -56,7 +57,7 @@ def job() -> None:
 
 
 @job.command("list")
-@click.option("--limit", "-l", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option("--limit", "-l", type=Number(1, 1000), default=50, show_default=True)
 @click.option("--after", "-a", type=JOB_ID, help="Only ids below this one.")
 @click.option(
     "--status",
@@ -108,10 +109,16 @@ def inspect(settings: Settings, job_id: int, as_json: bool) -> None:
 
 @job.command()
 @job_id
+@click.option("--watch", is_flag=True, help="Show it again whenever it changes, until it is over.")
 @as_json
 @server_options
-def progress(settings: Settings, job_id: int, as_json: bool) -> None:
-    """Tell how far a job is."""
+def progress(settings: Settings, job_id: int, watch: bool, as_json: bool) -> None:
+    """Tell how far a job is; of an extraction each table, its rate and its end."""
+    if watch:
+        from jobyard.cli.watch import watch_progress
+
+        watch_progress(settings, job_id, as_json=as_json)
+        return
     found = ask(settings, lambda desk: desk.progress(job_id))
     show_object(found, progress_page, as_json=as_json)
 
@@ -125,12 +132,14 @@ def _verb(name: str, about: str) -> None:
     @server_options
     def change(settings: Settings, job_ids: tuple[int, ...], as_json: bool) -> None:
         async def work(desk: Desk) -> None:
-            for each in job_ids:
-                changed = await getattr(desk, name)(each)
+            async def one(job_id: int) -> None:
+                changed = await getattr(desk, name)(job_id)
                 if as_json:
                     show_json(changed)
                 else:
-                    say(f"job {each} is {changed['status']}")
+                    say(f"job {job_id} is {changed['status']}")
+
+            await one_by_one(job_ids, one)
 
         ask(settings, work)
 
@@ -143,9 +152,9 @@ _verb("resume", "Let suspended jobs go on.")
 
 @job.command()
 @job_id
-@click.option("--limit", "-l", type=click.IntRange(1, 1000), default=1000, show_default=True)
+@click.option("--limit", "-l", type=Number(1, 1000), default=1000, show_default=True)
 @_after
-@click.option("--index", type=click.IntRange(0), help="Only attempts of this index.")
+@click.option("--index", type=Number(0), help="Only attempts of this index.")
 @as_json
 @server_options
 def attempts(
@@ -166,7 +175,7 @@ def attempts(
 @job.command()
 @job_id
 @click.option("--event-id", type=JOB_ID, metavar="N", help="Only this one, with its detail.")
-@click.option("--limit", "-l", type=click.IntRange(1, 1000), default=1000, show_default=True)
+@click.option("--limit", "-l", type=Number(1, 1000), default=1000, show_default=True)
 @_after
 @as_json
 @server_options

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobyard import clock
-from jobyard.cli.printer import DIM, PREFIX_COLOURS, colours, paint, seconds
+from jobyard.cli.prefixes import label_of, prefix, width_of
+from jobyard.cli.printer import DIM, colours, paint, seconds
 from jobyard.cli.shown import total_of
 
 if TYPE_CHECKING:
@@ -55,15 +55,12 @@ class Live:
         self._began = clock.monotonic()
         self._shown_at = self._began
         self._shown = ""
-        self._done_at_start: int | None = None
 
     def name(self, jobs: Iterable[Object]) -> None:
         """Learn what the jobs are called."""
         for job in jobs:
-            indexed = job["completion_mode"] == "Indexed"
-            digits = len(str(job["completions"] or 0)) + 2
             self._names[job["id"]] = job["name"]
-            self._width = max(self._width, len(job["name"]) + (digits if indexed else 0))
+            self._width = max(self._width, width_of(job))
 
     def printed(self, claim: Claim, stream: int, data: bytes) -> None:
         """Show what a program of this process's worker printed."""
@@ -100,12 +97,10 @@ class Live:
 
     def _show(self, job_id: int, index: int | None, text: bytes) -> None:
         name = self._names.get(job_id, str(job_id))
-        label = name if index is None else f"{name}[{index}]"
-        colour = PREFIX_COLOURS[zlib.crc32(name.encode()) % len(PREFIX_COLOURS)]
-        prefix = paint(f"{label.ljust(self._width)} |", colour, on=self._paint) + " "
+        before = prefix(label_of(name, index), self._width, alike=name, on=self._paint)
         lines = text.decode("utf-8", "replace").split("\n")
         self._erase()
-        self._out.write("".join(f"{prefix}{line}\n" for line in lines))
+        self._out.write("".join(f"{before}{line}\n" for line in lines))
         self._out.flush()
         self._draw()
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sys
-import zlib
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Unpack
 
 import click
 
 from jobyard.cli import options
 from jobyard.cli.desk import open_desk
-from jobyard.cli.options import job_id, server_options
-from jobyard.cli.printer import PREFIX_COLOURS, colours, paint
+from jobyard.cli.options import Number, job_id, server_options
+from jobyard.cli.prefixes import label_of, width_of
+from jobyard.cli.prefixes import prefix as prefix_of
+from jobyard.cli.printer import colours
 from jobyard.wire.logs import Joiner
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from jobyard.cli.desk import Desk
     from jobyard.client.following import ChosenLines
@@ -25,11 +27,11 @@ if TYPE_CHECKING:
 @click.command()
 @job_id
 @click.option("--follow", "-f", is_flag=True, help="Go on until the job is over.")
-@click.option("--attempt", type=click.IntRange(1), help="Only attempts of this number.")
-@click.option("--index", type=click.IntRange(0), help="Only attempts of this index.")
+@click.option("--attempt", type=Number(1), help="Only attempts of this number.")
+@click.option("--index", type=Number(0), help="Only attempts of this index.")
 @click.option("--stream", type=click.Choice(["stdout", "stderr"]), help="Only this stream.")
 @click.option("--since", metavar="TIME", help="Only what is newer: a time, or a duration as 10m.")
-@click.option("--tail", type=click.IntRange(0), metavar="N", help="Only the last N lines.")
+@click.option("--tail", type=Number(0), metavar="N", help="Only the last N lines.")
 @click.option("--grep", metavar="RE", help="Only lines in which this expression (RE2) is found.")
 @click.option("--timestamps", is_flag=True, help="Begin each line with the time it was read.")
 @click.option("--prefix", is_flag=True, help="Begin each line with the job's name and the index.")
@@ -63,8 +65,9 @@ async def plain(
 ) -> AsyncGenerator[bytes]:
     """Read the output as it is."""
     read = desk.follow_logs if follow else desk.logs
-    async for piece in read(job_id, timestamps=timestamps, **chosen):
-        yield piece
+    async with aclosing(read(job_id, timestamps=timestamps, **chosen)) as pieces:
+        async for piece in pieces:
+            yield piece
 
 
 async def prefixed(
@@ -74,32 +77,29 @@ async def prefixed(
     read = desk.follow_lines if follow else desk.log_lines
     job = await desk.job(job_id)
     joiner = Joiner(timestamps=timestamps, names=_names(job))
-    async for line in read(job_id, **chosen):
-        if whole := joiner.add(line):
-            yield whole
+    async with aclosing(read(job_id, **chosen)) as lines:
+        async for line in lines:
+            if whole := joiner.add(line):
+                yield whole
     if left := joiner.rest():
         yield left
 
 
 def _names(job: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], str]:
     """Name attempts as `run` does, each index in a colour of its own."""
-    on = colours(sys.stdout)
-    digits = len(str(job["completions"] or 0)) + 2
-    indexed = job["completion_mode"] == "Indexed"
-    width = len(job["name"]) + (digits if indexed else 0)
+    on, width = colours(sys.stdout), width_of(job)
 
     def name(line: Mapping[str, Any]) -> str:
-        index = line["index"]
-        label = job["name"] if index is None else f"{job['name']}[{index}]"
-        colour = PREFIX_COLOURS[zlib.crc32(label.encode()) % len(PREFIX_COLOURS)]
-        return paint(f"{label.ljust(width)} |", colour, on=on) + " "
+        label = label_of(job["name"], line["index"])
+        return prefix_of(label, width, alike=label, on=on)
 
     return name
 
 
-async def copy(pieces: AsyncIterator[bytes]) -> None:
-    """Copy bytes to stdout as they come."""
+async def copy(pieces: AsyncGenerator[bytes]) -> None:
+    """Copy bytes to stdout as they come; when nobody takes them any more, ask for no more."""
     out = sys.stdout.buffer
-    async for piece in pieces:
-        out.write(piece)
-        out.flush()
+    async with aclosing(pieces):
+        async for piece in pieces:
+            out.write(piece)
+            out.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,7 +11,7 @@ import click
 
 from jobyard import app, clock, config
 from jobyard.cli import completion
-from jobyard.errors import InvalidSetting
+from jobyard.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -23,6 +24,13 @@ else:
     _ParamType = click.ParamType
 
 T = TypeVar("T")
+_RFC3339_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+class Number(click.IntRange):
+    """A whole number within limits, called so where it is not one."""
+
+    name = "number"
 
 
 def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
@@ -33,7 +41,12 @@ def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> st
     try:
         ago = config.duration(value)
     except ValueError:
-        return value
+        if _RFC3339_DAY.match(value):
+            return value
+        raise InvalidRequest(
+            f"--created-after is `{value}`",
+            hint="it is a time such as 2030-01-31T08:00:00Z, or a time ago such as 2h",
+        ) from None
     return clock.rfc3339(clock.now_us() - int(ago * 1_000_000))
 
 
@@ -71,7 +84,7 @@ _token = click.option(
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, one line of it.")
 LARGEST_ID = 2**63 - 1
-JOB_ID = click.IntRange(1, LARGEST_ID)
+JOB_ID = Number(1, LARGEST_ID)
 job_id = click.argument("job_id", type=JOB_ID, metavar="ID", shell_complete=completion.job_ids)
 job_ids = click.argument(
     "job_ids",
@@ -152,13 +165,13 @@ def pairs(texts: Sequence[str], flag: str) -> dict[str, str]:
     """Read options of the form ``KEY=VALUE``.
 
     Raises:
-        InvalidSetting: one has no ``=`` or no key.
+        InvalidRequest: one has no ``=`` or no key.
     """
     read = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise InvalidSetting(f"{flag} is `{text}`", hint=f"it must be {flag} KEY=VALUE")
+            raise InvalidRequest(f"{flag} is `{text}`", hint=f"it must be {flag} KEY=VALUE")
         read[name] = value
     return read
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from jobyard.errors import InvalidDocument
+from jobyard.errors import InvalidDocument, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from jobyard.errors import JobyardError
 
 RED, GREEN, YELLOW, DIM, BOLD = "31", "32", "33", "2", "1"
+_UNSEEN = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What JSON may hold as it is and a terminal obeys: C1 controls, and what turns text around."""
 PREFIX_COLOURS = ("36", "35", "33", "32", "34", "96", "95", "93", "92", "94")
 
 COLOUR_OF_STATUS = {
@@ -35,35 +38,50 @@ def paint(text: str, colour: str | None, *, on: bool) -> str:
 
 def show_json(value: Any) -> None:
     """Print data for machines: one document, one line."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+    sys.stdout.write(as_text(value) + "\n")
     sys.stdout.flush()
 
 
 def show_indented(value: Any) -> None:
     """Print data that machines and people may read."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(as_text(value, indent=2) + "\n")
+
+
+def as_text(value: Any, *, indent: int | None = None) -> str:
+    """Write JSON, on one line unless indented, in which nothing can play with a terminal."""
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(value, indent=indent, ensure_ascii=False, separators=separators)
+    # Characters such as these can only stand in strings, where an escape means the same.
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def say(text: str) -> None:
-    """Print a line for people."""
-    sys.stderr.write(text + "\n")
+    """Print a line for people, control characters as escapes: some of it may be a program's."""
+    sys.stderr.write(printable(text) + "\n")
 
 
 def show_error(error: JobyardError) -> None:
     """Print an error as one line, its problems each on theirs, and the hint under it."""
-    on = colours(sys.stderr)
-    say(f"{paint('error', RED, on=on)}: {error.detail}")
+    _say_after("error", RED, error.detail)
     if isinstance(error, InvalidDocument):
         for problem in error.problems:
             say(f"  {problem}")
         if error.more:
             say(f"  … and {error.more:,} more")
     if error.hint:
-        say(f"{paint('hint', YELLOW, on=on)}: {error.hint}")
+        _say_after("hint", YELLOW, error.hint)
+
+
+def _say_after(word: str, colour: str, text: str) -> None:
+    sys.stderr.write(f"{paint(word, colour, on=colours(sys.stderr))}: {printable(text)}\n")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, on: bool) -> str:
-    """Lay out rows under a header; a cell that is a status gets its colour."""
+    """Lay out rows under a header; a cell that is a status gets its colour.
+
+    Control characters come as escapes: what is told of a job may be its program's text.
+    """
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [
         max(len(header[at]), *(len(row[at]) for row in rows)) if rows else len(header[at])
         for at in range(len(header))

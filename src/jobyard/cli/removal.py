@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jobyard.cli import completion
-from jobyard.cli.desk import ask
+from jobyard.cli.desk import ask, one_by_one
 from jobyard.cli.options import as_json, filtered, job_ids, server_options
 from jobyard.cli.printer import say, show_json
+from jobyard.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from jobyard.cli.desk import Desk
@@ -27,12 +28,14 @@ def remove(settings: Settings, job_ids: tuple[int, ...], as_json: bool) -> None:
     """
 
     async def work(desk: Desk) -> None:
-        for job_id in job_ids:
+        async def delete(job_id: int) -> None:
             await desk.delete(job_id)
             if as_json:
                 show_json({"job_id": job_id})
             else:
                 say(f"job {job_id} removed")
+
+        await one_by_one(job_ids, delete)
 
     ask(settings, work)
 
@@ -60,6 +63,12 @@ def prune(
     as_json: bool,
 ) -> None:
     """Delete all jobs that are over and match, with all that is kept of them."""
+    if older_than is not None and older_than.strip().isdecimal():
+        # Seconds everywhere else; who deletes most likely means days.
+        raise InvalidRequest(
+            f"--older-than is `{older_than}`",
+            hint=f"say the unit: {older_than}d for days, {older_than}s for seconds",
+        )
     deleted = ask(
         settings,
         lambda desk: desk.prune(status=status, older_than=older_than, dry_run=dry_run, **filters),

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobyard.cli.attending import attend, mention_missing_worker
+from jobyard.cli.attending import Attention, attended, see_through
 from jobyard.cli.desk import ask
 from jobyard.cli.options import as_json, job_id, server_options
 from jobyard.cli.printer import say, show_json
-from jobyard.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Which to do again: all, those that failed, or all that did not succeed.",
 )
-@click.option("--wait", is_flag=True, help="Wait until it is over; exit with 1 unless completed.")
-@click.option("--logs", is_flag=True, help="Print what it prints, and wait.")
+@attended
 @as_json
 @server_options
 @click.pass_context
@@ -41,8 +39,7 @@ def retry(
     settings: Settings,
     job_id: int,
     indexes: str,
-    wait: bool,
-    logs: bool,
+    attention: Attention,
     as_json: bool,
 ) -> None:
     """Make a new job of one that is over; the old one stays as it is."""
@@ -51,11 +48,9 @@ def retry(
         job = await desk.retry(job_id, indexes=indexes)
         if not as_json:
             say(f"job {job['id']} `{job['name']}` is {job['status']}, made of job {job_id}")
-        await mention_missing_worker(desk, settings, job)
-        return await attend(desk, job, logs=logs, quiet=as_json) if wait or logs else job
+        return await see_through(desk, settings, job, attention, quiet=as_json)
 
     job = ask(settings, work)
     if as_json:
         show_json(job)
-    if (wait or logs) and job["status"] != "COMPLETED":
-        ctx.exit(ExitCode.FAILED)
+    ctx.exit(attention.code(job))

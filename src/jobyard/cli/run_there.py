@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from jobyard.cli.attending import mention_missing_worker
-from jobyard.cli.desk import TERMINAL, open_desk
+from jobyard.cli.desk import open_desk
 from jobyard.cli.printer import say
+from jobyard.client.absence import AsyncAbsence
+from jobyard.core.states import TERMINAL
 from jobyard.errors import JobNotFound, JobyardError
 from jobyard.spec.encode import encode
-from jobyard.wire.logs import bytes_of
+from jobyard.wire.logs import NUMBERS, bytes_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -28,7 +30,6 @@ FEW = 20
 PAGE = 1000
 MOST_FOLLOWED = 50
 """Jobs whose output is read at a time, a connection each; what the others print is not lost."""
-STREAMS = {"stdout": 1, "stderr": 2}
 
 
 class There:
@@ -51,6 +52,7 @@ class There:
         self._readers: dict[int, asyncio.Task[None]] = {}
         self._reading = asyncio.Semaphore(MOST_FOLLOWED)
         self._over: set[int] = set()
+        self._absence = AsyncAbsence()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[list[Object]]:
@@ -77,7 +79,7 @@ class There:
 
     async def look(self, job_ids: Sequence[int]) -> list[Object]:
         """Read the jobs that are still there, and read on what those print that have started."""
-        found = await self._read(job_ids)
+        found = await self._absence.ask(lambda: self._read(job_ids))
         for job in found:
             if job["started_at"] is not None and job["id"] not in self._readers:
                 self._readers[job["id"]] = asyncio.create_task(self._show(job["id"]))
@@ -89,7 +91,7 @@ class There:
         """Show what a job prints until it is over."""
         async with self._reading:
             async for piece in self.desk.follow_lines(job_id):
-                stream = (piece["attempt_id"], STREAMS[piece["stream"]])
+                stream = (piece["attempt_id"], NUMBERS[piece["stream"]])
                 self._live.output(stream, job_id, piece["index"], bytes_of(piece))
         self._live.end_lines(job_id)
 

@@ -12,7 +12,7 @@ import click
 
 from jobyard import app, log
 from jobyard.app import open_yard
-from jobyard.cli.options import COUNT, DURATION, NAMES, store_options
+from jobyard.cli.options import COUNT, DURATION, NAMES, Number, store_options
 from jobyard.cli.printer import say
 from jobyard.cli.whereabouts import announced
 
@@ -31,7 +31,7 @@ def _host_and_port(command: Command) -> Command:
     host = click.option(
         "--host", help="The address to listen on; others than loopback need tokens."
     )
-    port = click.option("--port", type=click.IntRange(0, 65535), help="0 takes any free one.")
+    port = click.option("--port", type=Number(0, 65535), help="0 takes any free one.")
     token_file = click.option(
         "--token-file",
         type=click.Path(path_type=Path, dir_okay=False),
@@ -122,6 +122,7 @@ def make_server(yard: Yard) -> Server:
         limits=Limits.of(settings),
         hosts=(*settings.hosts, settings.host),
         tokens=tokens,
+        providers_dir=settings.providers_dir,
     )
     return Server(application, settings.host, settings.port, asks_for_tokens=bool(tokens))
 

@@ -7,9 +7,9 @@ import signal
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jobyard import clock
-from jobyard.cli.desk import TERMINAL
 from jobyard.cli.printer import say
 from jobyard.cli.waiting import last_exit_code
+from jobyard.core.states import TERMINAL
 from jobyard.errors import JobNotFound
 
 if TYPE_CHECKING:

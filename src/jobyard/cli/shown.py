@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 from jobyard.cli.printer import (
     BOLD,
     COLOUR_OF_STATUS,
+    as_text,
     colours,
     paint,
     show_indented,
@@ -16,6 +16,7 @@ from jobyard.cli.printer import (
     table,
 )
 from jobyard.core.indexes import IndexSet
+from jobyard.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -82,6 +83,11 @@ def workers_table(workers: Sequence[Object]) -> str:
     return _table(header, rows)
 
 
+def plain_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Lay out what has no place of its own here; nothing is a dash."""
+    return _table(header, [tuple(_or_dash(cell or None) for cell in row) for row in rows])
+
+
 def page(value: Object) -> str:
     """Lay out one object: a line for each field that says something; the spec as JSON."""
     on = colours(sys.stdout)
@@ -115,11 +121,31 @@ def progress_page(found: Object) -> str:
         f"done    {_counts(found['completions'])}",
     ]
     if found.get("detail"):
-        lines.append(f"detail  {json.dumps(found['detail'], ensure_ascii=False)}")
+        lines.append(f"detail  {as_text(found['detail'])}")
+    if "percent" in found:
+        lines.append(f"blocks  {_pace(found)}")
     if found["tables"]:
         rows = [(name, *_extent(found["tables"][name])) for name in sorted(found["tables"])]
         lines += ["", _table(("TABLE", "BLOCKS", "FILES", "SIZE"), rows)]
     return "\n".join(lines)
+
+
+def _pace(found: Object) -> str:
+    end = found["end_block"]
+    parts = [f"{found['start_block']} - {'...' if end is None else end}"]
+    if found["percent"] is not None:
+        parts.append(f"{found['percent']:g} %")
+    if found["head_block"] is not None:
+        parts.append(f"head {found['head_block']}")
+    if found["blocks_per_second"]:
+        parts.append(f"{found['blocks_per_second']:.4g} blocks/s")
+    if found["eta"]:
+        parts.append(f"done at {_moment(found['eta'])}")
+    parts.append(f"{found['rows']} rows")
+    if found["requests"]:
+        fetched = in_bytes(found["bytes_fetched"])
+        parts.append(f"{found['requests']} requests, {found['retries']} retries, {fetched}")
+    return " · ".join(parts)
 
 
 def _counts(counted: Object) -> str:
@@ -151,8 +177,8 @@ def in_bytes(count: int) -> str:
 
 def _painted(member: Any, *, on: bool) -> str:
     if isinstance(member, (dict, list)):
-        return json.dumps(member, ensure_ascii=False)
-    text = str(member).lower() if isinstance(member, bool) else str(member)
+        return as_text(member)
+    text = str(member).lower() if isinstance(member, bool) else printable(str(member))
     return paint(text, COLOUR_OF_STATUS.get(text), on=on)
 
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jobyard.cli import options
-from jobyard.cli.attending import attend, mention_missing_worker
+from jobyard.cli.attending import Attention, attended, see_through
 from jobyard.cli.desk import open_desk
-from jobyard.cli.options import DURATION, as_json, server_options
+from jobyard.cli.options import DURATION, Number, as_json, server_options
 from jobyard.cli.printer import say, show_json
-from jobyard.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     Object = dict[str, Any]
 
 LONGEST_NAME = 63
-_NUMBER = click.IntRange(0)
+_NUMBER = Number(0)
 
 FIELDS = (
     click.option("--name", help="The job's name; the command's own name otherwise."),
@@ -75,8 +74,7 @@ def _fields(command: options.Command) -> options.Command:
     metavar="ID[:CONDITION]",
     help="Start when this job has completed, or else failed or finished.",
 )
-@click.option("--wait", is_flag=True, help="Wait until it is over; exit with 1 unless completed.")
-@click.option("--logs", is_flag=True, help="Print what it prints, and wait.")
+@attended
 @as_json
 @server_options
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
@@ -85,24 +83,22 @@ def submit(
     ctx: click.Context,
     /,
     settings: Settings,
-    wait: bool,
-    logs: bool,
+    attention: Attention,
     as_json: bool,
     **given: Any,
 ) -> None:
     """Submit COMMAND as a job: `jobyard submit --completions 3 -- sh -c 'echo hello'`."""
-    job = options.run(_submit(settings, spec_of(given), wait=wait, logs=logs, as_json=as_json))
+    job = options.run(_submit(settings, spec_of(given), attention, quiet=as_json))
     if as_json:
         show_json(job)
-    if (wait or logs) and job["status"] != "COMPLETED":
-        ctx.exit(ExitCode.FAILED)
+    ctx.exit(attention.code(job))
 
 
 def spec_of(given: Object) -> Object:
     """Make a job's document of what the options say.
 
     Raises:
-        InvalidSetting: a pair has no ``=`` or no key.
+        InvalidRequest: a pair has no ``=`` or no key.
     """
     lists = {name: given.pop(name) for name in ("env", "label", "depends_on")}
     flags = {name: given.pop(name) for name in ("indexed", "suspend")}
@@ -129,14 +125,13 @@ def _edge(text: str) -> Object:
 
 
 async def _submit(
-    settings: Settings, spec: Object, *, wait: bool, logs: bool, as_json: bool
+    settings: Settings, spec: Object, attention: Attention, *, quiet: bool
 ) -> Mapping[str, Any]:
     async with open_desk(settings, make=True) as desk:
         job = (await desk.submit_all(spec))[0]
-        if not as_json:
+        if not quiet:
             say(f"job {job['id']} `{job['name']}` is {job['status']}")
-        await mention_missing_worker(desk, settings, job)
-        return await attend(desk, job, logs=logs, quiet=as_json) if wait or logs else job
+        return await see_through(desk, settings, job, attention, quiet=quiet)
 
 
 def name_of(command: str) -> str:

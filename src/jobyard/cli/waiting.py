@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from jobyard import clock
 from jobyard.cli.attending import why
-from jobyard.cli.desk import FIRST_LOOK, SLOWEST_LOOK, TERMINAL, ask
+from jobyard.cli.desk import FIRST_LOOK, SLOWEST_LOOK, ask
 from jobyard.cli.options import DURATION, as_json, job_ids, server_options
 from jobyard.cli.printer import say, show_json
+from jobyard.client.absence import AsyncAbsence
+from jobyard.core.states import TERMINAL
 from jobyard.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -89,9 +92,14 @@ class _Wish:
         """Look at the jobs, ever more slowly, until all are decided or time is up."""
         left = list(dict.fromkeys(job_ids))
         deadline = None if within is None else clock.monotonic() + within
+        absence = AsyncAbsence(deadline)
         pause = FIRST_LOOK
         while True:
-            left = [job_id for job_id in left if not self._decided(await desk.job(job_id))]
+            left = [
+                job_id
+                for job_id in left
+                if not self._decided(await absence.ask(partial(desk.job, job_id)))
+            ]
             if not left:
                 return
             if deadline is not None and clock.monotonic() >= deadline:

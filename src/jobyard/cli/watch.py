@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from jobyard import clock
 from jobyard.cli.desk import ask
 from jobyard.cli.printer import show_json
-from jobyard.cli.shown import jobs_table
+from jobyard.cli.shown import jobs_table, progress_page
+from jobyard.client.absence import AsyncAbsence
+from jobyard.core.states import TERMINAL
 from jobyard.errors import JobNotFound
 
 if TYPE_CHECKING:
@@ -29,15 +31,37 @@ def watch_jobs(settings: Settings, read: Reader, *, as_json: bool) -> None:
     show = _Changes() if as_json else _Drawing()
 
     async def work(desk: Desk) -> None:
+        absence = AsyncAbsence()
         while True:
-            await show.look(desk, (await read(desk))["jobs"])
+            found = await absence.ask(lambda: read(desk))
+            await show.look(desk, found["jobs"])
+            await clock.sleep(LOOK)
+
+    ask(settings, work)
+
+
+def watch_progress(settings: Settings, job_id: int, *, as_json: bool) -> None:
+    """Show how far a job is, again whenever that changes, until it is over."""
+    drawing = _Drawing()
+
+    async def work(desk: Desk) -> None:
+        told: Object | None = None
+        while True:
+            found = await desk.progress(job_id)
+            if not as_json:
+                drawing.draw(progress_page(found))
+            elif found != told:
+                show_json(found)
+            told = found
+            if found["job_status"] in TERMINAL:
+                return
             await clock.sleep(LOOK)
 
     ask(settings, work)
 
 
 class _Drawing:
-    """The table, drawn over the last one on a terminal, under it elsewhere."""
+    """A page, drawn over the last one on a terminal, under it elsewhere."""
 
     def __init__(self) -> None:
         self._shown = ""
@@ -45,7 +69,10 @@ class _Drawing:
     async def look(self, desk: Desk, jobs: list[Object]) -> None:
         """Draw the table if it is another one."""
         del desk
-        table = jobs_table(jobs)
+        self.draw(jobs_table(jobs))
+
+    def draw(self, table: str) -> None:
+        """Draw a page if it is another one."""
         if table == self._shown:
             return
         if sys.stdout.isatty():

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from jobyard import clock
 from jobyard.client import calls
+from jobyard.client.absence import AsyncAbsence
+from jobyard.client.async_datasets import AsyncDatasetCalls
 from jobyard.client.async_output import AsyncOutput
 from jobyard.client.shapes import (
     AppliedJobs,
@@ -20,6 +22,7 @@ from jobyard.client.shapes import (
     Worker,
     Workers,
 )
+from jobyard.core.states import TERMINAL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from jobyard.client.shapes import Applied, Attempt
 
 
-class AsyncClient(AsyncOutput):
+class AsyncClient(AsyncOutput, AsyncDatasetCalls):
     """Speaks to a server; every error is one of ``jobyard.errors``.
 
     Use it as ``async with AsyncClient() as client``, or ``close`` it.
@@ -217,16 +220,18 @@ class AsyncClient(AsyncOutput):
         return await self._ask(calls.read(f"/jobs/{job_id}/progress"), Progress)
 
     async def wait(self, job_id: int, *, within: float | None = None) -> Job:
-        """Wait until a job is over and return it.
+        """Wait until a job is over and return it; a server that is started anew is waited for.
 
         Raises:
             TimeoutError: it was not within ``within`` seconds.
+            ServerUnreachable: the server stays away.
         """
         deadline = None if within is None else clock.monotonic() + within
+        absence = AsyncAbsence(deadline)
         pause = calls.FIRST_LOOK
         while True:
-            job = await self.job(job_id)
-            if job["status"] in calls.TERMINAL:
+            job = await absence.ask(lambda: self.job(job_id))
+            if job["status"] in TERMINAL:
                 return job
             if deadline is not None and clock.monotonic() >= deadline:
                 msg = f"job {job_id} is {job['status']} after {within:g}s"

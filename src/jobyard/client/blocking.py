@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from jobyard import clock
 from jobyard.client import calls
+from jobyard.client.absence import Absence
+from jobyard.client.datasets import DatasetCalls
 from jobyard.client.output import Output
 from jobyard.client.shapes import (
     AppliedJobs,
@@ -21,6 +23,7 @@ from jobyard.client.shapes import (
     Worker,
     Workers,
 )
+from jobyard.core.states import TERMINAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from jobyard.client.shapes import Applied, Attempt
 
 
-class Client(Output):
+class Client(Output, DatasetCalls):
     """Speaks to a server; every error is one of ``jobyard.errors``.
 
     Use it as ``with Client() as client``, or ``close`` it.
@@ -212,16 +215,18 @@ class Client(Output):
         return self._ask(calls.read(f"/jobs/{job_id}/progress"), Progress)
 
     def wait(self, job_id: int, *, within: float | None = None) -> Job:
-        """Wait until a job is over and return it.
+        """Wait until a job is over and return it; a server that is started anew is waited for.
 
         Raises:
             TimeoutError: it was not within ``within`` seconds.
+            ServerUnreachable: the server stays away.
         """
         deadline = None if within is None else clock.monotonic() + within
+        absence = Absence(deadline)
         pause = calls.FIRST_LOOK
         while True:
-            job = self.job(job_id)
-            if job["status"] in calls.TERMINAL:
+            job = absence.ask(lambda: self.job(job_id))
+            if job["status"] in TERMINAL:
                 return job
             if deadline is not None and clock.monotonic() >= deadline:
                 msg = f"job {job_id} is {job['status']} after {within:g}s"

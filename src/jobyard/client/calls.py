@@ -12,6 +12,7 @@ import httpx
 
 from jobyard.client.problems import error_of
 from jobyard.errors import Internal, InvalidRequest, InvalidSetting, ServerUnreachable
+from jobyard.spec.references import reference
 
 if TYPE_CHECKING:
     from jobyard.client.shapes import Job
@@ -22,8 +23,8 @@ Object: TypeAlias = dict[str, Any]
 Document: TypeAlias = "str | bytes | Path | Mapping[str, Any]"
 """YAML or JSON text, the path of a file of it, or a mapping."""
 
-TERMINAL = ("COMPLETED", "FAILED", "STOPPED", "CANCELED")
 CONNECT_PATIENCE = 5.0
+_JSON = "application/json"
 PATIENCE = 60.0
 """Seconds to wait for an answer; submitting a large document takes the longest."""
 LONG_PATIENCE = 3600.0
@@ -63,6 +64,19 @@ class Filters(TypedDict, total=False):
     """``namespace/name``."""
     created_after: str | None
     """RFC 3339 with a zone."""
+
+
+class Deployment(TypedDict, total=False):
+    """How a dataset is to be extracted; what is left out is as the server has it."""
+
+    end_block: str | int | None
+    """The last block: a number, ``latest``, ``-n`` for n below the head; None follows the head."""
+    parallelism: int
+    worker_id: str | None
+    """An id, or the beginning of ids and one ``*``."""
+    verify: bool | float
+    """Whether every block is proved in full, or which share of them."""
+    providers: Sequence[str]
 
 
 class Stretch(NamedTuple):
@@ -119,6 +133,38 @@ def application(document: Document, *, rerun: bool, executor: str | None) -> Cal
     kind, content = _body(document)
     params = _given({"rerun": rerun, "executor": executor})
     return Call("POST", "/apply", params, content, {"Content-Type": kind})
+
+
+def post(path: str, body: Mapping[str, Any]) -> Call:
+    """Hand in a JSON object; what is None in it is left out."""
+    content = json.dumps({name: value for name, value in body.items() if value is not None})
+    return Call("POST", path, content=content.encode(), headers={"Content-Type": _JSON})
+
+
+def below(path: str, name: str) -> str:
+    """Name the path of what has a name below another path."""
+    return f"{path}/{quote(name, safe='')}"
+
+
+def of_dataset(dataset: str) -> str:
+    """Name the path of a dataset, ``namespace/name``."""
+    place = reference(dataset)
+    return f"/datasets/{place.namespace}/{place.name}"
+
+
+def of_revision(dataset: str, noun: str = "") -> str:
+    """Name the path of a revision, or of something of it."""
+    revision = quote(reference(dataset).revision, safe="")
+    return f"{of_dataset(dataset)}/versions/{revision}{noun and '/' + noun}"
+
+
+def registration(dataset: str, manifest: Mapping[str, Any] | str, version: str | None) -> Call:
+    """Have a dataset mean a manifest."""
+    place = reference(dataset)
+    body = {
+        "namespace": place.namespace, "name": place.name, "manifest": manifest, "version": version,
+    }  # fmt: skip
+    return post("/datasets", body)
 
 
 def merge(path: str, changes: Mapping[str, Any]) -> Call:

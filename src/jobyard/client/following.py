@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from jobyard import clock
+from jobyard.client.absence import GIVE_UP, LONGEST_PAUSE, MEANWHILE_AWAY, SHORTEST_PAUSE
 from jobyard.client.calls import Call, understood, unreachable
 
 if TYPE_CHECKING:
@@ -14,12 +15,6 @@ if TYPE_CHECKING:
     import httpx
 
     from jobyard.client.calls import Object
-
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
-"""Seconds before coming back to a stream that broke off, doubled while that fails."""
-GIVE_UP = 60.0
-"""Seconds without any answer after which a server that answered before is given up."""
-MEANWHILE_AWAY = (502, 503, 504)
 
 
 class ChosenLines(TypedDict, total=False):

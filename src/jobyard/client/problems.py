@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from jobyard.errors import Internal, InvalidDocument, JobyardError, Problem, ServerUnreachable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from jobyard.errors import (
+    Internal,
+    InvalidDocument,
+    JobyardError,
+    Problem,
+    ServerUnreachable,
+    family,
+)
 
 _OURS = ("type", "title", "status", "detail", "error_code", "error_message", "instance", "hint")
 _GATEWAYS = (502, 503, 504)
@@ -50,13 +54,4 @@ def _problem(found: dict[str, Any]) -> Problem:
     )
 
 
-def _below(kind: type[JobyardError]) -> Iterator[type[JobyardError]]:
-    for below in kind.__subclasses__():
-        yield below
-        yield from _below(below)
-
-
-# Errors of other rooms are spoken of elsewhere than in this API.
-_BY_CODE = {
-    kind.code: kind for kind in _below(JobyardError) if kind.__module__ == JobyardError.__module__
-}
+_BY_CODE = {kind.code: kind for kind in family()}

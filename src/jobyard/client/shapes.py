@@ -37,7 +37,7 @@ class Job(TypedDict):
     manifest_hash: str | None
     worker_id: str | None
     node_id: str | None
-    end_block: int | None
+    end_block: str | None
     parallelism: int
     completions: int | None
     completion_mode: Literal["NonIndexed", "Indexed"]
@@ -396,3 +396,122 @@ class Workers(TypedDict):
     """The shape of workers."""
 
     workers: list[Worker]
+
+
+class ManifestLine(TypedDict):
+    """The shape of manifest line."""
+
+    hash: str
+    kind: Literal["evm-rpc", "solana", "recorded", "manifest"]
+    dataset_count: int
+
+
+class Manifests(TypedDict):
+    """The shape of manifests."""
+
+    manifests: list[ManifestLine]
+    next_cursor: NotRequired[str]
+
+
+class RegisteredManifest(TypedDict):
+    """The shape of registered manifest."""
+
+    hash: str
+
+
+class Pruned(TypedDict):
+    """The shape of pruned."""
+
+    deleted_count: int
+
+
+class ManifestUser(TypedDict):
+    """The shape of manifest user."""
+
+    namespace: str
+    name: str
+    version: str | None
+
+
+class ManifestDatasets(TypedDict):
+    """The shape of manifest datasets."""
+
+    hash: str
+    datasets: list[ManifestUser]
+
+
+class Dataset(TypedDict):
+    """The shape of dataset."""
+
+    namespace: str
+    name: str
+    versions: list[str]
+    latest_version: str | None
+
+
+class Datasets(TypedDict):
+    """The shape of datasets."""
+
+    datasets: list[Dataset]
+    next_cursor: NotRequired[str]
+
+
+class DatasetRevision(TypedDict):
+    """The shape of dataset revision."""
+
+    namespace: str
+    name: str
+    revision: str
+    version: str | None
+    manifest_hash: str
+    kind: Literal["evm-rpc", "solana", "recorded", "manifest"]
+    network: str | None
+    start_block: int | None
+    finalized_blocks_only: bool
+    tables: list[str]
+
+
+class Version(TypedDict):
+    """The shape of version."""
+
+    version: str
+    manifest_hash: str
+    created_at: str
+    updated_at: str
+
+
+class SpecialTags(TypedDict):
+    """The shape of special tags."""
+
+    latest: str | None
+    dev: str | None
+
+
+class Versions(TypedDict):
+    """The shape of versions."""
+
+    namespace: str
+    name: str
+    versions: list[Version]
+    special_tags: SpecialTags
+
+
+class Deployed(TypedDict):
+    """The shape of deployed."""
+
+    job_id: int
+
+
+class Provider(TypedDict):
+    """The shape of provider."""
+
+    name: str
+    source: Literal["store", "file"]
+    kind: NotRequired[str]
+    network: NotRequired[str]
+
+
+class Providers(TypedDict):
+    """The shape of providers."""
+
+    providers: list[Provider]

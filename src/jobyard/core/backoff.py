@@ -39,10 +39,10 @@ def advised(advice: str | None) -> tuple[bool, int | None]:
 
     Returns:
         Whether a retry makes sense, and the microseconds the program asked for, if it did.
-        Text that says neither "no" nor "after <time>" is as good as none.
+        Text that says neither "no", alone or as "no: <why>", nor "after <time>" is as good as none.
     """
     text = (advice or "").strip().lower()
-    if text == "no":
+    if text == "no" or text.startswith("no:"):
         return False, None
     match = _AFTER.fullmatch(text)
     if match is None:

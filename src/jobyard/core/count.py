@@ -153,7 +153,7 @@ def _counted(
     if not may_retry:
         started = attempt.reason != AttemptReason.START_FAILED
         reason = Reason.RETRY_REFUSED if started else AttemptReason.START_FAILED
-        return reason, f"{tell(attempt)} and a retry makes no sense"
+        return reason, f"{tell(attempt)} and a retry makes no sense{_why(attempt)}"
     return None
 
 
@@ -206,4 +206,11 @@ def _subject(attempt: Ended) -> str:
 
 
 def _tell_rule(attempt: Ended, position: int) -> str:
-    return f"{tell(attempt)}, matching the FailJob rule at position {position}"
+    told = f"{tell(attempt)}, matching the FailJob rule at position {position}"
+    return told + _why(attempt)
+
+
+def _why(attempt: Ended) -> str:
+    """Repeat what the program itself says of why another try makes no sense."""
+    word, colon, why = (attempt.advice or "").partition(":")
+    return f": {why.strip()}" if colon and word.strip().lower() == "no" else ""

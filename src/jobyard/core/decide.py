@@ -6,8 +6,6 @@ history. The order of the checks is law (house.md 5, kubernetes-jobs.md B.12).
 
 from __future__ import annotations
 
-from copy import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from jobyard.core.backoff import SECOND
@@ -162,16 +160,18 @@ def refuse_restart(job: JobState, now: int) -> Decision:
     decision = Decision(_own(job))
     if job.outcome is None and job.request is None and not job.policy.suspend:
         limit = job.policy.backoff_limit
-        message = f"programs were restarted {job.restarts} times, the limit is {limit}"
+        times = "once" if job.restarts == 1 else f"{job.restarts} times"
+        done = f"after being restarted {times}" if job.restarts else "and is not to be restarted"
+        message = f"a program failed {done}, the limit is {limit}"
         _end_as(decision.job, JobStatus.FAILED, Reason.BACKOFF_LIMIT_EXCEEDED, message, now)
     return decision
 
 
 def _own(job: JobState) -> JobState:
     """Copy a job so that the caller's stays as it was."""
-    job = copy(job)
-    job.overall = copy(job.overall)
-    job.tries = {index: copy(record) for index, record in job.tries.items()}
+    job = job.copy()
+    job.overall = job.overall.copy()
+    job.tries = {index: record.copy() for index, record in job.tries.items()}
     return job
 
 
@@ -397,16 +397,11 @@ def _retry_at(job: JobState, now: int) -> int | None:
 
 def _leave_worker(job: JobState, ended: Sequence[Ended]) -> None:
     """Name no worker that was lost, nor any during a back-off: the next claim names its own."""
-    lost = any(attempt.status is AttemptStatus.LOST for attempt in ended)
+    if job.outcome is not None or job.worker_id is None:
+        return
     idle = job.retry_at is not None and not job.active and not job.terminating
-    if job.outcome is None and (lost or idle):
+    if idle or any(attempt.status is AttemptStatus.LOST for attempt in ended):
         job.worker_id = None
-
-
-def change_policy(job: JobState, **changes: object) -> JobState:
-    """Return the job with some fields of its policy changed, to be decided upon."""
-    # The names were checked by spec.
-    return replace_policy(job, replace(job.policy, **changes))  # type: ignore[arg-type]
 
 
 def replace_policy(job: JobState, policy: Policy) -> JobState:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from jobyard.core.extract import Extract
     from jobyard.core.indexes import IndexSet
 
 MAX_COUNT = 2**31 - 1
@@ -231,3 +232,5 @@ class JobSpec:
     worker_selector: Mapping[str, str] = field(default_factory=_empty)
     unused: Mapping[str, Any] = field(default_factory=_empty)
     """Legal fields of the document that the executor does not use: kept and shown, not dropped."""
+    extract: Extract | None = None
+    """What its program extracts, if it is an extraction's."""

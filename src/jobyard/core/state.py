@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from jobyard.core.indexes import EMPTY, IndexSet
 from jobyard.core.job import Policy
@@ -48,8 +48,8 @@ class Tries:
     retry_at: int = 0
     lost_upto: int = 0
 
-    def __copy__(self) -> Tries:
-        """Copy four times as fast as ``copy`` does by itself."""
+    def copy(self) -> Tries:
+        """Copy, several times as fast as Python's ``copy`` would."""
         return Tries(*_record(self))
 
 
@@ -104,8 +104,8 @@ class JobState:
         """Whether nothing will ever happen to it again."""
         return self.status in TERMINAL
 
-    def __copy__(self) -> JobState:
-        """Copy four times as fast as ``copy`` does by itself; decisions copy all the time."""
+    def copy(self) -> JobState:
+        """Copy, several times as fast as Python's ``copy`` would; decisions copy all the time."""
         return JobState(*_state(self))
 
 
@@ -134,8 +134,7 @@ class Ended:
     advice: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerLine:
+class LedgerLine(NamedTuple):
     """One line of a job's story."""
 
     event: Event
@@ -145,7 +144,7 @@ class LedgerLine:
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Creation:
     """An attempt to make: its index (None when interchangeable) and its number."""
 

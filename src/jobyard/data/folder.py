@@ -103,14 +103,22 @@ class DataFolder:
             if found.type is fs.FileType.Directory:
                 yield DataFolder(self.filesystem, found.path)
 
-    def sweep(self) -> list[str]:
-        """Remove what interrupted writers left unfinished; only when no writer is at work here."""
+    def unfinished(self) -> list[str]:
+        """List what writers have begun: names that no reader looks at."""
         left = fs.FileSelector(self.path, allow_not_found=True)
-        names = [
+        return [
             found.base_name
             for found in self.filesystem.get_file_info(left)
             if found.base_name.startswith(".") and found.base_name.endswith(UNFINISHED)
         ]
+
+    def rename(self, name: str, other: str) -> None:
+        """Give a file another name."""
+        self.filesystem.move(f"{self.path}/{name}", f"{self.path}/{other}")
+
+    def sweep(self) -> list[str]:
+        """Remove what interrupted writers left unfinished; only when no writer is at work here."""
+        names = self.unfinished()
         for name in names:
             self.remove(name)
         return names

@@ -122,6 +122,11 @@ class TableWriter:
         self._created_at = 0
 
     @property
+    def schema(self) -> pa.Schema:
+        """Tell the Arrow schema of its rows."""
+        return self._schema
+
+    @property
     def extent(self) -> Extent | None:
         """Tell which blocks the file in hand covers; None when there is none."""
         return self._extent

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from typing import TYPE_CHECKING, Protocol
 
-from jobyard import clock, ids
+from jobyard import clock, config, ids
 from jobyard.core.backoff import SECOND, advised, delay
 from jobyard.core.job import RestartPolicy
 from jobyard.core.states import AttemptReason, AttemptStatus, StopReason
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from jobyard.engine.output import Tape
     from jobyard.executor.base import Executor, Handle, Running
     from jobyard.store.base import Claim
+
+
+SOON = "after 500ms"
+"""When an attempt is tried again that failed but left something done."""
 
 
 class Desk(Protocol):
@@ -66,6 +71,8 @@ class Template:
         if claim.index is not None:
             env["JOB_COMPLETION_INDEX"] = env["JOBYARD_INDEX"] = str(claim.index)
         program = self.spec.program
+        if self.spec.extract is not None:
+            env.update(own_python())
         if self.plain:
             env.update(program.env)
             argv = program.command + program.args
@@ -76,13 +83,21 @@ class Template:
         return Launch(claim.attempt_id, argv, env, program, grace, restart)
 
 
+def own_python() -> dict[str, str]:
+    """Tell a program that is a part of Jobyard how the worker's own Jobyard is started."""
+    found = {"JOBYARD_PYTHON": sys.executable}
+    if (path := config.environment().get("PYTHONPATH")) is not None:
+        found["PYTHONPATH"] = path
+    return found
+
+
 class AttemptRun:
     """An attempt while this worker has it; the executor's observer."""
 
     __slots__ = (
-        "_executor", "_printed", "_restart_timer", "_running", "channel", "claim", "claimed_at",
-        "cpu_seconds", "desk", "ended_at", "exit", "peak_memory", "reason", "restarts", "result",
-        "started_at", "status", "stop_reason", "tape", "template",
+        "_executor", "_printed", "_restart_timer", "_running", "advanced", "channel", "claim",
+        "claimed_at", "cpu_seconds", "desk", "ended_at", "exit", "peak_memory", "reason",
+        "restarts", "result", "started_at", "status", "stop_reason", "tape", "template",
     )  # fmt: skip
 
     def __init__(
@@ -103,6 +118,7 @@ class AttemptRun:
         self.tape = tape
         self.channel: Mapping[str, str] = {}
         self.restarts = 0
+        self.advanced = False
         self.cpu_seconds = 0.0
         self.peak_memory = 0
         self.result: str | None = None
@@ -185,12 +201,14 @@ class AttemptRun:
         on_failure = self.template.spec.policy.restart_policy is RestartPolicy.ON_FAILURE
         return on_failure and advised(self.advice_of(how))[0]
 
-    @staticmethod
-    def advice_of(how: Exit) -> str | None:
-        """Tell what is known about a retry: what the program wrote, or that it cannot start."""
+    def advice_of(self, how: Exit) -> str | None:
+        """Tell what is known about a retry: what the program wrote, or that it cannot start.
+
+        One that has published segments does not wait longer for each failure before: it gets on.
+        """
         if how.retry is None and how.start_error is not None and not how.transient:
             return "no"
-        return how.retry
+        return SOON if how.retry is None and self.advanced else how.retry
 
     def grant_restart(self) -> None:
         """Restart the program in place once its crash-loop delay is over (B.4)."""

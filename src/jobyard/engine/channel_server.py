@@ -23,6 +23,7 @@ from jobyard.errors import (
     TooLarge,
     Unauthorized,
 )
+from jobyard.wire.extract import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -49,8 +50,14 @@ class ChannelHandler(Protocol):
     async def last_checkpoint(self, attempt_id: int) -> Any:
         """Recall what was remembered last for this index, None if nothing."""
 
-    async def publish(self, attempt_id: int, segment: Any) -> None:
-        """Make a segment part of its table, under the attempt's fence."""
+    async def extraction(self, attempt_id: int, word: str, value: Any) -> Any:
+        """Serve a word of an extraction's program (wire/extract.py), under the attempt's fence."""
+
+    async def orders(self, attempt_id: int) -> Any:
+        """Tell what an attempt of an extraction is to do."""
+
+    async def fix_stop(self, attempt_id: int, stop: int) -> int:
+        """Note the block behind the last one of the attempt's job; tell the one that counts."""
 
 
 class ChannelServer:
@@ -67,8 +74,11 @@ class ChannelServer:
             ("PUT", "result"): handler.result,
             ("PUT", "checkpoint"): handler.checkpoint,
             ("GET", "checkpoint"): self._last_checkpoint,
-            ("POST", "segments"): handler.publish,
+            ("GET", "orders"): self._orders,
+            ("PUT", "stop"): self._fix_stop,
         }
+        for method, noun in WORDS:
+            self._routes[method, noun] = functools.partial(self._extraction, noun)
 
     async def open(self) -> None:
         """Listen on a port that the system picks."""
@@ -141,6 +151,18 @@ class ChannelServer:
             raise InvalidRequest('progress is {"done": 3, "total": 10}, total may be null')
         await self._handler.progress(attempt_id, done, total)
 
+    async def _extraction(self, noun: str, attempt_id: int, value: Any) -> Any:
+        return await self._handler.extraction(attempt_id, noun, value)
+
+    async def _orders(self, attempt_id: int, _: Any) -> Any:
+        return await self._handler.orders(attempt_id)
+
+    async def _fix_stop(self, attempt_id: int, value: Any) -> dict[str, int]:
+        stop = _read_count(value.get("stop")) if isinstance(value, dict) else None
+        if stop is None:
+            raise InvalidRequest('stop is {"stop": 3}, the number of a block')
+        return {"stop": await self._handler.fix_stop(attempt_id, stop)}
+
     async def _last_checkpoint(self, attempt_id: int, _: Any) -> Any:
         return await self._handler.last_checkpoint(attempt_id)
 
@@ -191,7 +213,7 @@ class _Conversation:
                 {"message": "the attempt channel failed", "exception": error}
             )
             raise JobyardError("the worker failed to take this; see its log") from error
-        return (204, b"") if writes else (200, json.dumps(found).encode())
+        return (204, b"") if writes and found is None else (200, json.dumps(found).encode())
 
     async def _read_body(self, request: h11.Request) -> bytes:
         # What is announced as too long is refused before it is sent.
@@ -241,7 +263,7 @@ def _read_target(target: bytes) -> tuple[int, str]:
     match parts:
         case ["", "attempts", number, noun] if number.isascii() and number.isdigit():
             return int(number[:20]), noun
-    raise NotFound("the channel has /attempts/{id}/progress, result, checkpoint and segments")
+    raise NotFound("the channel has /attempts/{id}/progress, result, checkpoint and more")
 
 
 def _read_json(body: bytes) -> Any:

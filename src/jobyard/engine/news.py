@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from jobyard import clock
@@ -15,6 +16,7 @@ from jobyard.store.base import (
 
 if TYPE_CHECKING:
     from jobyard.engine.attempt import AttemptRun
+    from jobyard.executor.base import Handle
     from jobyard.store.base import Settled
 
 
@@ -23,7 +25,7 @@ class News:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._started: dict[int, tuple[AttemptRun, str]] = {}
+        self._started: dict[int, tuple[AttemptRun, Handle]] = {}
         self._ended: dict[int, AttemptRun] = {}
         self._crashed: dict[int, AttemptRun] = {}
         self._stopping: dict[int, int] = {}
@@ -33,7 +35,7 @@ class News:
         """Tell whether there is any that should not wait."""
         return bool(self._started or self._ended or self._crashed or self._stopping)
 
-    def started(self, attempt: AttemptRun, handle: str) -> None:
+    def started(self, attempt: AttemptRun, handle: Handle) -> None:
         """Add that a program runs."""
         self._started[attempt.claim.attempt_id] = (attempt, handle)
 
@@ -93,10 +95,11 @@ class News:
                 del self._progress[progress.attempt_id]
 
 
-def _start(attempt: AttemptRun, handle: str, now: float) -> StartReport:
+def _start(attempt: AttemptRun, handle: Handle, now: float) -> StartReport:
     claim = attempt.claim
     age = now - (attempt.started_at or now)
-    return StartReport(claim.attempt_id, claim.job_id, age, handle, claim.first)
+    state = json.dumps(dict(handle.state))
+    return StartReport(claim.attempt_id, claim.job_id, age, state, claim.first)
 
 
 def _end(attempt: AttemptRun, now: float) -> EndReport:

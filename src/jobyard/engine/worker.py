@@ -12,12 +12,14 @@ import json
 import os
 import socket
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from jobyard import __version__, clock, ids, log
 from jobyard.core.states import StopReason
 from jobyard.engine.attempt import AttemptRun, Template
 from jobyard.engine.channel import AttemptChannel
+from jobyard.engine.extraction import Extractions
 from jobyard.engine.gauge import Gauge
 from jobyard.engine.heartbeat import Heartbeat
 from jobyard.engine.news import News
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from jobyard.core.records import WorkerRecord
+    from jobyard.engine.supply import Supply
     from jobyard.executor.base import Executor, Handle
     from jobyard.store.base import Claim, LogStore, Reports, Settled, Store, Want
 
@@ -90,8 +93,14 @@ class Worker:
         settings: WorkerSettings,
         open_store: Callable[[], Store],
         listener: Listener | None = None,
+        supply: Supply | None = None,
+        data: Path = Path("data"),
     ) -> None:
-        """Work for ``store``; ``open_store`` makes another one for the heartbeat's thread."""
+        """Work for ``store``; ``open_store`` makes another one for the heartbeat's thread.
+
+        ``supply`` finds the providers that extractions read from; ``data`` is the folder of the
+        tables that they write.
+        """
         self._listener = listener
         self._store = store
         self._executors = executors
@@ -111,7 +120,8 @@ class Worker:
         self._slots = Slots(settings)
         self._gauge = Gauge()
         self._starting = False
-        self._channel = AttemptChannel(store, self._runs.get)
+        extractions = Extractions(store, data)
+        self._channel = AttemptChannel(store, self._runs.get, supply, extractions)
         self._wake = asyncio.Event()
         self._heard = True
         self._hints = 0
@@ -388,7 +398,7 @@ class Worker:
 
     def has_started(self, attempt: AttemptRun, handle: Handle) -> None:
         """Take note that a program runs."""
-        self._news.started(attempt, json.dumps(dict(handle.state)))
+        self._news.started(attempt, handle)
         self._wake.set()
 
     def has_progressed(self, attempt: AttemptRun, done: int, total: int | None) -> None:

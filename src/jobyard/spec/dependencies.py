@@ -49,11 +49,10 @@ def _check_names(case: Case, names: Counter[_Name]) -> None:
         job = dependency.job
         if isinstance(job, int) or names[space, job] == 1:
             continue
-        known = [name for namespace, name in names if namespace == space]
+        others = [name for group, name in names if group == space and name != case.spec.name]
+        legal = [*others[:_MOST_NAMES], "the id of a job that is there"]
         what = "several jobs are" if names[space, job] else "no job of this document is"
-        case.at("depends_on", at).problem(
-            f"{what} called so", value=job, legal=", ".join(known[:_MOST_NAMES])
-        )
+        case.at("depends_on", at).problem(f"{what} called so", value=job, legal=" or ".join(legal))
 
 
 def _check_repeats(case: Case) -> None:

@@ -7,11 +7,13 @@ back checks nothing: only what ``encode`` wrote is ever read.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from jobyard.core.extract import Extract
 from jobyard.core.indexes import IndexSet
 from jobyard.core.job import (
     Backoff,
@@ -94,9 +96,12 @@ def encode_json(spec: JobSpec) -> str:
     return canonical(encode(spec))
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def canonical(value: Any) -> str:
     """Write JSON so that equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(value)
 
 
 def canonical_hash(spec: JobSpec) -> str:
@@ -243,6 +248,15 @@ def _read_dependencies(written: list[dict[str, Any]]) -> tuple[Dependency, ...]:
     )
 
 
+def _write_extract(extract: Extract) -> dict[str, Any]:
+    return {**asdict(extract), "tables": [*extract.tables], "providers": [*extract.providers]}
+
+
+def _read_extract(written: Mapping[str, Any]) -> Extract:
+    lists = {name: tuple(written[name]) for name in ("tables", "providers")}
+    return Extract(**{**written, **lists})
+
+
 def _each(convert: Any, into: Any) -> Any:
     return lambda values: into(map(convert, values))
 
@@ -320,6 +334,7 @@ _JOB_ROWS = _rows(
     "worker_id",
     ("worker_selector", "worker_selector", *_MAPPING),
     ("unused", "unused", *_MAPPING),
+    ("extract", "extract", _write_extract, _read_extract),
 )
 _POLICY_BY_NAME = _by_name(_POLICY_ROWS)
 _PROGRAM_BY_NAME = _by_name(_PROGRAM_ROWS)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jobyard.core.job import MAX_COUNT
-from jobyard.spec.duration import DURATION_RULE, seconds
+from jobyard.duration import DURATION_RULE, seconds
 from jobyard.spec.report import BROKEN, kind_of, shown
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from jobyard.spec.kinds import MapOf
 from jobyard.spec.program import Environment
 from jobyard.spec.report import BROKEN, Place, Report
 from jobyard.spec.scalars import scalar
-from jobyard.spec.shape import Shape
+from jobyard.spec.shape import Shape, closest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, MutableMapping
@@ -58,7 +58,7 @@ def _read(name: str, value: Any, report: Report) -> Iterator[Override]:
     place, kind = Place(report, (FLAG, field)), _KINDS.get(field)
     asked = {member: value} if dot else value
     if kind is None or (dot and not _has_members(kind)):
-        at, legal = (place / member if dot else place), ", ".join(_KINDS)
+        at, legal = (place / member if dot else place), closest(field, list(_KINDS))
         at.problem("no field of a job that can be set", code="Unknown", value=value, legal=legal)
     elif isinstance(asked, dict) and _has_members(kind):
         for part, text in asked.items():

@@ -10,7 +10,7 @@ from jobyard.spec.kinds import Choice, Dropped, Refused, Unread
 from jobyard.spec.report import BROKEN, kind_of, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from jobyard.spec.kinds import Kind, Schema
     from jobyard.spec.report import Place, Steps
@@ -136,13 +136,18 @@ class Shape:
         (place / name).problem(message, code="Unknown", value=value, legal=legal)
 
     def _suggestion(self, name: str) -> str:
-        # Loading it takes longer than checking a sound document.
-        from difflib import get_close_matches
-
         names = [row.name for row in self.fields if not isinstance(row.kind, Refused)]
-        folded = {_folded(legal): legal for legal in names}
-        close = get_close_matches(_folded(name)[:64], folded, n=1, cutoff=0.7)
-        return f"did you mean `{folded[close[0]]}`?" if close else ", ".join(names)
+        return closest(name, names)
+
+
+def closest(name: str, names: Sequence[str]) -> str:
+    """Say which name was most likely meant, or else all there are."""
+    # Loading it takes longer than checking a sound document.
+    from difflib import get_close_matches
+
+    folded = {_folded(legal): legal for legal in names}
+    close = get_close_matches(_folded(name)[:64], folded, n=1, cutoff=0.7)
+    return f"did you mean `{folded[close[0]]}`?" if close else ", ".join(names)
 
 
 def _folded(name: str) -> str:

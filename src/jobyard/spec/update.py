@@ -9,6 +9,7 @@ from jobyard.spec.application import JOB
 from jobyard.spec.build import frozen
 from jobyard.spec.encode import decode, encode
 from jobyard.spec.report import BROKEN, Place, Places, Report, kind_of
+from jobyard.spec.shape import closest
 from jobyard.spec.validate import Case, check
 
 if TYPE_CHECKING:
@@ -85,7 +86,11 @@ def immutable(
     mutable = {*MUTABLE}
     if _malleable(old, started=started):
         mutable.update(MUTABLE_BEFORE_START)
-    elastic = old.policy.indexed and new.policy.completions == new.policy.parallelism
+    elastic = (
+        old.policy.indexed
+        and old.extract is None
+        and new.policy.completions == new.policy.parallelism
+    )
     if not elastic:
         mutable.discard("completions")
     return tuple(name for name in names if name not in mutable)
@@ -111,7 +116,7 @@ def _read(spec: JobSpec, changes: Mapping[str, Any], root: Place) -> dict[str, A
     read: dict[str, Any] = {}
     for name, value in changes.items():
         if name not in kinds:
-            legal = ", ".join(MUTABLE)
+            legal = closest(name, MUTABLE)
             (root / name).problem("no field of a job", code="Unknown", value=value, legal=legal)
         elif value is None and name in _NULLABLE:
             read[name] = None
@@ -175,6 +180,10 @@ def _tandem(old: JobSpec, new: JobSpec, root: Place) -> None:
     if before.completions == after.completions:
         return
     here = root / "completions"
+    if old.extract is not None:
+        # Which blocks are whose is told by how many indexes there are.
+        _immutable(here, after.completions)
+        return
     if not before.indexed or after.completions is None:
         _immutable(here, after.completions)
     elif after.completions != after.parallelism:

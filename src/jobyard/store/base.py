@@ -9,7 +9,22 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from jobyard.store.datasets import Datasets
+from jobyard.store.log_store import BEGINNING, Chunk, LogPlace, LogStore
+from jobyard.store.reports import (
+    Claim,
+    CrashReport,
+    EndReport,
+    ProgressReport,
+    Registration,
+    Reports,
+    Settled,
+    StartReport,
+    StopOrder,
+    Want,
+)
 from jobyard.store.selection import JobQuery, LabelFilter, Retention
+from jobyard.store.tables import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
@@ -26,10 +41,28 @@ if TYPE_CHECKING:
         WorkerRecord,
     )
     from jobyard.core.state import Request
-    from jobyard.core.states import AttemptStatus
     from jobyard.store.measures import Gathered, Measures
 
-__all__ = ["JobQuery", "LabelFilter", "Retention"]  # besides what is defined here
+# Besides what is defined here.
+__all__ = [
+    "BEGINNING",
+    "Chunk",
+    "Claim",
+    "CrashReport",
+    "EndReport",
+    "JobQuery",
+    "LabelFilter",
+    "LogPlace",
+    "LogStore",
+    "ProgressReport",
+    "Registration",
+    "Reports",
+    "Retention",
+    "Settled",
+    "StartReport",
+    "StopOrder",
+    "Want",
+]
 
 POLL = 1.0
 """Seconds between looks when nothing was heard; hints make it fast, looking makes it right."""
@@ -67,158 +100,6 @@ class Applied(NamedTuple):
     job: Job
 
 
-@dataclass(slots=True)
-class EndReport:
-    """How an attempt ended, as its worker tells it. Ages are seconds before now."""
-
-    attempt_id: int
-    job_id: int
-    index: int | None
-    number: int
-    status: AttemptStatus
-    age: float
-    started_age: float | None
-    reason: str | None = None
-    exit_code: int | None = None
-    signal: int | None = None
-    restarts: int = 0
-    advice: str | None = None
-    cpu_seconds: float | None = None
-    peak_memory_bytes: int | None = None
-    result: str | None = None
-    """JSON text of at most 64 KiB."""
-
-
-@dataclass(slots=True)
-class StartReport:
-    """That an attempt's program runs, and where to find it again."""
-
-    attempt_id: int
-    job_id: int
-    age: float
-    handle: str
-    first: bool
-    """Whether the job was not RUNNING when the attempt was claimed."""
-
-
-@dataclass(slots=True)
-class CrashReport:
-    """That a program failed and its attempt asks to restart it in place.
-
-    ``restarts`` is how often it was restarted so far: asking again, because the answer was lost,
-    is answered again and counts once.
-    """
-
-    attempt_id: int
-    job_id: int
-    restarts: int
-
-
-@dataclass(slots=True)
-class ProgressReport:
-    """How far a program says it is."""
-
-    attempt_id: int
-    done: int
-    total: int | None
-
-
-@dataclass(slots=True)
-class Reports:
-    """The news of one worker since it last spoke."""
-
-    ended: list[EndReport] = field(default_factory=list)
-    started: list[StartReport] = field(default_factory=list)
-    crashed: list[CrashReport] = field(default_factory=list)
-    stopping: list[tuple[int, int]] = field(default_factory=list)
-    """(attempt, job) of stops that the worker knows of now."""
-    progress: list[ProgressReport] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        """Tell whether there is any news."""
-        return bool(self.ended or self.started or self.crashed or self.stopping or self.progress)
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """What a worker could take on: free slots by executor, free CPU and memory."""
-
-    slots: Mapping[str, int]
-    cpu: float
-    memory: int
-    limit: int = 500
-    own_only: bool = False
-    """Whether only jobs that are pinned to this worker are wanted."""
-
-    @property
-    def total(self) -> int:
-        """How many attempts at most."""
-        return min(self.limit, sum(self.slots.values()))
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """An attempt that is now this worker's to run."""
-
-    attempt_id: int
-    job_id: int
-    index: int | None
-    number: int
-    executor: str
-    first: bool
-    """Whether the job was not RUNNING at this moment."""
-    waited: float = 0.0
-    """Seconds that it waited for a worker, from its turn."""
-
-
-@dataclass(frozen=True, slots=True)
-class StopOrder:
-    """An attempt of this worker that a decision ended."""
-
-    attempt_id: int
-    reason: str
-    grace: float
-
-
-@dataclass(slots=True)
-class Settled:
-    """What came of a worker's reports, and what it is to do next."""
-
-    claims: list[Claim] = field(default_factory=list)
-    specs: dict[int, tuple[str, str, str]] = field(default_factory=dict)
-    """By job id, for jobs the worker did not know: name, namespace and spec as JSON."""
-    stops: list[StopOrder] = field(default_factory=list)
-    rejected: list[int] = field(default_factory=list)
-    """Attempts this worker does not speak for (any more)."""
-    granted: list[int] = field(default_factory=list)
-    """Crashed attempts that may restart in place."""
-    refused: list[int] = field(default_factory=list)
-    """Crashed attempts that may not. One in neither list asks again: its job is held."""
-    deferred: list[int] = field(default_factory=list)
-    """Jobs that somebody else holds: their news is stored, to be decided by the holder or later."""
-    deferred_starts: list[int] = field(default_factory=list)
-    """Attempts whose first start has yet to be told to their job: report it again."""
-    hinted: bool = False
-    """Whether others have something to do now."""
-    wake_at: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """A worker as it introduces itself."""
-
-    worker_id: str
-    session: str
-    host: str
-    pid: int
-    version: str
-    executors: Mapping[str, int]
-    cpu: float
-    memory: int
-    labels: Mapping[str, str]
-    lease: float
-
-
 @dataclass(frozen=True, slots=True)
 class Decided:
     """What a look at the jobs that need a decision did, and when the next one is due."""
@@ -228,8 +109,8 @@ class Decided:
     more: bool = False
 
 
-class Store(Protocol):
-    """Jobs, attempts, workers and the ledger.
+class Store(Datasets, Tables, Protocol):
+    """Jobs, attempts, workers and the ledger; datasets are in ``datasets.py``.
 
     A write that changes a job changes its status, counters, attempts and ledger in one
     transaction. A write by an attempt carries its fence (attempt, worker session).
@@ -316,13 +197,6 @@ class Store(Protocol):
 
         Raises:
             StateConflict: the job is stopping or terminal.
-        """
-
-    async def replace_spec(self, job_id: int, spec: JobSpec) -> Job:
-        """Put a changed spec in place of the old one, and decide.
-
-        Raises:
-            StateConflict: the job is terminal.
         """
 
     async def change(self, job_id: int, alter: Callable[[JobSpec, bool], JobSpec]) -> Job:
@@ -477,85 +351,3 @@ class Store(Protocol):
 
     async def listen(self, heard: Callable[[], None]) -> None:
         """Have ``heard`` called on hints; a lost connection implies a call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """A piece of an attempt's output, in order of arrival.
-
-    ``runs`` tells whose bytes these are, as (stream, length, microseconds since ``at``), one
-    entry a read. ``offset`` counts the attempt's bytes before this chunk.
-    """
-
-    job_id: int
-    attempt_id: int
-    offset: int
-    at: int
-    runs: tuple[tuple[int, int, int], ...]
-    data: bytes
-    order: int = field(default=0, compare=False)
-    """The store's number for the place of a stored chunk among those of its job."""
-
-    @property
-    def end(self) -> LogPlace:
-        """The place behind its last byte."""
-        return LogPlace(self.order, self.attempt_id, self.offset + len(self.data))
-
-
-class LogPlace(NamedTuple):
-    """A place in a job's output; what was kept later has a greater one.
-
-    All bytes of lower places, and of the attempt all below ``offset``, lie before it.
-    """
-
-    order: int
-    attempt_id: int
-    offset: int
-
-
-BEGINNING = LogPlace(0, 0, 0)
-"""The place before all output."""
-
-
-class LogStore(Protocol):
-    """What programs printed. A position is (attempt, byte offset)."""
-
-    async def open(self) -> None:
-        """Get ready."""
-
-    async def close(self) -> None:
-        """Let go."""
-
-    async def append(self, chunks: Sequence[Chunk]) -> None:
-        """Keep chunks, compressed, in one transaction."""
-
-    async def read(self, attempt_id: int, *, offset: int = 0, limit: int = 64) -> list[Chunk]:
-        """Read an attempt's chunks that reach beyond ``offset``, in order."""
-
-    async def read_back(
-        self, attempt_id: int, *, before: int | None = None, limit: int = 64
-    ) -> list[Chunk]:
-        """Read an attempt's chunks that begin below ``before``, last ones first."""
-
-    async def follow(
-        self, job_id: int, after: LogPlace, *, limit: int = 64, over: bool = False
-    ) -> list[Chunk]:
-        """Read a job's chunks that reach beyond a place, in an order that never changes.
-
-        No chunk ever appears before one that was already given. What a transaction under way
-        could still overtake is held back, unless the job is ``over``: then nothing is to come.
-        """
-
-    async def follow_back(
-        self, job_id: int, *, before: LogPlace | None = None, limit: int = 64
-    ) -> list[Chunk]:
-        """Read a job's chunks that begin before a place, as ``follow`` orders them, last first."""
-
-    def listen(self, heard: Callable[[frozenset[int]], None]) -> None:
-        """Have ``heard`` called with the jobs of which this process just kept output."""
-
-    async def delete(self, job_ids: Sequence[int]) -> None:
-        """Remove all output of these jobs."""
-
-    async def reclaim(self) -> bool:
-        """Give some of the room back that deleted output left; tell whether there is more."""

@@ -47,6 +47,8 @@ class JobQuery:
     dataset: str | None = None
     created_after: int | None = None
     finished_before: int | None = None
+    manifest_hash: str | None = None
+    """A revision of ``dataset``, which is given too."""
 
 
 @dataclass(frozen=True, slots=True)

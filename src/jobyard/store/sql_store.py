@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from jobyard.spec.again import Which
 from jobyard.store.base import JobQuery
 from jobyard.store.intake import Intake
+from jobyard.store.sql_datasets import SqlDatasets
+from jobyard.store.sql_tables import SqlTables
 from jobyard.store.transactions import (
     apply,
     cleanup,
@@ -61,7 +63,7 @@ RETAIN = 500
 """Jobs that one transaction of the clean-up deletes or sweeps."""
 
 
-class SqlStore:
+class SqlStore(SqlDatasets, SqlTables):
     """Keeps the promises of ``Store`` (base.py) with a driver's named queries."""
 
     def __init__(self, driver: Driver, logs: LogStore) -> None:
@@ -69,6 +71,8 @@ class SqlStore:
         self._driver = driver
         self._logs = logs
         self._intake = Intake(driver)
+        self._pruned: tuple[JobQuery, find.End] | None = None
+        """Where the last slice of a prune was found: what comes before need not be read again."""
         self._roomy = True
         """Whether deletions may have left room that is not given back yet."""
 
@@ -174,11 +178,6 @@ class SqlStore:
         change = partial(control.suspend, job_id, suspend=suspend)
         return self._hinted(*await self._driver.write(change))
 
-    async def replace_spec(self, job_id: int, spec: JobSpec) -> Job:
-        """Put a changed spec in place of the old one, and decide."""
-        change = partial(control.replace_spec, job_id, spec)
-        return self._hinted(*await self._driver.write(change))
-
     async def change(self, job_id: int, alter: Callable[[JobSpec, bool], JobSpec]) -> Job:
         """Read a job's spec, alter it and write it back."""
         change = partial(control.change, job_id, alter)
@@ -280,12 +279,24 @@ class SqlStore:
 
     async def prune(self, query: JobQuery, limit: int = 1000) -> int:
         """Delete up to ``limit`` jobs that match and are over."""
-        position: find.End | None = find.End()
+        begun, self._pruned = self._pruned, None
+        if begun is not None and begun[0] == query:
+            # From where the last slice went; what was left before that is looked at in the end.
+            deleted = await self._prune_from(query, limit, begun[1])
+            if deleted:
+                return deleted
+        return await self._prune_from(query, limit, find.End())
+
+    async def _prune_from(self, query: JobQuery, limit: int, start: find.End) -> int:
+        """Delete the first jobs that match behind a place, and remember where that was."""
+        position: find.End | None = start
         while position is not None:
             look = partial(find.find_over, query, position, max(limit, find.PROBE))
-            job_ids, position = await self._driver.read(look)
+            job_ids, behind = await self._driver.read(look)
             if deleted := await self._driver.write(partial(cleanup.remove, job_ids[:limit])):
+                self._pruned = (query, position)
                 return deleted
+            position = behind
         return 0
 
     async def retain(self, limits: Retention) -> int:

@@ -47,7 +47,9 @@ LEASE = 15.0
 """Seconds of lease that a stage's worker asks for."""
 _TABLES = (
     "jobs", "job_specs", "attempts", "checkpoints", "job_events", "dependencies", "deletions",
-    "idempotency_keys", "workers", "job_labels", "counters",
+    "idempotency_keys", "workers", "job_labels", "counters", "table_revisions", "segments",
+    "extractions", "extraction_tables", "dataset_tags", "dataset_manifests", "manifests",
+    "providers",
 )  # fmt: skip
 
 

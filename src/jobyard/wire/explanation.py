@@ -70,6 +70,10 @@ def _going_on(story: Story) -> Iterator[str]:
     total = state.policy.total
     done = f"{state.succeeded} of {total}" if total is not None else str(state.succeeded)
     yield f"{_attempts(state.active - story.waiting)} with a worker, {done} completions done"
+    if state.restarts:
+        times = "once" if state.restarts == 1 else f"{state.restarts} times"
+        limit = state.policy.backoff_limit
+        yield f"programs that failed were restarted {times}; beyond {limit} the job fails"
     if story.waiting and wish is not None:
         lacking = why_unplaced(wish, story.crew.workers) or FOR_A_WORKER
         yield f"{_attempts(story.waiting)} waiting: {lacking}"
@@ -78,7 +82,8 @@ def _going_on(story: Story) -> Iterator[str]:
 def _end(job: Job) -> str:
     state = job.state
     if state.status is JobStatus.COMPLETED and state.message is None:
-        return f"{state.succeeded} completions succeeded ({state.reason})"
+        noun = "completion" if state.succeeded == 1 else "completions"
+        return f"{state.succeeded} {noun} succeeded ({state.reason})"
     return _ended(state.reason, state.message)
 
 
@@ -133,7 +138,7 @@ def _hints(story: Story) -> Iterator[str]:
     yield from _of_failures(story)
     if state.terminal:
         if state.status is not JobStatus.COMPLETED:
-            yield f"jobyard job retry {job.id}"
+            yield f"jobyard job retry {job.id}{_part(job)}"
         if state.dependency_failed is not None:
             yield f"jobyard job explain {state.dependency_failed}"
         return
@@ -143,14 +148,26 @@ def _hints(story: Story) -> Iterator[str]:
         yield f"jobyard job resume {job.id}"
     elif story.waiting:
         yield from _of_workers(story)
+    elif state.restarts and not story.failures:
+        yield f"jobyard job logs {job.id}"
     for edge in story.dependencies:
         if edge.satisfied is None:
             yield f"jobyard job explain {edge.job_id}"
 
 
+def _part(job: Job) -> str:
+    """Say which part of a job is worth another try: what succeeded need not be done again."""
+    state = job.state
+    if state.failed_indexes:
+        return " --indexes failed"
+    return " --indexes remaining" if state.succeeded and state.policy.completions else ""
+
+
 def _of_failures(story: Story) -> Iterator[str]:
     for attempt in story.failures[:1]:
-        if attempt.status is AttemptStatus.FAILED and attempt.started_at is not None:
+        # A program that could not be started has no start; why not is said in its log.
+        tried = attempt.started_at is not None or attempt.reason == AttemptReason.START_FAILED
+        if attempt.status is AttemptStatus.FAILED and tried:
             index = "" if attempt.index is None else f" --index {attempt.index}"
             yield f"jobyard job logs {story.job.id} --attempt {attempt.number}{index}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from jobyard.clock import rfc3339
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jobyard.core.records import Attempt, Job, LedgerRecord, WorkerRecord
+
+_WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def job_object(
@@ -42,7 +45,7 @@ def job_object(
         "manifest_hash": job.manifest_hash,
         "worker_id": state.worker_id,
         "node_id": state.worker_id,
-        "end_block": None,
+        "end_block": _extract(job).get("end"),
         "parallelism": policy.parallelism,
         "completions": policy.completions,
         "completion_mode": policy.completion_mode,
@@ -79,11 +82,28 @@ def _dataset(job: Job) -> dict[str, Any] | None:
     if job.dataset is None:
         return None
     namespace, _, name = job.dataset.partition("/")
-    return {"namespace": namespace, "name": name, "version": None}
+    return {"namespace": namespace, "name": name, "version": _extract(job).get("version")}
+
+
+def _extract(job: Job) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = job.spec.get("extract") or {}
+    return found
 
 
 def _descriptor(job: Job) -> dict[str, Any]:
-    return {"kind": job.executor}
+    extract = _extract(job)
+    if not extract:
+        return {"kind": job.executor}
+    share = extract["verify"]
+    return {
+        "kind": "materialize-raw",
+        "end_block": extract["end"],
+        "max_writers": extract["parallelism"],
+        "dataset_namespace": extract["namespace"],
+        "dataset_name": extract["name"],
+        "manifest_hash": extract["manifest_hash"],
+        "verify": bool(share) if share in (0, 1) else share,
+    }
 
 
 def _failed_indexes(job: Job) -> str | None:
@@ -155,11 +175,11 @@ def whole_event_object(event: LedgerRecord, job: Job) -> dict[str, Any]:
 
 
 def error_detail(reason: str | None, message: str | None) -> dict[str, Any]:
-    """Write why something ended; ``error_code`` and ``error_message`` are other names."""
+    """Write why something ended; ``error_code`` is the reason as error codes are written."""
     return {
         "reason": reason,
         "message": message,
-        "error_code": reason,
+        "error_code": None if reason is None else _WORD_BEGINS.sub("_", reason).upper(),
         "error_message": message,
     }
 

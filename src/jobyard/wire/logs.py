@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 STREAMS = {1: "stdout", 2: "stderr"}
+NUMBERS = {name: number for number, name in STREAMS.items()}
+"""The streams as stores and executors number them, by name."""
 
 
 def line_object(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from jobyard.clock import rfc3339
 from jobyard.core.states import JobStatus
+from jobyard.wire.extraction import extraction_members
 from jobyard.wire.jobs import error_detail
 
 if TYPE_CHECKING:
+    from jobyard.core.extraction import Extraction
     from jobyard.core.records import Job
     from jobyard.core.state import JobState
 
@@ -17,10 +20,11 @@ FARTHEST = 100 * 365 * 86_400 * SECOND
 """Beyond a hundred years a guess is none, and a date may have no name."""
 
 
-def progress_object(job: Job, now: int) -> dict[str, Any]:
+def progress_object(job: Job, now: int, extraction: Extraction | None = None) -> dict[str, Any]:
     """Write a job's progress at ``now`` (microseconds).
 
-    ``tables`` is filled by jobs that extract, and empty otherwise. ``rate`` counts completions a
+    ``tables`` is filled by jobs that extract, and empty otherwise; ``extraction`` tells how far
+    they are. ``rate`` counts completions a
     second since the first start, null while there are none; ``eta`` is when the rest would be
     done at that rate, null when that cannot be known or the job is over.
     """
@@ -30,6 +34,7 @@ def progress_object(job: Job, now: int) -> dict[str, Any]:
         "job_id": state.id,
         "job_status": state.status,
         "tables": {},
+        **(extraction_members(job, extraction, now) if extraction is not None else {}),
         "completions": {
             "total": state.policy.total,
             "succeeded": state.succeeded,
@@ -40,7 +45,9 @@ def progress_object(job: Job, now: int) -> dict[str, Any]:
         },
     }
     if state.status is JobStatus.FAILED:
-        written["detail"] = error_detail(state.reason, state.message)
+        failure = None if extraction is None else extraction.failure
+        told = json.loads(failure) if failure is not None else {}
+        written["detail"] = {**error_detail(state.reason, state.message), **told}
     return written
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import re
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jobyard.core import decide as core
@@ -114,7 +114,7 @@ class Yard:
 
     def change(self, **changes: Any) -> Yard:
         """Let a person change its policy."""
-        self.job = core.change_policy(self.job, **changes)
+        self.job = core.replace_policy(self.job, replace(self.job.policy, **changes))
         return self.decide()
 
     def advance(self, seconds: float) -> Yard:

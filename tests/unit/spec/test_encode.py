@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobyard.core.extract import Extract
 from jobyard.core.job import (
     Backoff,
     CompletionMode,
@@ -109,6 +110,10 @@ programs = st.builds(
     ),
     scratch_volumes=tuples,
 )
+extracts = st.builds(
+    Extract, words, words, words, words, words, words, words, tuples, counts, maybe(words), counts,
+    st.floats(0, 1), st.booleans(), tuples,
+)  # fmt: skip
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 specs = st.builds(
     JobSpec,
@@ -128,6 +133,7 @@ specs = st.builds(
     worker_id=maybe(words),
     worker_selector=mappings,
     unused=mappings,
+    extract=maybe(extracts),
 )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobyard.spec.duration import seconds
+from jobyard.duration import seconds
 from jobyard.spec.quantity import quantity
 
 

@@ -12,6 +12,7 @@ from jobyard.wire.jobs import job_object
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from pathlib import Path
 
     from jobyard.core.records import Job
     from jobyard.store.base import LogStore, Store
@@ -33,16 +34,19 @@ class Counter:
         executors: Collection[str],
         limits: Limits = DEFAULT_LIMITS,
         trigger: str = "api",
+        providers_dir: Path | None = None,
     ) -> None:
         """Serve ``store``.
 
-        ``executors`` may be asked for, ``limits`` bound documents, ``trigger`` says who asks.
+        ``executors`` may be asked for, ``limits`` bound documents, ``trigger`` says who asks,
+        ``providers_dir`` has files of providers.
         """
         self.store = store
         self._logs = logs
         self._executors = executors
         self.limits = limits
         self._trigger = trigger
+        self._providers_dir = providers_dir
 
     async def _told(self, jobs: Sequence[Job]) -> list[Object]:
         """Write jobs; those that wait for a worker say what is missing.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from jobyard import clock
+from jobyard.api.moments import MICROSECONDS, moment
 from jobyard.core.states import TERMINAL
-from jobyard.errors import InvalidQueryParam
-from jobyard.spec.duration import DURATION_RULE, seconds
+from jobyard.duration import DURATION_RULE, seconds
+from jobyard.errors import InvalidQueryParam, printable
 from jobyard.spec.naming import is_label_value, is_qualified_name, is_worker_pattern
 from jobyard.store.base import JobQuery, LabelFilter
 from jobyard.wire.words import WORDS, statuses
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 Wrong = type[InvalidQueryParam]
 """The error that a filter is refused with: lists and deletions have codes of their own."""
 
-MICROSECONDS = 1_000_000
 _WHOLE = re.compile(r"[0-9]{1,12}")
 
 
@@ -46,17 +44,16 @@ def query_of(filters: Filters, wrong: Wrong) -> JobQuery:
     Raises:
         InvalidQueryParam: one is not understood; it is one of the kind ``wrong``.
     """
-    created_after = filters.created_after
     return JobQuery(
         statuses=statuses(filters.status, wrong),
-        name=filters.name,
-        namespace=filters.namespace,
+        name=_named("name", filters.name, wrong),
+        namespace=_named("namespace", filters.namespace, wrong),
         labels=tuple(label_filters(filters.labels, wrong)),
-        trigger=filters.trigger,
+        trigger=_named("trigger", filters.trigger, wrong),
         worker_id=_worker(filters.worker_id, wrong),
         workflow_id=filters.workflow_id,
         dataset=_dataset(filters.dataset, wrong),
-        created_after=None if created_after is None else _moment(created_after, wrong),
+        created_after=_created_after(filters.created_after, wrong),
     )
 
 
@@ -130,22 +127,30 @@ def _dataset(text: str | None, wrong: Wrong) -> str | None:
     if text is None:
         return None
     namespace, slash, name = text.partition("/")
-    if not (namespace and slash and name) or "/" in name:
+    if not (namespace and slash and name and text.isprintable()) or "/" in name:
         raise wrong(f"dataset is `{text}`", hint="it is `namespace/name`", parameter="dataset")
     return text
 
 
-def _moment(text: str, wrong: Wrong) -> int:
-    # A `+` of a zone that was not written as %2B arrives as a space.
-    written = text.strip().replace(" ", "+") if "T" in text.upper() else text
-    try:
-        moment = datetime.fromisoformat(written)
-        if moment.tzinfo is not None:
-            return clock.to_us(moment)
-    except (ValueError, OverflowError):
-        pass
-    raise wrong(
-        f"created_after is `{text}`",
-        hint="it is RFC 3339 with a zone, such as 2030-01-31T08:00:00Z",
-        parameter="created_after",
-    )
+def _created_after(text: str | None, wrong: Wrong) -> int | None:
+    if text is None:
+        return None
+    found = moment(text)
+    if found is None:
+        raise wrong(
+            f"created_after is `{text}`",
+            hint="it is RFC 3339 with a zone, such as 2030-01-31T08:00:00Z",
+            parameter="created_after",
+        )
+    return found
+
+
+def _named(parameter: str, text: str | None, wrong: Wrong) -> str | None:
+    """Check what jobs are called by: PostgreSQL has no text at all for some characters."""
+    if text is not None and not text.isprintable():
+        raise wrong(
+            f"{parameter} is `{printable(text)}`",
+            hint="nothing is called by control characters",
+            parameter=parameter,
+        )
+    return text

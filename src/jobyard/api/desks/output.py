@@ -13,9 +13,11 @@ from jobyard.api.desks.filters import label_filters
 from jobyard.api.feed import Closed
 from jobyard.api.follow import ChosenChanges, LogFollower, change_object
 from jobyard.api.hub import Hub, shown
-from jobyard.api.output import Cursor, Reader, Stretch, check, is_live, stretch, the_attempt
+from jobyard.api.output import Cursor, Reader, check, is_live, the_attempt
 from jobyard.api.places import Position, ledger_id, ledger_place
+from jobyard.api.stretches import Stretch, stretch
 from jobyard.errors import InvalidQueryParam
+from jobyard.store.base import BEGINNING
 from jobyard.wire.logs import Joiner, bytes_of
 from jobyard.wire.words import statuses
 
@@ -137,6 +139,10 @@ class OutputDesk(Counter):
         await self.store.job(job_id)
         if wanted.attempt_id is not None:
             await check(self.store, job_id, wanted)
+        if position is not None:
+            # Whoever is ahead of the end would take the reader of all followers along.
+            last = await self._logs.follow_back(job_id, limit=1)
+            position = position.upto(last[0].end if last else BEGINNING)
         return LogFollower(self.hub, self.store, self._logs, job_id, wanted).batches(position)
 
     async def open_changes(
@@ -159,10 +165,10 @@ class OutputDesk(Counter):
             labels=list(label_filters(labels, InvalidQueryParam)),
             **chosen,
         )
+        place = await self.store.last_place()
         if last_event_id:
-            place = ledger_place(last_event_id)
-        else:
-            place = await self.store.last_place()
+            # Nobody may be ahead of the end: see ``open_follow``.
+            place = min(ledger_place(last_event_id), place)
         return self._changes(place, wanted)
 
     async def _changes(self, place: LedgerPlace, wanted: ChosenChanges) -> AsyncGenerator[Changes]:
@@ -176,17 +182,17 @@ class OutputDesk(Counter):
         except Closed:
             return
 
-    async def logs(self, job_id: int, **chosen: Any) -> AsyncIterator[bytes]:
+    async def logs(self, job_id: int, **chosen: Any) -> AsyncGenerator[bytes]:
         """Read what a job's programs printed; see ``open_logs``."""
         async for piece in await self.open_logs(job_id, **chosen):
             yield piece
 
-    async def log_lines(self, job_id: int, **chosen: Any) -> AsyncIterator[Object]:
+    async def log_lines(self, job_id: int, **chosen: Any) -> AsyncGenerator[Object]:
         """Read what a job's programs printed, line by line; see ``open_lines``."""
         async for line in await self.open_lines(job_id, **chosen):
             yield line
 
-    async def follow_lines(self, job_id: int, **chosen: Any) -> AsyncIterator[Object]:
+    async def follow_lines(self, job_id: int, **chosen: Any) -> AsyncGenerator[Object]:
         """Read what a job's programs print until it is over, as pieces of lines."""
         async with aclosing(await self.open_follow(job_id, **chosen)) as batches:
             async for batch in batches:
@@ -195,21 +201,22 @@ class OutputDesk(Counter):
 
     async def follow_logs(
         self, job_id: int, *, timestamps: bool = False, **chosen: Any
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         """Read what a job's programs print until it is over, byte for byte as it comes.
 
         With ``timestamps`` or ``grep`` it comes line by line.
         """
         by_line = timestamps or chosen.get("grep") is not None
         joiner = Joiner(timestamps=timestamps) if by_line else None
-        async for line in self.follow_lines(job_id, **chosen):
-            piece = joiner.add(line) if joiner is not None else bytes_of(line)
-            if piece:
-                yield piece
+        async with aclosing(self.follow_lines(job_id, **chosen)) as lines:
+            async for line in lines:
+                piece = joiner.add(line) if joiner is not None else bytes_of(line)
+                if piece:
+                    yield piece
         if joiner is not None and (left := joiner.rest()):
             yield left
 
-    async def watch(self, after: str | None = None, **chosen: Any) -> AsyncIterator[Object]:
+    async def watch(self, after: str | None = None, **chosen: Any) -> AsyncGenerator[Object]:
         """Read the status changes of all jobs, from now on or behind an event's ``position``."""
         async with aclosing(await self.open_changes(last_event_id=after, **chosen)) as found:
             async for changes in found:

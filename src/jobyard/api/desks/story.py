@@ -71,7 +71,9 @@ class StoryDesk(Counter):
         Raises:
             JobNotFound: there is no such job.
         """
-        return progress_object(await self.store.job(job_id), clock.now_us())
+        job = await self.store.job(job_id)
+        extraction = await self.store.extraction(job_id)
+        return progress_object(job, clock.now_us(), extraction)
 
     async def explain(self, job_id: int) -> Object:
         """Say why a job waits, goes on or ended, and what helps.

@@ -77,7 +77,10 @@ def remove(job_ids: Sequence[int]) -> Transaction[int]:
         return 0
     gone = [row[0] for row in held]
     yield from delete_labels(gone)
-    for name in ("delete_jobs", "delete_specs", "delete_checkpoints", "delete_dependencies"):
+    for name in (
+        "delete_jobs", "delete_specs", "delete_checkpoints", "delete_dependencies",
+        "delete_extractions", "delete_extraction_tables",
+    ):  # fmt: skip
         yield Query(name, (gone,))
     yield Query("note_deletions", (gone,))
     tally = Tally()

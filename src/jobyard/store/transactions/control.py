@@ -102,21 +102,6 @@ def change(job_id: int, alter: Callable[[JobSpec, bool], JobSpec]) -> Transactio
     return (yield from _change(job_id, lambda entry, now: _alter(entry, alter, now)))
 
 
-def replace_spec(job_id: int, spec: JobSpec) -> Transaction[tuple[Job, bool]]:
-    """Put a changed spec in place of the old one, and decide.
-
-    Raises:
-        StateConflict: the job is terminal.
-    """
-
-    def step(entry: Entry, now: int) -> Transaction[None]:
-        if entry.job.terminal:
-            raise _over(entry.job)
-        yield from _alter(entry, lambda _, __: spec, now)
-
-    return (yield from _change(job_id, step))
-
-
 def was_claimed(job: JobState) -> bool:
     """Tell whether a worker ever had an attempt of a job, and with it the job's spec."""
     return job.worker_id is not None or job.started_at is not None

@@ -119,9 +119,10 @@ def streams_of(query: JobQuery) -> Iterator[Stream]:
     """Name the indexes that a query could be answered from."""
     if query.statuses is not None:
         yield Stream("ids_by_status", ([str(status) for status in query.statuses],))
-    for name in ("name", "namespace", "trigger", "dataset"):
+    for name in ("name", "namespace", "trigger"):
         if (value := getattr(query, name)) is not None:
             yield Stream(f"ids_by_{name}", (value,))
+    yield from _of_dataset(query)
     if query.workflow_id is not None:
         yield Stream("ids_by_workflow", (query.workflow_id,))
     for label in query.labels:
@@ -132,6 +133,13 @@ def streams_of(query: JobQuery) -> Iterator[Stream]:
         yield Stream("ids_by_worker", (worker,))
     if beginning is not None:
         yield Stream("ids_by_workers", (beginning, beginning + _LAST_LETTER))
+
+
+def _of_dataset(query: JobQuery) -> Iterator[Stream]:
+    if query.manifest_hash is not None:
+        yield Stream("ids_by_revision", (query.dataset, query.manifest_hash))
+    elif query.dataset is not None:
+        yield Stream("ids_by_dataset", (query.dataset,))
 
 
 def _worker(query: JobQuery) -> tuple[str | None, str | None]:
@@ -159,7 +167,7 @@ def matching(query: JobQuery, job_ids: Sequence[int]) -> Transaction[list[int]]:
         (
             list(job_ids), statuses, query.name, query.namespace, query.trigger, *_worker(query),
             query.workflow_id, query.dataset, query.created_after, query.finished_before,
-            json.dumps(labels) if labels else None,
+            json.dumps(labels) if labels else None, query.manifest_hash,
         ),
     )  # fmt: skip
     return [row[0] for row in rows]

@@ -12,6 +12,7 @@ from jobyard.core.records import Job
 from jobyard.core.state import JobState, LedgerLine
 from jobyard.core.states import TERMINAL, Event, JobStatus
 from jobyard.errors import (
+    ActiveJobConflict,
     IdempotencyConflict,
     InvalidDocument,
     InvalidRequest,
@@ -31,11 +32,13 @@ from jobyard.store.transactions.deciding import (
     waiting_rows,
     write_events,
 )
+from jobyard.store.transactions.find import LARGEST_ID
 from jobyard.store.transactions.labels import insert_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from jobyard.core.extract import Extract
     from jobyard.core.job import JobSpec
     from jobyard.store.base import Submission
 
@@ -78,7 +81,11 @@ def submit(submissions: Sequence[Submission]) -> Transaction[tuple[list[list[Job
     """
     now = yield from read_now()
     keys = yield from _keys_of(submissions, now)
-    made = yield from _make(_fresh(submissions, keys), now)
+    fresh = _fresh(submissions, keys)
+    for _, spec in fresh:
+        if spec.extract is not None:
+            yield from refuse_second(spec.extract)
+    made = yield from _make(fresh, now)
     yield from _insert(made, keys, now)
     edges = _edges(submissions, made, keys)
     resolved = bool(edges) and (yield from _tie(edges, made))
@@ -88,6 +95,31 @@ def submit(submissions: Sequence[Submission]) -> Transaction[tuple[list[list[Job
     yield from write_events(entries, tally)
     answers = yield from _answers(submissions, made, keys, now)
     return answers, resolved or any(new.entry.create for new in made)
+
+
+def refuse_second(extract: Extract) -> Transaction[None]:
+    """Make sure that a revision of a dataset has one job at a time, whoever else asks for one.
+
+    Raises:
+        ActiveJobConflict: it has one.
+    """
+    active = yield from active_job(extract)
+    if active is not None:
+        raise ActiveJobConflict(extract.dataset, *active, [])
+
+
+def active_job(extract: Extract) -> Transaction[tuple[int, str] | None]:
+    """Find the job of a dataset's revision that is not over, and its status; hold both.
+
+    A new one is made only when none is there, so only the newest can be.
+    """
+    names = (extract.dataset, extract.manifest_hash)
+    yield Query("lock_names", ([f"extract {'@'.join(names)}"],))
+    for (job_id,) in (yield Query("ids_by_revision", (LARGEST_ID, 1, *names))):
+        for row in (yield Query("lock_job", (job_id,))):
+            if row[1] not in _TERMINAL:
+                return job_id, row[1]
+    return None
 
 
 def _keys_of(submissions: Sequence[Submission], now: int) -> Transaction[_Keys]:
@@ -156,6 +188,10 @@ def _insert(made: Sequence[_New], keys: _Keys, now: int) -> Transaction[None]:
     entries = [new.entry for new in made]
     yield Query("insert_jobs", (), [state_row(e.job, e.wake_at, now) for e in entries])
     yield Query("insert_specs", (), [_spec_row(new) for new in made])
+    for new in made:
+        if (extract := new.spec.extract) is not None:
+            names = (extract.dataset, extract.manifest_hash)
+            yield Query("name_dataset", (new.entry.job.id, *names))
     yield from insert_labels((new.entry.job.id, new.spec) for new in made)
     named = [
         (new.spec.idempotency_key, keys.hashes[new.spec.idempotency_key], new.entry.job.id, now)
@@ -282,4 +318,6 @@ def _record(new: _New, now: int) -> Job:
         submission.retried_from,
         now,
         new.written,
+        dataset=None if spec.extract is None else spec.extract.dataset,
+        manifest_hash=None if spec.extract is None else spec.extract.manifest_hash,
     )

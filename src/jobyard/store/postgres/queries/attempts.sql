@@ -19,20 +19,24 @@ RETURNING id, job_id, idx, number, executor;
 -- name: waiting_attempts :rows
 -- Attempts of one executor that this worker may take and nobody else is taking, priority first,
 -- then by turn: its pin, its labels, and no more CPU or memory than is free; $7 asks for its
--- own jobs alone.
+-- own jobs alone. OFFSET 0 keeps what fits apart from what waits: the planner, who takes nearly
+-- everything for unfit, would look through all attempts there are and sort what is left.
 SELECT a.id, a.job_id, a.idx, a.number, a.executor, a.priority, s.request_cpu, s.request_memory,
     a.turn
 FROM attempts AS a
-JOIN job_specs AS s ON s.job_id = a.job_id
+CROSS JOIN LATERAL (
+    SELECT f.request_cpu, f.request_memory FROM job_specs AS f
+    WHERE f.job_id = a.job_id
+        AND (f.worker_pin IS NULL
+            OR f.worker_pin = $2
+            OR (right(f.worker_pin, 1) = '*' AND starts_with($2, left(f.worker_pin, -1))))
+        AND (f.worker_selector IS NULL OR f.worker_selector::jsonb <@ $3::text::jsonb)
+        AND (NOT $7::boolean OR f.worker_pin = $2)
+        AND f.request_cpu <= $4
+        AND f.request_memory <= $5
+    OFFSET 0) AS s
 WHERE a.session IS NULL
     AND a.executor = $1
-    AND (s.worker_pin IS NULL
-        OR s.worker_pin = $2
-        OR (right(s.worker_pin, 1) = '*' AND starts_with($2, left(s.worker_pin, -1))))
-    AND (s.worker_selector IS NULL OR s.worker_selector::jsonb <@ $3::text::jsonb)
-    AND (NOT $7::boolean OR s.worker_pin = $2)
-    AND s.request_cpu <= $4
-    AND s.request_memory <= $5
 ORDER BY a.priority DESC, a.turn, a.id
 LIMIT $6
 FOR NO KEY UPDATE OF a SKIP LOCKED;

@@ -130,6 +130,16 @@ WHERE dataset >= $3
 ORDER BY dataset DESC, job_id DESC
 LIMIT $2;
 
+-- name: ids_by_revision :rows
+-- Of the jobs of a dataset, those of one manifest.
+SELECT job_id
+FROM job_specs
+WHERE dataset IS NOT NULL
+    AND (dataset || '@' || manifest_hash) COLLATE "C" >= $3::text || '@' || $4::text
+    AND ((dataset || '@' || manifest_hash) COLLATE "C", job_id) < ($3::text || '@' || $4::text, $1)
+ORDER BY (dataset || '@' || manifest_hash) COLLATE "C" DESC, job_id DESC
+LIMIT $2;
+
 -- name: ids_by_label :rows
 SELECT job_id
 FROM job_labels
@@ -279,4 +289,5 @@ WHERE j.id = ANY ($1::bigint[])
             SELECT 1 FROM job_labels AS l
             WHERE l.label = wanted ->> 0
                 AND l.job_id = j.id)))
+    AND ($13::text IS NULL OR s.manifest_hash = $13)
 ORDER BY j.id DESC;

@@ -101,6 +101,16 @@ WHERE dataset = ?3
 ORDER BY job_id DESC
 LIMIT ?2;
 
+-- name: ids_by_revision :rows
+-- Of a dataset, and of those of it the ones of one manifest.
+SELECT job_id
+FROM job_specs
+WHERE dataset = ?3
+    AND manifest_hash = ?4
+    AND job_id < ?1
+ORDER BY job_id DESC
+LIMIT ?2;
+
 -- name: ids_by_label :rows
 SELECT job_id
 FROM job_labels
@@ -204,4 +214,5 @@ WHERE j.id IN (SELECT value FROM json_each(?1))
             SELECT 1 FROM job_labels AS l
             WHERE l.label = wanted.value ->> 0
                 AND l.job_id = j.id)))
+    AND (?13 IS NULL OR s.manifest_hash = ?13)
 ORDER BY j.id DESC;

@@ -1,0 +1,82 @@
+"""Whom commands of datasets, manifests and providers ask; objects are those of the HTTP API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jobyard.client.calls import Deployment
+
+    Object = Mapping[str, Any]
+
+
+class DatasetDesk(Protocol):
+    """What these commands ask; a dataset is `namespace/name`, or `namespace/name@revision`."""
+
+    async def manifests_page(self, *, after: str = "", limit: int = 1000) -> Object:
+        """List manifests."""
+
+    async def register_manifest(self, manifest: Mapping[str, Any]) -> Object:
+        """Keep a manifest."""
+
+    async def manifest(self, manifest_hash: str) -> Object:
+        """Read a manifest."""
+
+    async def delete_manifest(self, manifest_hash: str) -> None:
+        """Delete a manifest."""
+
+    async def prune_manifests(self) -> Object:
+        """Delete the manifests that no dataset has."""
+
+    async def datasets_of_manifest(self, manifest_hash: str) -> Object:
+        """Name the datasets that have a manifest."""
+
+    async def datasets_page(self, *, after: str = "", limit: int = 1000) -> Object:
+        """List datasets."""
+
+    async def register_dataset(
+        self, dataset: str, manifest: Mapping[str, Any] | str, *, version: str | None = None
+    ) -> Object:
+        """Have a dataset mean a manifest."""
+
+    async def dataset(self, dataset: str) -> Object:
+        """Read a revision."""
+
+    async def versions(self, dataset: str) -> Object:
+        """List a dataset's versions."""
+
+    async def manifest_of_dataset(self, dataset: str) -> Object:
+        """Read a revision's manifest."""
+
+    async def delete_dataset(self, dataset: str) -> None:
+        """Delete a dataset."""
+
+    async def delete_version(self, dataset: str) -> None:
+        """Delete a version."""
+
+    async def deploy(self, dataset: str, /, **options: Unpack[Deployment]) -> Object:
+        """Have a revision extracted."""
+
+    async def dataset_jobs(
+        self,
+        dataset: str,
+        *,
+        status: str = "all",
+        last_job_id: int | None = None,
+        limit: int = 50,
+    ) -> Object:
+        """List a revision's jobs."""
+
+    async def providers(self) -> Object:
+        """List providers."""
+
+    async def provider(self, name: str) -> Object:
+        """Read a provider."""
+
+    async def register_provider(self, name: str, config: Mapping[str, Any]) -> Object:
+        """Keep a provider."""
+
+    async def delete_provider(self, name: str) -> None:
+        """Delete a provider."""

@@ -1,0 +1,104 @@
+"""What earlier extractions into a folder have left: jobs whose process is gone, and their files."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobyard.cli.printer import say
+from jobyard.core.state import Request
+from jobyard.core.states import TERMINAL, JobStatus
+from jobyard.data.folder import DataFolder
+from jobyard.data.reading import DataFile
+from jobyard.errors import Conflict, DataFileDamaged
+from jobyard.store.base import JobQuery
+
+if TYPE_CHECKING:
+    from jobyard.core.extract import Extract
+    from jobyard.core.records import Job, WorkerRecord
+    from jobyard.core.segments import Segment
+    from jobyard.store.base import Store
+
+QUARANTINED = ".damaged"
+"""Ending of files that cannot be read: put aside, with a dot in front, for somebody to look at."""
+
+
+async def make_way(store: Store, wanted: Extract) -> None:
+    """End the jobs of extractions into the same folder whose process was killed.
+
+    Raises:
+        Conflict: one of them is still at work.
+    """
+    active = [status for status in JobStatus if status not in TERMINAL]
+    for job in await store.jobs(JobQuery(statuses=active, dataset=wanted.dataset)):
+        workers = {worker.id: worker for worker in await store.workers()}
+        worker = workers.get(job.state.worker_id or "")
+        if worker is not None and _is_alive(worker):
+            raise Conflict(
+                f"job {job.id} extracts into {wanted.folder} already",
+                hint=f"wait for it, or stop it: jobyard job stop {job.id}",
+            )
+        if worker is not None:
+            # It cannot come back, and its programs ended with it: no need to wait for its lease.
+            await store.leave(worker.session)
+        await _end(store, job)
+
+
+def _is_alive(worker: WorkerRecord) -> bool:
+    if worker.host != socket.gethostname():
+        return True
+    try:
+        os.kill(worker.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+async def _end(store: Store, job: Job) -> None:
+    await store.ask(job.id, Request.CANCEL)
+    await store.decide([job.id])
+
+
+async def take_over(store: Store, wanted: Extract) -> None:
+    """Make files that lie in the folder, of tables that the store knows nothing of, part of them.
+
+    So a folder goes on where it was, whatever became of the state folder that knew it.
+    """
+    if wanted.folder is None:
+        return
+    for table in wanted.tables:
+        if await store.active_path(wanted, table) is not None:
+            continue
+        path, found = await asyncio.to_thread(_newest, Path(wanted.folder, table), table)
+        if found and await store.restore(wanted, table, path, found):
+            say(f"going on with {len(found)} files of `{table}` in {path}")
+
+
+def _newest(folder: Path, table: str) -> tuple[str, list[tuple[Segment, int]]]:
+    """Find the newest revision of a table that has files."""
+    for path in sorted(folder.glob("*/"), reverse=True):
+        if found := _read(path, table):
+            return str(path), found
+    return "", []
+
+
+def _read(path: Path, table: str) -> list[tuple[Segment, int]]:
+    """Read what files say of themselves; put those aside that are damaged."""
+    folder = DataFolder.at(path)
+    found = []
+    for info in folder.files():
+        try:
+            file = DataFile.read(folder, info.name, info.size)
+            rows = file.check()
+        except DataFileDamaged as error:
+            say(f"put aside: {error}")
+            folder.rename(info.name, f".{info.name}{QUARANTINED}")
+            continue
+        if file.about.table == table:
+            found.append((file.about.segment, rows))
+    return found

@@ -1,0 +1,90 @@
+"""`jobyard verify`: prove tables from their Parquet files alone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobyard import app
+from jobyard.cli.options import as_json as json_option
+from jobyard.cli.options import store_options
+from jobyard.cli.printer import colours, show_json, table
+from jobyard.errors import ExitCode, NotFound
+
+if TYPE_CHECKING:
+    from jobyard.config import Settings
+    from jobyard.data.verify import Verified
+
+
+@click.command()
+@click.argument("place", metavar="DIR|NAMESPACE/NAME")
+@click.option("--quick", is_flag=True, help="Only what costs little: headers, links, indexes.")
+@json_option
+@store_options
+@click.pass_context
+def verify(
+    ctx: click.Context, /, settings: Settings, place: str, quick: bool, as_json: bool
+) -> None:
+    """Prove the tables below a folder, or those of a dataset, from their files alone.
+
+    Exits 0 only if nothing is damaged, nothing fails, and there is something to prove. What cannot
+    be proved is said.
+    """
+    from jobyard.data.folder import DataFolder
+    from jobyard.data.verify import verify_folder
+
+    folder = DataFolder.at(folder_of(settings, place))
+    found = verify_folder(folder, full=not quick)
+    if as_json:
+        show_json(found.as_json())
+    else:
+        click.echo(_page(found))
+    ctx.exit(ExitCode.DONE if found.sound and found.rows else ExitCode.FAILED)
+
+
+def folder_of(settings: Settings, place: str) -> str:
+    """Find the folder that is meant: one that is there, an object store's, or a dataset's.
+
+    Raises:
+        NotFound: there is none.
+    """
+    data = settings.data_dir or settings.state_dir / app.DATA
+    for path in (Path(place), data / place):
+        if path.is_dir():
+            return str(path)
+    if "://" in place:
+        return place
+    raise NotFound(
+        f"there is no folder {place}, and no dataset of that name has tables",
+        hint=f"tables of datasets lie below {data}",
+    )
+
+
+def _page(found: Verified) -> str:
+    said: dict[str, Any] = found.as_json()
+    rows = [
+        (name, ", ".join(f"{a} - {b}" for a, b in one["blocks"][:3]), str(one["rows"]))
+        for name, one in sorted(said["tables"].items())
+    ]
+    lines = [table(("TABLE", "BLOCKS", "ROWS"), rows, on=colours(sys.stdout)), ""]
+    checks = [
+        (name, str(one["proved"]), str(one["failed"]), _open(one["not_provable"]))
+        for name, one in said["checks"].items()
+    ]
+    lines.append(
+        table(("CHECK", "PROVED", "FAILED", "NOT PROVABLE"), checks, on=colours(sys.stdout))
+    )
+    for name, one in said["checks"].items():
+        lines += [f"{name}: block {each['block']}: {each['cause']}" for each in one["failures"]]
+    lines += [f"damaged: {name}: {cause}" for name, cause in said["damaged"].items()]
+    lines += ["", "sound" if found.sound and found.rows else "NOT SOUND"]
+    return "\n".join(lines)
+
+
+def _open(left: list[dict[str, Any]]) -> str:
+    return "; ".join(
+        f"{sum(b - a + 1 for a, b in one['blocks'])} blocks: {one['reason']}" for one in left
+    )

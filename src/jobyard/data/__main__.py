@@ -1,0 +1,84 @@
+"""The programs of data jobs: ``python -m jobyard.data extract``, run by a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobyard import config, log
+from jobyard.channel import Channel, ChannelError
+from jobyard.data.extractor import Extractor
+from jobyard.data.link import Link
+from jobyard.errors import ChainFailed, JobyardError
+from jobyard.wire.extract import FATAL_EXIT, RETRY_EXIT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+USAGE = 2
+RETRY_FILE = "JOBYARD_RETRY"
+
+
+async def extract() -> int:
+    """Extract what the worker orders; return the exit code."""
+    link = Link(Channel.from_environment())
+    stopping = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    try:
+        orders = await link.orders()
+        done = await Extractor(orders, link, stopping).run()
+        await link.result(done)
+    except ChannelError as error:
+        log.error("the worker does not take what was extracted", cause=str(error))
+        return RETRY_EXIT
+    except (JobyardError, OSError) as error:
+        return await _failed(link, error)
+    if stopping.is_set():
+        log.info("stopped; what was complete is published")
+        return RETRY_EXIT
+    return 0
+
+
+async def _failed(link: Link, error: JobyardError | OSError) -> int:
+    retryable = error.retryable if isinstance(error, ChainFailed) else isinstance(error, OSError)
+    code = error.code if isinstance(error, JobyardError) else "WRITE_FAILED"
+    said: dict[str, Any] = {"error_code": code, "error_message": str(error)}
+    if isinstance(error, JobyardError):
+        said["error_context"] = {
+            name: value for name, value in error.fields.items() if isinstance(value, int | str)
+        }
+        if error.hint:
+            said["hint"] = error.hint
+    log.error(f"{code}: {error}", retryable=retryable)
+    try:
+        await link.fail(said)
+    except ChannelError as lost:
+        log.warning("the worker was not told", cause=str(lost))
+    if retryable:
+        return RETRY_EXIT
+    _refuse_retry(f"{code}: {error}")
+    return FATAL_EXIT
+
+
+def _refuse_retry(why: str) -> None:
+    file = config.environment().get(RETRY_FILE)
+    if file:
+        # What does not fit is cut off by whoever reads it.
+        Path(file).write_text(f"no: {why}", encoding="utf-8")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a program by its name."""
+    if list(arguments) != ["extract"]:
+        sys.stderr.write("usage: python -m jobyard.data extract\n")
+        return USAGE
+    log.configure("info")
+    with asyncio.Runner() as runner:
+        return runner.run(extract())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,120 @@
+"""An extraction's program and its worker: the words of `wire.extract`, said off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jobyard.wire.extract import CostWords, SegmentWords
+
+if TYPE_CHECKING:
+    from jobyard.chain.source import Traffic
+    from jobyard.channel import Channel
+    from jobyard.core.ranges import Span
+    from jobyard.data.parquet import Published
+    from jobyard.wire.extract import Orders
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a table's files go."""
+
+    table: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """What a table lacks; see `jobyard.core.extraction.Lacking`, whose JSON this is."""
+
+    spans: list[Span]
+    repairs: list[Span]
+    known: list[tuple[int, str]]
+
+
+class Link:
+    """Speaks for one attempt. What reading costs is told with what it led to."""
+
+    def __init__(self, channel: Channel) -> None:
+        """Speak over ``channel``."""
+        self._channel = channel
+        self._told = (0, 0, 0)
+        self.traffic: Traffic | None = None
+        self.head: int | None = None
+        self.published = 0
+        """Blocks published by this attempt, those of each table counted."""
+
+    async def orders(self) -> Orders:
+        """Ask what to extract."""
+        orders: Orders = await asyncio.to_thread(self._channel.orders)
+        return orders
+
+    async def fix_stop(self, stop: int) -> int:
+        """Say where the job ends; the first one who says it is right."""
+        return await asyncio.to_thread(self._channel.fix_stop, stop)
+
+    async def tables(self) -> list[Place]:
+        """Become the one writer of the job's tables."""
+        answer = await self._ask("tables", {})
+        return [Place(**each) for each in answer["tables"]]
+
+    async def lacking(self, start: int, stop: int) -> dict[str, Lack]:
+        """Ask what each table lacks of some blocks."""
+        answer = await self._ask("lacking", {"start": start, "stop": stop})
+        return {
+            table: Lack(
+                *([(a, b) for a, b in each[name]] for name in ("spans", "repairs", "known"))
+            )
+            for table, each in answer["tables"].items()
+        }
+
+    async def files(self, table: str) -> dict[str, tuple[int, int]]:
+        """List the files of a table by name, with size and first block."""
+        answer = await self._ask("files", {"table": table})
+        return {name: (size, start) for name, size, start, _ in answer["files"]}
+
+    async def publish(self, done: Published) -> list[str]:
+        """Make a file part of its table; returns the names of those that are not any more."""
+        segment = done.segment
+        words = SegmentWords(
+            table=done.table,
+            name=segment.name,
+            network=segment.network,
+            start=segment.start,
+            stop=segment.stop,
+            hash=segment.hash,
+            prev_hash=segment.prev_hash,
+            size=segment.size,
+            rows=done.rows,
+            cost=self._cost(),
+        )
+        gone = await asyncio.to_thread(self._channel.publish, words)
+        self.published += segment.stop - segment.start
+        return gone
+
+    async def tell_cost(self) -> None:
+        """Tell what reading has cost since it was last told."""
+        await self._ask("cost", self._cost())
+
+    async def fail(self, error: dict[str, Any]) -> None:
+        """Keep why this program fails."""
+        await self._ask("failure", error)
+
+    async def result(self, value: Any) -> None:
+        """Keep what this attempt did."""
+        await asyncio.to_thread(self._channel.result, value)
+
+    async def _ask(self, noun: str, value: Any) -> Any:
+        return await asyncio.to_thread(self._channel.ask, noun, value)
+
+    def _cost(self) -> CostWords:
+        traffic = self.traffic
+        now = (
+            (traffic.requests, traffic.retries, traffic.bytes_received)
+            if traffic is not None
+            else self._told
+        )
+        requests, retries, received = (new - old for new, old in zip(now, self._told, strict=True))
+        self._told = now
+        return CostWords(requests=requests, retries=retries, bytes_fetched=received, head=self.head)

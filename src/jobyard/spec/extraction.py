@@ -1,0 +1,158 @@
+"""From a dataset and what somebody wants of it to the job that extracts it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jobyard.core.dataset import DERIVED_KIND
+from jobyard.core.extract import END_RULE, FATAL_EXIT, MOST_WRITERS, Extract, end_of, is_relative
+from jobyard.core.job import (
+    MAX_COUNT,
+    Backoff,
+    CompletionMode,
+    ExitCodes,
+    FailureAction,
+    FailureRule,
+    JobSpec,
+    Operator,
+    Policy,
+    Program,
+    ReplacementPolicy,
+)
+from jobyard.errors import InvalidBody, Unusable
+from jobyard.spec.kinds import Kind, ListOf, Text, Whole
+from jobyard.spec.manifest import manifest_of
+from jobyard.spec.naming import (
+    LABEL_LENGTH,
+    PROVIDER_RULE,
+    WORKER_RULE,
+    is_provider,
+    is_worker_pattern,
+)
+from jobyard.spec.report import BROKEN, Place, Report
+from jobyard.spec.shape import Field, Shape
+
+if TYPE_CHECKING:
+    from jobyard.core.dataset import Revision
+    from jobyard.spec.kinds import Schema
+
+BACKOFF = Backoff(base=1.0, cap=60.0, jitter=0.2)
+"""Between tries of a provider that fails: soon at first, then often enough to notice that it is
+back."""
+GRACE = 60.0
+"""Seconds to publish the complete blocks in hand after a stop."""
+COMMAND = ("$(JOBYARD_PYTHON)", "-m", "jobyard.data", "extract")
+"""The program, in the worker's own Python."""
+
+
+class _End(Kind):
+    """The last block: a text, or a number for those who would write one."""
+
+    def read(self, value: Any, place: Place) -> Any:
+        """Take what ``end_of`` does, and whole numbers."""
+        if isinstance(value, bool) or not isinstance(value, (int, str)):
+            return place.problem("not a last block", value=value, legal=END_RULE)
+        try:
+            return end_of(str(value))
+        except ValueError:
+            return place.problem("not a last block", value=value, legal=END_RULE)
+
+    def schema(self) -> Schema:
+        """Describe both ways to write it."""
+        text = {"type": "string", "pattern": r"^([Ll]atest|none|-?[0-9]{1,18})$"}
+        return {"anyOf": [text, {"type": "integer", "minimum": -(10**18), "maximum": 10**18}]}
+
+
+class _Share(Kind):
+    """How much is proved in full: all, nothing, or a share of the blocks."""
+
+    def read(self, value: Any, place: Place) -> Any:
+        """Take true, false, ``full`` or a number from 0 to 1, as a float."""
+        if value == "full":
+            return 1.0
+        if not isinstance(value, (bool, int, float)) or not 0 <= value <= 1:
+            legal = "true, false, full, or the share of blocks from 0 to 1"
+            return place.problem("not a share of blocks", value=value, legal=legal)
+        return float(value)
+
+    def schema(self) -> Schema:
+        """Describe the ways to write it."""
+        number = {"type": "number", "minimum": 0, "maximum": 1}
+        return {"anyOf": [{"type": "boolean"}, number, {"const": "full"}]}
+
+
+DEPLOYMENT = Shape(
+    "a deployment",
+    Field("end_block", _End(), "the last block; without one the job follows the head for ever"),
+    Field("parallelism", Whole(1, MOST_WRITERS), "attempts that extract at the same time"),
+    Field("worker_id", Text(is_worker_pattern, WORKER_RULE), "who is to have the job"),
+    Field("verify", _Share(), "whether everything is proved that can be, or of which share"),
+    Field(
+        "providers",
+        ListOf(Text(is_provider, PROVIDER_RULE)),
+        "the only providers to read from; all of the kind and the network otherwise",
+    ),
+)
+
+
+def deployment(revision: Revision, options: Any) -> JobSpec:
+    """Make the job that extracts a revision of a dataset.
+
+    Raises:
+        InvalidBody: an option is wrong; all problems are listed.
+        Unusable: nothing here can extract this kind of dataset.
+    """
+    record, manifest = revision.dataset, manifest_of(revision.manifest.value)
+    if manifest.kind == DERIVED_KIND or manifest.network is None or manifest.chain is None:
+        raise Unusable(
+            f"{record.full_name} is made of other datasets, which cannot be done yet",
+            hint="deploy the datasets that it depends on",
+        )
+    report = Report()
+    place = Place(report)
+    read = DEPLOYMENT.read({} if options is None else options, place)
+    start = manifest.start or 0
+    end = None if read is BROKEN else read.get("end_block")
+    if end is not None and not is_relative(end) and int(end) < start:
+        message = "before the dataset's first block"
+        (place / "end_block").problem(message, value=end, legal=f"{start} or more")
+    if report.problems:
+        raise InvalidBody(report.listed(report.problems), more=report.unlisted)
+    extract = Extract(
+        namespace=record.namespace,
+        name=record.name,
+        version=record.version_of(revision.manifest.hash) or revision.revision,
+        manifest_hash=revision.manifest.hash,
+        kind=manifest.kind,
+        chain=manifest.chain,
+        network=manifest.network,
+        tables=manifest.tables,
+        start=start,
+        end=end,
+        parallelism=read.get("parallelism", 1),
+        verify=read.get("verify", 0.0),
+        finalized_only=manifest.finalized_only,
+        providers=read.get("providers", ()),
+    )
+    return job_of(extract, read.get("worker_id"))
+
+
+def job_of(extract: Extract, worker_id: str | None = None) -> JobSpec:
+    """Make the job of an extraction: an index for each of those that extract at the same time."""
+    fatal = FailureRule(FailureAction.FAIL_JOB, ExitCodes(Operator.IN, (FATAL_EXIT,)))
+    return JobSpec(
+        extract.name.strip("_").replace("_", "-")[:LABEL_LENGTH].strip("-") or "dataset",
+        Program(command=COMMAND),
+        Policy(
+            completions=extract.parallelism,
+            parallelism=extract.parallelism,
+            completion_mode=CompletionMode.INDEXED,
+            backoff_limit=MAX_COUNT,
+            backoff=BACKOFF,
+            failure_rules=(fatal,),
+            replacement_policy=ReplacementPolicy.FAILED,
+            grace=GRACE,
+        ),
+        worker_id=worker_id,
+        extract=extract,
+    )

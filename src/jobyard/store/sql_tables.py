@@ -1,0 +1,69 @@
+"""Tables over any database: each promise is one transaction run by the database's driver."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from jobyard.store.transactions import segments
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobyard.core.extract import Extract
+    from jobyard.core.extraction import Cost, Extraction, Lacking, Opened, Publication, Wish
+    from jobyard.core.ranges import Span
+    from jobyard.core.segments import Segment
+    from jobyard.store.query import Driver
+
+
+class SqlTables:
+    """Keeps the promises of ``Tables`` (tables.py) with a driver's named queries."""
+
+    _driver: Driver
+
+    async def open_tables(
+        self, session: str, attempt_id: int, job_id: int, extract: Extract, wishes: Sequence[Wish]
+    ) -> list[Opened]:
+        """Make a job the one writer of its tables."""
+        step = partial(segments.open_tables, session, attempt_id, job_id, extract, wishes)
+        return await self._driver.write(step)
+
+    async def active_path(self, extract: Extract, table: str) -> str | None:
+        """Tell where the active revision of a table lies."""
+        return await self._driver.write(partial(segments.active_path, extract, table))
+
+    async def restore(
+        self, extract: Extract, table: str, path: str, found: Sequence[tuple[Segment, int]]
+    ) -> bool:
+        """Make what lies in a folder the active revision of a table that has none."""
+        step = partial(segments.restore, extract, table, path, found)
+        return await self._driver.write(step, durable=True)
+
+    async def lacking(self, job_id: int, wanted: Span) -> dict[str, Lacking]:
+        """Find what each table of a job lacks of the blocks that are wanted."""
+        return await self._driver.read(partial(segments.lacking, job_id, wanted))
+
+    async def table_files(self, job_id: int, table: str) -> list[tuple[str, int, int, int]]:
+        """List the files of a job's table."""
+        return await self._driver.read(partial(segments.files, job_id, table))
+
+    async def publish(
+        self, session: str, attempt_id: int, job_id: int, publication: Publication
+    ) -> list[str]:
+        """Make a file part of its table."""
+        step = partial(segments.publish, session, attempt_id, job_id, publication)
+        return await self._driver.write(step)
+
+    async def count_cost(self, session: str, attempt_id: int, job_id: int, cost: Cost) -> None:
+        """Add what reading has cost."""
+        await self._driver.write(partial(segments.count_cost, session, attempt_id, job_id, cost))
+
+    async def note_failure(self, session: str, attempt_id: int, job_id: int, failure: str) -> None:
+        """Keep what a program says of why it fails."""
+        step = partial(segments.note_failure, session, attempt_id, job_id, failure)
+        await self._driver.write(step)
+
+    async def extraction(self, job_id: int) -> Extraction | None:
+        """Read what an extraction has done."""
+        return await self._driver.read(partial(segments.read, job_id))

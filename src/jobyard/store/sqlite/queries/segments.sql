@@ -1,0 +1,171 @@
+-- name: active_revision :rows
+-- The active revision of a dataset's table; nobody else changes it until the transaction ends.
+SELECT r.id, r.path, r.writer, w.finished_at
+FROM table_revisions AS r
+LEFT JOIN jobs AS w ON w.id = r.writer
+WHERE r.dataset = ?1
+    AND r.manifest_hash = ?2
+    AND r.table_name = ?3
+    AND r.active = 1;
+
+-- name: insert_revision :rows
+INSERT INTO table_revisions (
+    path, dataset, manifest_hash, table_name, network, active, writer, created_at, updated_at)
+VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?7)
+RETURNING id;
+
+-- name: take_revision :none
+UPDATE table_revisions
+SET writer = ?2, updated_at = ?3
+WHERE id = ?1;
+
+-- name: insert_extraction :none
+INSERT INTO extractions (job_id) VALUES (?1)
+ON CONFLICT (job_id) DO NOTHING;
+
+-- name: insert_extraction_table :none
+INSERT INTO extraction_tables (job_id, table_name, revision_id) VALUES (?1, ?2, ?3)
+ON CONFLICT (job_id, table_name) DO NOTHING;
+
+-- name: extraction :rows
+SELECT
+    s.stop_block, e.head_block, e.blocks, e.requests, e.retries, e.bytes_fetched, e.failure
+FROM extractions AS e
+JOIN job_specs AS s ON s.job_id = e.job_id
+WHERE e.job_id = ?1;
+
+-- name: extraction_tables :rows
+-- The tables of a job and how far they are; the cost does not grow with their files.
+SELECT
+    t.table_name, r.id, r.path, r.network, r.chain_start, r.chain_stop, r.chain_hash, r.files,
+    r.size, r.row_count
+FROM extraction_tables AS t
+JOIN table_revisions AS r ON r.id = t.revision_id
+WHERE t.job_id = ?1
+ORDER BY t.table_name;
+
+-- name: revision_of_job :rows
+-- The revision that a job writes as this table, with its chain; nobody else changes it until the
+-- transaction ends.
+SELECT r.id, r.chain_start, r.chain_stop, r.chain_hash, r.files, r.size, r.row_count
+FROM extraction_tables AS t
+JOIN table_revisions AS r ON r.id = t.revision_id
+WHERE t.job_id = ?1
+    AND t.table_name = ?2
+    AND r.writer = ?1;
+
+-- name: same_segment :rows
+-- A file of this name, or one of the very same blocks.
+SELECT name
+FROM segments
+WHERE revision_id = ?1
+    AND (name = ?2
+        OR (prev_hash = ?3 AND start_block = ?4 AND stop_block = ?5 AND hash = ?6))
+LIMIT 1;
+
+-- name: insert_segment :rows
+INSERT INTO segments (
+    revision_id, name, network, start_block, stop_block, hash, prev_hash, size, row_count,
+    created_at, chained)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0)
+RETURNING id;
+
+-- name: chain_before :rows
+-- The segment of the chain that one with this parent would follow.
+SELECT stop_block
+FROM segments
+WHERE revision_id = ?1
+    AND hash = ?2
+    AND stop_block <= ?3
+    AND network = ?4
+    AND chained = 1
+ORDER BY start_block DESC
+LIMIT 1;
+
+-- name: chain_from :rows
+-- The segments of the chain from a block on, in its order.
+SELECT id, name, start_block, size, row_count
+FROM segments
+WHERE revision_id = ?1
+    AND start_block >= ?2
+    AND chained = 1
+ORDER BY start_block;
+
+-- name: chain_end :rows
+-- The last segment of the chain that begins below a block.
+SELECT name, network, start_block, stop_block, hash, prev_hash, size, created_at
+FROM segments
+WHERE revision_id = ?1
+    AND start_block < ?2
+    AND chained = 1
+ORDER BY start_block DESC
+LIMIT ?3;
+
+-- name: next_in_chain :rows
+-- The segment that goes on where the chain ends: the lowest, of several the newest.
+SELECT id, stop_block, hash, size, row_count
+FROM segments
+WHERE revision_id = ?1
+    AND prev_hash = ?2
+    AND start_block >= ?3
+    AND network = ?4
+    AND chained = 0
+ORDER BY start_block, created_at DESC, id DESC
+LIMIT 1;
+
+-- name: chain_segments :none
+UPDATE segments
+SET chained = ?2
+WHERE id IN (SELECT value FROM json_each(?1));
+
+-- name: delete_segments :none
+DELETE FROM segments
+WHERE id IN (SELECT value FROM json_each(?1));
+
+-- name: segments_inside :rows
+-- Segments beside the chain that a newer one, which is in it, covers.
+SELECT id, name
+FROM segments
+WHERE revision_id = ?1
+    AND start_block >= ?2
+    AND stop_block <= ?3
+    AND chained = 0;
+
+-- name: update_chain :none
+UPDATE table_revisions
+SET chain_start = ?2, chain_stop = ?3, chain_hash = ?4, files = ?5, size = ?6, row_count = ?7,
+    updated_at = ?8
+WHERE id = ?1;
+
+-- name: segments_beside :rows
+-- The segments that are not in the chain (yet).
+SELECT name, network, start_block, stop_block, hash, prev_hash, size, created_at
+FROM segments
+WHERE revision_id = ?1
+    AND chained = 0
+ORDER BY start_block;
+
+-- name: files_of_revision :rows
+SELECT name, size, start_block, stop_block
+FROM segments
+WHERE revision_id = ?1
+ORDER BY name;
+
+-- name: count_traffic :none
+UPDATE extractions
+SET head_block = coalesce(?2, head_block), blocks = blocks + ?3, requests = requests + ?4,
+    retries = retries + ?5, bytes_fetched = bytes_fetched + ?6
+WHERE job_id = ?1;
+
+-- name: note_failure :none
+UPDATE extractions
+SET failure = ?2
+WHERE job_id = ?1;
+
+-- name: delete_extractions :none
+DELETE FROM extractions
+WHERE job_id IN (SELECT value FROM json_each(?1));
+
+-- name: delete_extraction_tables :none
+DELETE FROM extraction_tables
+WHERE job_id IN (SELECT value FROM json_each(?1));

@@ -1,0 +1,84 @@
+"""What a store promises of the tables that extractions write: revisions, segments, progress.
+
+The rest of its promises is in ``base.py``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobyard.core.extract import Extract
+    from jobyard.core.extraction import Cost, Extraction, Lacking, Opened, Publication, Wish
+    from jobyard.core.ranges import Span
+    from jobyard.core.segments import Segment
+
+
+class Tables(Protocol):
+    """Tables by the dataset that they are of; each has one writer at a time."""
+
+    async def open_tables(
+        self, session: str, attempt_id: int, job_id: int, extract: Extract, wishes: Sequence[Wish]
+    ) -> list[Opened]:
+        """Make a job the one writer of the active revisions of its tables, made if need be.
+
+        Raises:
+            LeaseLost: the worker does not speak for this attempt.
+            ActiveWriter: another job that is not over writes one of the tables.
+        """
+
+    async def active_path(self, extract: Extract, table: str) -> str | None:
+        """Tell where the active revision of a table lies; None when it has none."""
+
+    async def restore(
+        self, extract: Extract, table: str, path: str, found: Sequence[tuple[Segment, int]]
+    ) -> bool:
+        """Make what lies in a folder the active revision of a table that has none.
+
+        ``found`` are the folder's files, with the number of rows of each. Tells whether that was
+        done: a table that has a revision keeps it.
+        """
+
+    async def lacking(self, job_id: int, wanted: Span) -> dict[str, Lacking]:
+        """Find what each table of a job lacks of the blocks that are wanted.
+
+        The cost depends on the files beside the canonical chain, not on those in it.
+        """
+
+    async def table_files(self, job_id: int, table: str) -> list[tuple[str, int, int, int]]:
+        """List the files of a job's table: name, size, first block and the one behind the last."""
+
+    async def publish(
+        self, session: str, attempt_id: int, job_id: int, publication: Publication
+    ) -> list[str]:
+        """Make a file part of its table, and tell which files are not part of it any more.
+
+        The same file twice counts once, and a file of the very same blocks is not needed.
+
+        Raises:
+            LeaseLost: the worker does not speak for this attempt.
+            Unusable: the job does not write this table.
+        """
+
+    async def count_cost(self, session: str, attempt_id: int, job_id: int, cost: Cost) -> None:
+        """Add what reading has cost to a job's sums.
+
+        Raises:
+            LeaseLost: the worker does not speak for this attempt.
+        """
+
+    async def note_failure(self, session: str, attempt_id: int, job_id: int, failure: str) -> None:
+        """Keep what a program says of why it fails, as JSON.
+
+        Raises:
+            LeaseLost: the worker does not speak for this attempt.
+        """
+
+    async def extraction(self, job_id: int) -> Extraction | None:
+        """Read what an extraction job has done and how far its tables are.
+
+        None when the job is none, or has done nothing yet; the cost depends on the number of its
+        tables alone.
+        """

@@ -1,0 +1,172 @@
+"""What an extraction's program is told, and how it answers: the contract of `extract`.
+
+The program is ``python -m jobyard.data extract``, one attempt for each index of an Indexed job
+whose ``completions`` are its parallelism. It gets everything over the attempt channel:
+
+* ``GET orders`` (``Channel.orders()``) answers with ``Orders``. The worker puts them together for
+  each attempt anew: from the job's spec, which has no secrets, and from the providers of the store
+  and of the providers' folder as they are then. A provider's ``config`` is as it was written,
+  ``${VAR}`` and all; ``variables`` are those of the worker's environment that the configs name, so
+  that ``chain.provider.build(config, name, variables)`` reads it, and names a variable that is not
+  set. Neither the job's spec nor the program's environment ever holds them.
+* ``PUT stop`` with ``{"stop": n}`` (``Channel.fix_stop(n)``) answers with the ``{"stop": m}`` that
+  counts for the whole job, its retries included: the first one who says it wins. Only for an
+  ``end_block`` that is relative (``core.extract.is_relative``); ``Orders.stop`` is then null until
+  somebody has said it. ``core.extract.stop_of`` makes it of the head. An absolute ``end_block``
+  comes with its ``stop``; a null one (follow the head, never end) never has any.
+* Index i of P works on the pieces j of `core.shares.chunk_size` blocks, counted from block 0,
+  with j % P == i: no index needs to know of another.
+* ``POST tables`` makes the job the one writer of its tables and answers, under ``tables``, with a
+  folder for each: ``{"table", "path"}``.
+* ``POST lacking`` with ``{"start", "stop"}`` answers, under ``tables``, with what each lacks of
+  these blocks (``spans``), what a reorganisation left unlinked (``repairs``), and the newest ends
+  of what it has (``known``: last block and hash, ascending).
+* ``POST files`` with ``{"table"}`` answers with ``files``: name, size, first block, the one behind
+  the last.
+* ``POST segments`` (``Channel.publish``) makes a finished file part of its table: ``SegmentWords``.
+  It answers with the names of files that are not part of it any more, under ``gone``.
+* ``POST cost`` adds what reading has cost: ``CostWords``. ``PUT failure`` keeps
+  why a program fails.
+* It ends with exit code 0 when its part is complete, ``FATAL_EXIT`` when trying again is no use
+  (the job fails at once), anything else when it may be (the index is tried again, with a growing
+  delay, for ever).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from jobyard.core.extract import FATAL_EXIT, is_relative, stop_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jobyard.core.extract import Extract
+
+__all__ = [
+    "FATAL_EXIT",
+    "RETRY_EXIT",
+    "WORDS",
+    "CostWords",
+    "Orders",
+    "ProviderOrder",
+    "SegmentWords",
+    "orders",
+]
+
+RETRY_EXIT = 75
+"""The exit code of what another attempt may do better (EX_TEMPFAIL of sysexits.h)."""
+
+
+WORDS = (
+    ("POST", "tables"),
+    ("POST", "lacking"),
+    ("POST", "files"),
+    ("POST", "segments"),
+    ("POST", "cost"),
+    ("PUT", "failure"),
+)
+"""What an extraction's program may say of its tables."""
+
+
+class ProviderOrder(TypedDict):
+    """One provider to read from; ``config`` is as it was written."""
+
+    name: str
+    config: dict[str, Any]
+
+
+class Orders(TypedDict):
+    """What one attempt is to extract. Numbers of blocks are as people write them, but ``stop``."""
+
+    job_id: int
+    attempt_id: int
+    namespace: str
+    dataset: str
+    version: str
+    manifest_hash: str
+    kind: str
+    """``evm-rpc``, ``solana`` or ``recorded``."""
+    chain: str
+    """``evm`` or ``solana``: whose tables these are."""
+    network: str
+    tables: list[str]
+    start_block: int
+    end_block: str | None
+    stop: int | None
+    """The block behind the last one, as far as it is known."""
+    index: int
+    parallelism: int
+    verify: float
+    """The share of blocks that are proved in full, 0 to 1."""
+    finalized_blocks_only: bool
+    providers: list[ProviderOrder]
+    sparse: bool
+    """Whether blocks that a recording does not have are none that are wanted."""
+    variables: dict[str, str]
+    """What the providers' ``${VAR}`` stand for; a variable that is not set is not here."""
+
+
+class CostWords(TypedDict):
+    """What reading has cost since it was last told; ``head`` is the newest block that was seen."""
+
+    requests: int
+    retries: int
+    bytes_fetched: int
+    head: int | None
+
+
+class SegmentWords(TypedDict):
+    """A finished file: blocks ``[start, stop)`` of a table, and what fetching them cost."""
+
+    table: str
+    name: str
+    network: str
+    start: int
+    stop: int
+    hash: str
+    prev_hash: str
+    size: int
+    rows: int
+    cost: CostWords
+
+
+def orders(
+    job_id: int,
+    attempt_id: int,
+    index: int,
+    extract: Extract,
+    *,
+    stop: int | None,
+    providers: Sequence[tuple[str, Mapping[str, Any]]],
+    variables: Mapping[str, str],
+) -> Orders:
+    """Put the orders of one attempt together.
+
+    ``stop`` is what an attempt of this job has found a relative end to be; ``providers`` are
+    names and configs.
+    """
+    if not is_relative(extract.end):
+        stop = stop_of(extract.end, extract.start, None)
+    return Orders(
+        job_id=job_id,
+        attempt_id=attempt_id,
+        namespace=extract.namespace,
+        dataset=extract.name,
+        version=extract.version,
+        manifest_hash=extract.manifest_hash,
+        kind=extract.kind,
+        chain=extract.chain,
+        network=extract.network,
+        tables=list(extract.tables),
+        start_block=extract.start,
+        end_block=extract.end,
+        stop=stop,
+        index=index,
+        parallelism=extract.parallelism,
+        verify=extract.verify,
+        finalized_blocks_only=extract.finalized_only,
+        providers=[ProviderOrder(name=name, config=dict(config)) for name, config in providers],
+        sparse=extract.sparse,
+        variables=dict(variables),
+    )

@@ -1,0 +1,232 @@
+"""Segments of tables and the chain that they make, on both databases."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jobyard.core.extract import Extract
+from jobyard.core.extraction import Cost, Publication, Wish
+from jobyard.core.segments import Segment, canonical
+from jobyard.core.states import AttemptStatus
+from jobyard.errors import ActiveJobConflict, LeaseLost, Unusable
+from jobyard.testing.stage import make_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobyard.core.extraction import Extraction, Lacking
+    from jobyard.store.base import Claim
+    from jobyard.testing.stage import Stage, StageWorker
+
+ORDERED = Extract("eth", "main", "dev", "hash", "evm-rpc", "evm", "net", ("blocks",))
+
+
+def a(name: str, start: int, stop: int, prev_hash: str, own_hash: str) -> Segment:
+    return Segment(name, "net", start, stop, own_hash, prev_hash, size=10)
+
+
+LINE = [a("a", 0, 10, "-", "9"), a("b", 10, 20, "9", "19"), a("c", 20, 30, "19", "29")]
+
+
+class Writer:
+    """A job that writes the table `blocks`, with an attempt that is running."""
+
+    def __init__(self, stage: Stage, worker: StageWorker | None = None) -> None:
+        self.stage = stage
+        self.job_id = stage.submit_one(replace(make_spec(), extract=ORDERED))
+        self.worker = worker or stage.worker(f"w{self.job_id}")
+        self.claim: Claim = self.worker.claim_one()
+
+    def open(self, *tables: str) -> list[str]:
+        wishes = [Wish(table, f"/data/{table}/{self.job_id}") for table in tables or ("blocks",)]
+        session, claim = self.worker.session, self.claim
+        opened = self.stage.do(
+            self.stage.store.open_tables(session, claim.attempt_id, self.job_id, ORDERED, wishes)
+        )
+        return [one.path for one in opened]
+
+    def publish(self, segment: Segment, rows: int = 3, cost: Cost = Cost()) -> list[str]:  # noqa: B008
+        publication = Publication("blocks", segment, rows, cost)
+        return self.stage.do(
+            self.stage.store.publish(
+                self.worker.session, self.claim.attempt_id, self.job_id, publication
+            )
+        )
+
+    def extraction(self) -> Extraction:
+        found = self.stage.do(self.stage.store.extraction(self.job_id))
+        assert found is not None
+        return found
+
+    def chain(self) -> tuple[int | None, int | None, int, int, int]:
+        one = self.extraction().tables["blocks"]
+        return one.start, one.stop, one.files, one.size, one.rows
+
+    def names(self) -> set[str]:
+        files = self.stage.do(self.stage.store.table_files(self.job_id, "blocks"))
+        return {name for name, *_ in files}
+
+    def lacking(self, start: int, stop: int) -> Lacking:
+        return self.stage.do(self.stage.store.lacking(self.job_id, (start, stop)))["blocks"]
+
+
+@pytest.fixture
+def writer(stage: Stage) -> Writer:
+    writer = Writer(stage)
+    writer.open()
+    return writer
+
+
+def test_a_published_segment_is_part_of_its_table(writer: Writer) -> None:
+    assert writer.publish(LINE[0], 7) == []
+
+    assert writer.chain() == (0, 10, 1, 10, 7)
+    assert writer.lacking(0, 30).spans == [(10, 30)]
+
+
+def test_a_segment_of_a_lost_attempt_is_refused(writer: Writer, stage: Stage) -> None:
+    stage.lose(writer.worker)
+
+    with pytest.raises(LeaseLost):
+        writer.publish(LINE[0])
+    assert writer.chain() == (None, None, 0, 0, 0)
+
+
+def test_a_segment_of_an_ended_attempt_is_refused(writer: Writer) -> None:
+    writer.worker.end(writer.claim, status=AttemptStatus.SUCCEEDED)
+
+    with pytest.raises(LeaseLost):
+        writer.publish(LINE[0])
+
+
+def test_the_same_segment_twice_counts_once(writer: Writer) -> None:
+    cost = Cost(requests=2, retries=1, bytes_fetched=100, head=40)
+    assert [writer.publish(LINE[0], cost=cost) for _ in range(2)] == [[], []]
+
+    assert writer.chain() == (0, 10, 1, 10, 3)
+    assert writer.extraction().head == 40
+
+
+def test_a_second_file_of_the_very_same_blocks_is_not_needed(writer: Writer) -> None:
+    writer.publish(LINE[0])
+    writer.publish(LINE[1])
+
+    assert writer.publish(replace(LINE[0], name="again")) == ["again"]
+    assert writer.names() == {"a", "b"}
+    assert writer.extraction().blocks == 20
+
+
+def test_a_table_that_the_job_does_not_write_takes_nothing(stage: Stage) -> None:
+    with pytest.raises(Unusable):
+        Writer(stage).publish(LINE[0])
+
+
+def test_a_table_has_one_writer_until_its_job_is_over(stage: Stage, writer: Writer) -> None:
+    with pytest.raises(ActiveJobConflict):
+        Writer(stage)
+
+    writer.publish(LINE[0])
+    writer.worker.end(writer.claim)
+    other = Writer(stage)
+    assert other.open() == writer_path(writer)
+    assert other.chain() == (0, 10, 1, 10, 3)
+    other.publish(LINE[1])
+    assert other.chain()[:3] == (0, 20, 2)
+
+
+def writer_path(writer: Writer) -> list[str]:
+    return [f"/data/blocks/{writer.job_id}"]
+
+
+def test_a_table_outlives_the_job_that_wrote_it(stage: Stage, writer: Writer) -> None:
+    writer.publish(LINE[0])
+    writer.worker.end(writer.claim)
+    assert stage.do(stage.store.delete(writer.job_id))
+
+    other = Writer(stage)
+    assert other.open() == writer_path(writer)
+    assert other.chain() == (0, 10, 1, 10, 3)
+    assert stage.do(stage.store.extraction(writer.job_id)) is None
+
+
+def test_what_is_ahead_of_a_gap_waits_for_it(writer: Writer) -> None:
+    writer.publish(LINE[0])
+    writer.publish(LINE[2])
+    assert writer.chain()[:3] == (0, 10, 1)
+    lack = writer.lacking(0, 40)
+    assert (lack.spans, lack.repairs, lack.known) == ([(10, 20), (30, 40)], [], [(9, "9")])
+
+    writer.publish(LINE[1])
+    assert writer.chain() == (0, 30, 3, 30, 9)
+
+
+def test_the_first_segment_may_come_last(writer: Writer) -> None:
+    for segment in reversed(LINE):
+        assert writer.publish(segment) == []
+
+    assert writer.chain() == (0, 30, 3, 30, 9)
+
+
+def test_two_segments_that_do_not_belong_together_are_to_be_repaired(writer: Writer) -> None:
+    writer.publish(LINE[0])
+    writer.publish(LINE[1])
+    writer.publish(a("x", 20, 30, "19'", "29'"))
+    lack = writer.lacking(0, 30)
+    assert (lack.spans, lack.repairs) == ([], [(10, 30)])
+
+    assert sorted(writer.publish(a("y", 10, 30, "9", "29'"))) == ["b", "x"]
+    assert writer.chain()[:3] == (0, 30, 2)
+    assert writer.names() == {"a", "y"}
+
+
+def test_a_reorganisation_replaces_what_it_must_and_nothing_below(writer: Writer) -> None:
+    for segment in LINE:
+        writer.publish(segment)
+
+    assert writer.publish(a("b2", 10, 21, "9", "20'")) == ["b", "c"]
+    assert writer.chain() == (0, 21, 2, 20, 6)
+    assert writer.names() == {"a", "b2"}
+
+
+def test_files_joined_into_one_never_move_progress(writer: Writer) -> None:
+    for segment in LINE:
+        writer.publish(segment)
+
+    assert writer.publish(a("ab", 0, 20, "-", "19"), rows=6) == ["a", "b"]
+    assert writer.chain() == (0, 30, 2, 20, 9)
+
+
+LINKS = st.tuples(st.integers(0, 5), st.integers(1, 3), st.integers(0, 1), st.integers(0, 1)).map(
+    lambda drawn: (drawn[0], drawn[0] + drawn[1], *drawn[2:])
+)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(drawn=st.lists(LINKS, max_size=12))
+def test_the_chain_that_is_kept_is_the_one_computed_anew(
+    stage: Stage, drawn: Sequence[tuple[int, int, int, int]]
+) -> None:
+    stage.clear()
+    writer = Writer(stage)
+    writer.open()
+    kept: dict[str, Segment] = {}
+    for place, (start, stop, before, own) in enumerate(drawn):
+        at = stage.clock.advance(1)
+        segment = Segment(
+            f"s{place}", "net", start, stop, f"{stop}/{own}", f"{start}/{before}", at, 10
+        )
+        kept[segment.name] = segment
+        for name in writer.publish(segment):
+            del kept[name]
+
+        assert writer.names() == set(kept)
+        chain = canonical(kept.values())
+        whole = (chain[0].start, chain[-1].stop, len(chain), 10 * len(chain), 3 * len(chain))
+        assert writer.chain() == whole
