@@ -27,7 +27,8 @@ spec:
 FIELDS = """
 id name namespace labels status outcome reason message waiting_reason trigger workflow_id executor
 priority dataset manifest_hash worker_id node_id end_block parallelism completions completion_mode
-suspend active terminating succeeded failed completed_indexes failed_indexes retry_at retried_from
+suspend active terminating succeeded failed restarts completed_indexes failed_indexes retry_at
+retried_from
 scheduled_at admitted_at queued_at started_at finished_at created_at updated_at descriptor spec
 """
 

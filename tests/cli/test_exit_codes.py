@@ -128,6 +128,7 @@ def test_what_was_understood_and_failed_is_1(jobyard: CommandLine) -> None:
         "job list --limit 0", "job list --status foo", "job list --label =", "job wait 1 --for x",
         "job retry 1 --indexes some", "completion tcsh", "create -f missing.yaml",
         "job prune --older-than soon", "job prune --older-than 7", "submit --env x -- y",
+        "submit --label =x -- true", "worker --label x",
         "job prune --status running",
         "job list --created-after yesterday", "run --set x a.json",
     ],
@@ -161,9 +162,6 @@ def test_a_job_in_the_way_is_4(jobyard: CommandLine) -> None:
     [
         (("job", "list", "--url", "x"), {}),
         (("job", "list"), {"JOBYARD_SLOTS": "many"}),
-        (("submit", "--env", "x", "--", "true"), {}),
-        (("submit", "--label", "=x", "--", "true"), {}),
-        (("worker", "--label", "x"), {}),
         (("run", "missing.yaml"), {}),
         (("create", "-f", "."), {}),
     ],

@@ -100,6 +100,21 @@ def test_an_age_without_a_unit_deletes_nothing(jobyard: CommandLine) -> None:
     assert jobyard("job", "prune", "--older-than", "0s").stderr == "1 job removed\n"
 
 
+def test_a_program_that_crashes_again_and_again_is_seen_to(
+    jobyard: CommandLine, solo: Service
+) -> None:
+    waiting = jobyard.serve(
+        "submit", "--name", "w", "--wait", "--", "false",
+        until="job 1: its program failed and is restarted, once so far",
+    )  # fmt: skip
+
+    assert "restarted once" in jobyard.ok("job", "list")
+    told = jobyard.ok("job", "explain", "1")
+    assert "programs that failed were restarted once; beyond 6 the job fails" in told
+    assert "hint: `jobyard job logs 1`" in told
+    waiting.end(signal.SIGINT)
+
+
 def test_who_waits_is_told_of_failures_and_that_the_job_goes_on(
     jobyard: CommandLine, solo: Service
 ) -> None:

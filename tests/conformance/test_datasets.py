@@ -224,3 +224,44 @@ def test_a_provider_is_kept_as_it_was_written_until_another_takes_its_name(stage
     for _ in range(2):
         stage.do(stage.store.delete_provider("a"))
     assert [record.name for record in stage.do(stage.store.providers())] == ["b"]
+
+
+NEIGHBOURS = (("_", "other"), ("a", "eth"))
+"""Datasets that have a part of their name in common with ``_/eth``."""
+
+
+def test_what_becomes_of_a_dataset_leaves_its_neighbours_alone(stage: Stage) -> None:
+    for name in (ETH, *NEIGHBOURS):
+        for version in ("1.0.0", "2.0.0"):
+            register(stage, manifest("-".join(name).strip("_-")), version, name)
+    before = [stage.do(stage.store.dataset(name)) for name in NEIGHBOURS]
+
+    stage.do(stage.store.delete_version(ETH, "1.0.0"))
+    stage.do(stage.store.delete_dataset(ETH))
+
+    assert [stage.do(stage.store.dataset(name)) for name in NEIGHBOURS] == before
+    for name in NEIGHBOURS:
+        found = stage.do(stage.store.revision(name, "1.0.0"))
+        assert stage.do(stage.store.revision(name, found.manifest.hash)).manifest == found.manifest
+
+
+def test_a_manifest_of_a_neighbour_is_no_revision(stage: Stage) -> None:
+    register(stage, manifest())
+    for name in NEIGHBOURS:
+        register(stage, manifest("sepolia"), name=name)
+
+    with pytest.raises(DatasetNotFound):
+        stage.do(stage.store.revision(ETH, manifest("sepolia").hash))
+
+
+def test_a_manifest_names_only_the_tags_that_mean_it(stage: Stage) -> None:
+    old, new = manifest(), manifest("sepolia")
+    register(stage, old, "1.0.0")
+    register(stage, new, "2.0.0")
+    register(stage, old, "1.5.0", ("_", "other"))
+    register(stage, old, name=("a", "eth"))
+    register(stage, new, "3.0.0", ("a", "eth"))
+
+    assert stage.do(stage.store.datasets_of_manifest(old.hash)) == [
+        ("_", "eth", "1.0.0"), ("_", "other", "1.5.0"), ("_", "other", "dev"), ("a", "eth", None),
+    ]  # fmt: skip

@@ -230,3 +230,15 @@ def test_the_number_of_indexes_of_an_extraction_never_changes(stage: Stage) -> N
                 job.id, lambda spec, started: patch(spec, changes, started=started, now=clock.now())
             )
         )
+
+
+def test_where_one_job_ends_says_nothing_of_another(stage: Stage) -> None:
+    other = deploy(stage, end="latest", name="other", parallelism=1)
+    job = deploy(stage, end="latest", parallelism=1)
+    worker = stage.worker()
+    claims = {claim.job_id: claim for claim in worker.claim(2)}
+
+    stage.do(stage.store.fix_stop(worker.session, claims[job.id].attempt_id, job.id, 7))
+
+    assert stage.do(stage.store.stop_of(job.id)) == 7
+    assert stage.do(stage.store.stop_of(other.id)) is None

@@ -98,7 +98,7 @@ def test_a_stop_publishes_the_complete_blocks_in_hand_and_the_rest_comes_later(
     with serving(ReplayChain.read(MINTED, length=LENGTH), slow) as server:
         command = against(tmp_path, server.url)
         process = command.start()
-        while server.seen.calls["eth_getBlockByNumber"] < 120:
+        while not list(command.out.glob("blocks/*/000000000-*.parquet")):
             pause(LOOK)
         process.send_signal(signal.SIGTERM)
         said, _ = process.communicate(timeout=60)

@@ -53,21 +53,10 @@ class Report:
         """Note that a check cannot be made of a block, or of all up to ``last``, and why."""
         ranges = self._tally(check).unprovable.setdefault(reason, [])
         end = block if last is None else last
-        if ranges and ranges[-1][0] <= block <= ranges[-1][1] + 1:
-            ranges[-1] = (ranges[-1][0], max(end, ranges[-1][1]))
+        if ranges and ranges[-1][1] + 1 == block:
+            ranges[-1] = (ranges[-1][0], end)
         else:
             ranges.append((block, end))
-
-    def add(self, other: Report) -> None:
-        """Take in what another report of later blocks says."""
-        for check, theirs in other.tallies.items():
-            ours = self._tally(check)
-            ours.proved += theirs.proved
-            ours.failed += theirs.failed
-            ours.failures += theirs.failures[: MOST_TOLD - len(ours.failures)]
-            for reason, ranges in theirs.unprovable.items():
-                for first, last in ranges:
-                    self.leave_open(check, first, reason, last)
 
     def failures(self) -> Iterator[Failure]:
         """Go through what failed, check by check."""

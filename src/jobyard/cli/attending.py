@@ -11,6 +11,7 @@ import click
 from jobyard.cli.desk import server_of, until_over
 from jobyard.cli.logs import copy
 from jobyard.cli.printer import say
+from jobyard.cli.shown import times
 from jobyard.core.states import TERMINAL
 from jobyard.errors import ExitCode
 
@@ -73,7 +74,9 @@ async def _attend(desk: Desk, job: Object, attention: Attention, *, quiet: bool)
             await copy(desk.follow_logs(job["id"]))
         job = await over
     except asyncio.CancelledError:
-        say(f"\njob {job['id']} goes on; `jobyard job stop {job['id']}` stops it")
+        # Behind what the terminal shows of Ctrl-C.
+        say("")
+        say(f"job {job['id']} goes on; `jobyard job stop {job['id']}` stops it")
         raise
     finally:
         over.cancel()
@@ -88,15 +91,22 @@ class _Troubles:
     def __init__(self, job_id: int) -> None:
         self._job_id = job_id
         self._failed = 0
+        self._restarts = 0
 
     def look(self, job: Object) -> None:
         """Tell of failures that were not told of yet."""
-        if job["failed"] <= self._failed or job["status"] in TERMINAL:
+        if job["status"] in TERMINAL:
             return
-        self._failed = job["failed"]
-        tries = "try" if self._failed == 1 else "tries"
-        waits = f", {job['waiting_reason']}" if job["waiting_reason"] else ""
-        say(f"job {self._job_id}: {self._failed} failed {tries}{waits}")
+        if job["failed"] > self._failed:
+            tries = "try" if job["failed"] == 1 else "tries"
+            waits = f", {job['waiting_reason']}" if job["waiting_reason"] else ""
+            say(f"job {self._job_id}: {job['failed']} failed {tries}{waits}")
+        # A server that is older than this program does not tell.
+        restarts = job.get("restarts", 0)
+        if restarts > self._restarts:
+            again = times(restarts)
+            say(f"job {self._job_id}: its program failed and is restarted, {again} so far")
+        self._failed, self._restarts = job["failed"], restarts
 
 
 def why(job: Object) -> str:

@@ -190,8 +190,19 @@ def _why(job: Object) -> str | None:
     """Say what a job waits for, or why it ended."""
     if job["status"] == "RUNNING" and job["retry_at"] is not None:
         return f"tries again at {_moment(job['retry_at'])}"
-    why: str | None = job["waiting_reason"] or job["reason"]
+    why: str | None = job["waiting_reason"] or job["reason"] or _restarted(job)
     return why
+
+
+def _restarted(job: Object) -> str | None:
+    """Say that what runs has failed before: a program that crashes again and again looks well."""
+    count = job.get("restarts", 0)
+    return f"restarted {times(count)}" if count and job["status"] == "RUNNING" else None
+
+
+def times(count: int) -> str:
+    """Say how often."""
+    return "once" if count == 1 else f"{count} times"
 
 
 def total_of(job: Object) -> int | None:

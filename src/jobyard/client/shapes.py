@@ -47,6 +47,7 @@ class Job(TypedDict):
     terminating: int
     succeeded: int
     failed: int
+    restarts: int
     completed_indexes: str | None
     failed_indexes: str | None
     retry_at: str | None

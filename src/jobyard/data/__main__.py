@@ -12,7 +12,7 @@ from jobyard import config, log
 from jobyard.channel import Channel, ChannelError
 from jobyard.data.extractor import Extractor
 from jobyard.data.link import Link
-from jobyard.errors import ChainFailed, JobyardError
+from jobyard.errors import BlockDisproved, ChainFailed, JobyardError
 from jobyard.wire.extract import FATAL_EXIT, RETRY_EXIT
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 USAGE = 2
 RETRY_FILE = "JOBYARD_RETRY"
+MOST_DISPROVED = 6
+"""Attempts of an index after which a block that contradicts its hashes is taken for the chain's."""
 
 
 async def extract() -> int:
@@ -43,7 +45,7 @@ async def extract() -> int:
 
 
 async def _failed(link: Link, error: JobyardError | OSError) -> int:
-    retryable = error.retryable if isinstance(error, ChainFailed) else isinstance(error, OSError)
+    retryable = _is_retryable(error)
     code = error.code if isinstance(error, JobyardError) else "WRITE_FAILED"
     said: dict[str, Any] = {"error_code": code, "error_message": str(error)}
     if isinstance(error, JobyardError):
@@ -61,6 +63,13 @@ async def _failed(link: Link, error: JobyardError | OSError) -> int:
         return RETRY_EXIT
     _refuse_retry(f"{code}: {error}")
     return FATAL_EXIT
+
+
+def _is_retryable(error: JobyardError | OSError) -> bool:
+    if isinstance(error, BlockDisproved):
+        # Another provider may be right, or this one later; but not for ever.
+        return int(config.environment().get("JOBYARD_ATTEMPT", "1")) < MOST_DISPROVED
+    return error.retryable if isinstance(error, ChainFailed) else isinstance(error, OSError)
 
 
 def _refuse_retry(why: str) -> None:

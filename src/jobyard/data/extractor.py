@@ -266,19 +266,18 @@ class Extractor:
             for name in gone:
                 await asyncio.to_thread(folder.remove, name)
 
-    async def skipped_upto(self, stop: int, last: BlockRef | None) -> str | None:
-        """Tell the hash of the block before ``stop`` if no block is between it and ``stop``.
+    async def skipped_upto(self, piece: Piece, last: BlockRef | None) -> str | None:
+        """Tell the hash of the block before a piece's end if no block is between it and there.
 
         A node says so itself; what a recording does not have says nothing, but the block behind it
         does, which is also what knows the hash where the range has no block at all.
         """
         if last is not None and self._orders["kind"] != "recorded":
             return last.hash
-        async with aclosing(self._source.blocks(stop, stop + LARGEST_CHUNK)) as blocks:  # type: ignore[type-var]
+        async with aclosing(self._source.blocks(piece.stop, piece.stop + LARGEST_CHUNK)) as blocks:  # type: ignore[type-var]
             async for block in blocks:
-                proves = block.parent_number < stop and (
-                    last is None or block.parent_hash == last.hash
-                )
+                behind = piece.start if last is None else last.number + 1
+                proves = block.parent_number < behind
                 return block.parent_hash if proves else None
         return None
 
@@ -344,7 +343,7 @@ class _Writing:
             stop = self._piece.stop
             last = self.refs[-1] if self.refs else None
             if last is None or last.number + 1 < stop:
-                prev_hash = await self._extractor.skipped_upto(stop, last)
+                prev_hash = await self._extractor.skipped_upto(self._piece, last)
                 finish = partial(writer.finish, stop if prev_hash else None, prev_hash)
 
         await self._extractor.publish(await asyncio.to_thread(finish))

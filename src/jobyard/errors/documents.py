@@ -41,6 +41,9 @@ class Problem:
         return printable(": ".join(part for part in (line, self.path, what) if part))
 
 
+_READ_IN_A_TRACE = 10
+
+
 class InvalidDocument(JobyardError):
     """A document that cannot be read, or is wrong in one or many places; all are listed."""
 
@@ -60,3 +63,10 @@ class InvalidDocument(JobyardError):
         self.problems = problems
         self.source = source
         self.more = more
+
+    def __str__(self) -> str:
+        """Read as the count and the first problems: all that a trace in a program shows."""
+        shown = self.problems[:_READ_IN_A_TRACE]
+        rest = len(self.problems) + self.more - len(shown)
+        lines = [self.detail, *(f"  {problem}" for problem in shown)]
+        return "\n".join([*lines, f"  … and {rest:,} more"] if rest else lines)

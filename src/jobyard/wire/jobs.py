@@ -55,6 +55,7 @@ def job_object(
         "terminating": state.terminating,
         "succeeded": state.succeeded,
         "failed": state.failed,
+        "restarts": state.restarts,
         "completed_indexes": str(state.completed) if indexed else None,
         "failed_indexes": _failed_indexes(job),
         "retry_at": rfc3339(state.retry_at),

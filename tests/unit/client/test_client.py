@@ -317,3 +317,12 @@ def test_the_measures_come_as_the_text_that_they_are() -> None:
 
     with Client("http://x", transport=transport) as client:
         assert client.metrics() == "jobs 3\n"
+
+
+def test_a_refused_document_reads_as_its_problems_in_a_program() -> None:
+    problems = [errors.Problem(path=f"jobs[{n}].name", message="missing") for n in range(12)]
+
+    told = str(errors.InvalidDocument(problems, more=3)).splitlines()
+
+    assert told[:2] == ["15 problems", f"  {problems[0]}"]
+    assert told[-1] == "  … and 5 more"
