@@ -30,15 +30,20 @@ def a(name: str, start: int, stop: int, prev_hash: str, own_hash: str) -> Segmen
     return Segment(name, "net", start, stop, own_hash, prev_hash, size=10)
 
 
+EMPTY = (None, None, 0, 0, 0)
+FALSE = {"sqlite": "0", "postgres": "false"}
 LINE = [a("a", 0, 10, "-", "9"), a("b", 10, 20, "9", "19"), a("c", 20, 30, "19", "29")]
 
 
 class Writer:
     """A job that writes the table `blocks`, with an attempt that is running."""
 
-    def __init__(self, stage: Stage, worker: StageWorker | None = None) -> None:
+    def __init__(
+        self, stage: Stage, worker: StageWorker | None = None, *, extract: Extract = ORDERED
+    ) -> None:
         self.stage = stage
-        self.job_id = stage.submit_one(replace(make_spec(), extract=ORDERED))
+        self.extract = extract
+        self.job_id = stage.submit_one(replace(make_spec(), extract=extract))
         self.worker = worker or stage.worker(f"w{self.job_id}")
         self.claim: Claim = self.worker.claim_one()
 
@@ -46,12 +51,20 @@ class Writer:
         wishes = [Wish(table, f"/data/{table}/{self.job_id}") for table in tables or ("blocks",)]
         session, claim = self.worker.session, self.claim
         opened = self.stage.do(
-            self.stage.store.open_tables(session, claim.attempt_id, self.job_id, ORDERED, wishes)
+            self.stage.store.open_tables(
+                session, claim.attempt_id, self.job_id, self.extract, wishes
+            )
         )
         return [one.path for one in opened]
 
-    def publish(self, segment: Segment, rows: int = 3, cost: Cost = Cost()) -> list[str]:  # noqa: B008
-        publication = Publication("blocks", segment, rows, cost)
+    def publish(
+        self,
+        segment: Segment,
+        rows: int = 3,
+        cost: Cost = Cost(),  # noqa: B008
+        table: str = "blocks",
+    ) -> list[str]:
+        publication = Publication(table, segment, rows, cost)
         return self.stage.do(
             self.stage.store.publish(
                 self.worker.session, self.claim.attempt_id, self.job_id, publication
@@ -63,16 +76,16 @@ class Writer:
         assert found is not None
         return found
 
-    def chain(self) -> tuple[int | None, int | None, int, int, int]:
-        one = self.extraction().tables["blocks"]
+    def chain(self, table: str = "blocks") -> tuple[int | None, int | None, int, int, int]:
+        one = self.extraction().tables[table]
         return one.start, one.stop, one.files, one.size, one.rows
 
-    def names(self) -> set[str]:
-        files = self.stage.do(self.stage.store.table_files(self.job_id, "blocks"))
+    def names(self, table: str = "blocks") -> set[str]:
+        files = self.stage.do(self.stage.store.table_files(self.job_id, table))
         return {name for name, *_ in files}
 
-    def lacking(self, start: int, stop: int) -> Lacking:
-        return self.stage.do(self.stage.store.lacking(self.job_id, (start, stop)))["blocks"]
+    def lacking(self, start: int, stop: int, table: str = "blocks") -> Lacking:
+        return self.stage.do(self.stage.store.lacking(self.job_id, (start, stop)))[table]
 
 
 @pytest.fixture
@@ -94,7 +107,7 @@ def test_a_segment_of_a_lost_attempt_is_refused(writer: Writer, stage: Stage) ->
 
     with pytest.raises(LeaseLost):
         writer.publish(LINE[0])
-    assert writer.chain() == (None, None, 0, 0, 0)
+    assert writer.chain() == EMPTY
 
 
 def test_a_segment_of_an_ended_attempt_is_refused(writer: Writer) -> None:
@@ -199,6 +212,213 @@ def test_files_joined_into_one_never_move_progress(writer: Writer) -> None:
 
     assert writer.publish(a("ab", 0, 20, "-", "19"), rows=6) == ["a", "b"]
     assert writer.chain() == (0, 30, 2, 20, 9)
+
+
+OTHERS = [replace(ORDERED, name="other"), replace(ORDERED, manifest_hash="other")]
+
+
+@pytest.mark.parametrize("extract", OTHERS)
+def test_another_revision_has_tables_of_its_own(
+    stage: Stage, writer: Writer, extract: Extract
+) -> None:
+    other = Writer(stage, extract=extract)
+
+    assert other.open() == writer_path(other)
+    assert writer.publish(LINE[0], cost=Cost(requests=2)) == []
+    assert other.chain() == EMPTY
+    assert (other.extraction().requests, writer.extraction().requests) == (0, 2)
+
+
+def test_each_table_of_a_revision_is_opened_by_its_name(stage: Stage) -> None:
+    writer = Writer(stage)
+    job_id = writer.job_id
+
+    assert writer.open("blocks", "logs") == [f"/data/blocks/{job_id}", f"/data/logs/{job_id}"]
+    assert writer.open("logs") == [f"/data/logs/{job_id}"]
+
+
+def test_a_revision_that_is_not_active_is_not_gone_on_with(stage: Stage, writer: Writer) -> None:
+    writer.publish(LINE[0])
+    writer.worker.end(writer.claim)
+    stage.sql(f"UPDATE table_revisions SET active = {FALSE[stage.kind]}")
+
+    other = Writer(stage)
+    assert other.open() == writer_path(other)
+    assert other.chain() == EMPTY
+
+
+def test_taking_over_a_table_leaves_the_writers_of_others(stage: Stage, writer: Writer) -> None:
+    neighbour = Writer(stage, extract=OTHERS[0])
+    neighbour.open()
+    writer.worker.end(writer.claim)
+    Writer(stage).open()
+
+    assert neighbour.publish(LINE[0]) == []
+
+
+def test_a_job_writes_a_table_no_more_that_was_taken_from_it(stage: Stage, writer: Writer) -> None:
+    stage.sql("UPDATE table_revisions SET writer = NULL")
+
+    with pytest.raises(Unusable):
+        writer.publish(LINE[0])
+
+
+def test_what_one_job_says_of_its_failure_is_said_of_no_other(stage: Stage, writer: Writer) -> None:
+    other = Writer(stage, extract=OTHERS[0])
+    other.open()
+    told = (writer.worker.session, writer.claim.attempt_id, writer.job_id, "{}")
+    stage.do(stage.store.note_failure(*told))
+
+    assert (writer.extraction().failure, other.extraction().failure) == ("{}", None)
+
+
+def test_a_deleted_job_takes_nothing_of_another_with_it(stage: Stage, writer: Writer) -> None:
+    other = Writer(stage, extract=OTHERS[0])
+    other.open()
+    other.publish(LINE[0])
+    writer.worker.end(writer.claim)
+    assert stage.do(stage.store.delete(writer.job_id))
+
+    assert other.chain() == (0, 10, 1, 10, 3)
+    assert other.extraction().blocks == 10
+
+
+def test_a_deleted_job_leaves_no_word_of_its_tables(stage: Stage, writer: Writer) -> None:
+    writer.worker.end(writer.claim)
+    assert stage.do(stage.store.delete(writer.job_id))
+
+    for table in ("extractions", "extraction_tables"):
+        assert stage.sql(f"SELECT count(*) FROM {table}", count=True) == [0]
+
+
+@pytest.fixture
+def pair(stage: Stage) -> Writer:
+    """A job of two tables, so that what is done to `blocks` can be looked for in `logs`."""
+    writer = Writer(stage)
+    writer.open("blocks", "logs")
+    return writer
+
+
+def test_the_same_files_in_two_tables_are_two(pair: Writer) -> None:
+    for segment in LINE:
+        assert pair.publish(segment, table="logs") == []
+        assert pair.publish(segment) == []
+
+    assert pair.chain() == pair.chain("logs") == (0, 30, 3, 30, 9)
+
+
+def test_a_reorganisation_of_one_table_leaves_another(pair: Writer) -> None:
+    for segment in LINE:
+        pair.publish(segment, table="logs")
+        pair.publish(segment)
+
+    assert pair.publish(a("b2", 10, 21, "9", "20'")) == ["b", "c"]
+    assert pair.chain() == (0, 21, 2, 20, 6)
+    assert pair.chain("logs") == (0, 30, 3, 30, 9)
+    assert pair.names("logs") == {"a", "b", "c"}
+    assert pair.lacking(0, 30).known == [(9, "9"), (20, "20'")]
+
+
+def test_a_table_is_not_linked_by_the_segments_of_another(pair: Writer) -> None:
+    pair.publish(LINE[0], table="logs")
+    pair.publish(LINE[2], table="logs")
+    pair.publish(a("a2", 0, 10, "-", "9'"))
+
+    assert pair.publish(LINE[1]) == []
+    assert pair.chain()[:3] == (0, 10, 1)
+    assert pair.publish(a("b2", 10, 20, "9'", "19")) == ["b"]
+    assert pair.chain()[:3] == (0, 20, 2)
+
+
+def test_what_waits_in_one_table_is_neither_covered_nor_kept_in_another(pair: Writer) -> None:
+    pair.publish(LINE[0])
+    pair.publish(LINE[0], table="logs")
+    pair.publish(a("x", 12, 18, "11", "17"), table="logs")
+
+    assert pair.lacking(0, 20).spans == [(10, 20)]
+    assert pair.lacking(0, 20, "logs").spans == [(10, 12), (18, 20)]
+    assert pair.publish(LINE[1]) == []
+    assert pair.names("logs") == {"a", "x"}
+
+
+@pytest.mark.parametrize(
+    ("segment", "gone"),
+    [
+        (a("x", 0, 10, "-'", "9"), ["a"]),
+        (a("x", 5, 10, "-", "9"), []),
+        (a("x", 0, 12, "-", "9"), ["a"]),
+        (a("x", 0, 10, "-", "9'"), ["a"]),
+    ],
+    ids=["parent", "start", "stop", "hash"],
+)
+def test_a_file_that_differs_in_anything_is_not_the_same(
+    writer: Writer, segment: Segment, gone: list[str]
+) -> None:
+    writer.publish(LINE[0])
+
+    assert writer.publish(segment) == gone
+    assert "x" in writer.names()
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        a("x", 10, 20, "9'", "19"),
+        a("x", 5, 15, "9", "14"),
+        replace(a("x", 10, 20, "9", "19"), network="other"),
+    ],
+    ids=["parent", "start", "network"],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_only_what_follows_the_chain_becomes_part_of_it(
+    writer: Writer, segment: Segment, *, first: bool
+) -> None:
+    for each in [segment, LINE[0]] if first else [LINE[0], segment]:
+        assert writer.publish(each) == []
+
+    assert writer.chain() == (0, 10, 1, 10, 3)
+    assert writer.names() == {"a", "x"}
+
+
+def test_what_follows_a_segment_beside_the_chain_is_beside_it_too(writer: Writer) -> None:
+    writer.publish(LINE[0])
+    for segment in LINE[2], a("d", 30, 40, "29", "39"):
+        assert writer.publish(segment) == []
+
+    assert writer.chain()[:3] == (0, 10, 1)
+
+
+def test_a_new_first_segment_does_not_count_what_is_beside_the_chain(writer: Writer) -> None:
+    writer.publish(LINE[0])
+    writer.publish(LINE[2])
+
+    assert writer.publish(a("a2", 0, 10, "-", "9'"), rows=4) == ["a"]
+    assert writer.chain() == (0, 10, 1, 10, 4)
+    assert writer.names() == {"a2", "c"}
+
+
+def test_what_a_segment_covers_in_part_stays_beside_the_chain(writer: Writer) -> None:
+    writer.publish(LINE[0])
+    writer.publish(LINE[1])
+    beside = [
+        a("below", 15, 25, "14'", "24'"),
+        a("inside", 22, 28, "21'", "27'"),
+        a("above", 25, 35, "24'", "34'"),
+    ]
+    for segment in beside:
+        assert writer.publish(segment) == []
+
+    assert writer.publish(LINE[2]) == ["inside"]
+    assert writer.names() == {"a", "b", "c", "below", "above"}
+
+
+def test_a_repair_goes_no_further_back_than_the_end_of_the_chain(writer: Writer) -> None:
+    for segment in (LINE[0], a("x", 30, 40, "19", "39"), LINE[2], LINE[1]):
+        assert writer.publish(segment) == []
+
+    assert writer.chain()[:3] == (0, 30, 3)
+    lack = writer.lacking(0, 40)
+    assert (lack.spans, lack.repairs) == ([], [(20, 40)])
 
 
 LINKS = st.tuples(st.integers(0, 5), st.integers(1, 3), st.integers(0, 1), st.integers(0, 1)).map(
