@@ -8,84 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.conformance.writers import EMPTY, LINE, Writer, a, writer_path
 
-from jobyard.core.extract import Extract
-from jobyard.core.extraction import Cost, Publication, Wish
+from jobyard.core.extraction import Cost
 from jobyard.core.segments import Segment, canonical
 from jobyard.core.states import AttemptStatus
 from jobyard.errors import ActiveJobConflict, LeaseLost, Unusable
-from jobyard.testing.stage import make_spec
+from jobyard.store.transactions.segments import KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobyard.core.extraction import Extraction, Lacking
-    from jobyard.store.base import Claim
-    from jobyard.testing.stage import Stage, StageWorker
-
-ORDERED = Extract("eth", "main", "dev", "hash", "evm-rpc", "evm", "net", ("blocks",))
-
-
-def a(name: str, start: int, stop: int, prev_hash: str, own_hash: str) -> Segment:
-    return Segment(name, "net", start, stop, own_hash, prev_hash, size=10)
-
-
-EMPTY = (None, None, 0, 0, 0)
-FALSE = {"sqlite": "0", "postgres": "false"}
-LINE = [a("a", 0, 10, "-", "9"), a("b", 10, 20, "9", "19"), a("c", 20, 30, "19", "29")]
-
-
-class Writer:
-    """A job that writes the table `blocks`, with an attempt that is running."""
-
-    def __init__(
-        self, stage: Stage, worker: StageWorker | None = None, *, extract: Extract = ORDERED
-    ) -> None:
-        self.stage = stage
-        self.extract = extract
-        self.job_id = stage.submit_one(replace(make_spec(), extract=extract))
-        self.worker = worker or stage.worker(f"w{self.job_id}")
-        self.claim: Claim = self.worker.claim_one()
-
-    def open(self, *tables: str) -> list[str]:
-        wishes = [Wish(table, f"/data/{table}/{self.job_id}") for table in tables or ("blocks",)]
-        session, claim = self.worker.session, self.claim
-        opened = self.stage.do(
-            self.stage.store.open_tables(
-                session, claim.attempt_id, self.job_id, self.extract, wishes
-            )
-        )
-        return [one.path for one in opened]
-
-    def publish(
-        self,
-        segment: Segment,
-        rows: int = 3,
-        cost: Cost = Cost(),  # noqa: B008
-        table: str = "blocks",
-    ) -> list[str]:
-        publication = Publication(table, segment, rows, cost)
-        return self.stage.do(
-            self.stage.store.publish(
-                self.worker.session, self.claim.attempt_id, self.job_id, publication
-            )
-        )
-
-    def extraction(self) -> Extraction:
-        found = self.stage.do(self.stage.store.extraction(self.job_id))
-        assert found is not None
-        return found
-
-    def chain(self, table: str = "blocks") -> tuple[int | None, int | None, int, int, int]:
-        one = self.extraction().tables[table]
-        return one.start, one.stop, one.files, one.size, one.rows
-
-    def names(self, table: str = "blocks") -> set[str]:
-        files = self.stage.do(self.stage.store.table_files(self.job_id, table))
-        return {name for name, *_ in files}
-
-    def lacking(self, start: int, stop: int, table: str = "blocks") -> Lacking:
-        return self.stage.do(self.stage.store.lacking(self.job_id, (start, stop)))[table]
+    from jobyard.testing.stage import Stage
 
 
 @pytest.fixture
@@ -152,10 +86,6 @@ def test_a_table_has_one_writer_until_its_job_is_over(stage: Stage, writer: Writ
     assert other.chain()[:3] == (0, 20, 2)
 
 
-def writer_path(writer: Writer) -> list[str]:
-    return [f"/data/blocks/{writer.job_id}"]
-
-
 def test_a_table_outlives_the_job_that_wrote_it(stage: Stage, writer: Writer) -> None:
     writer.publish(LINE[0])
     writer.worker.end(writer.claim)
@@ -212,133 +142,6 @@ def test_files_joined_into_one_never_move_progress(writer: Writer) -> None:
 
     assert writer.publish(a("ab", 0, 20, "-", "19"), rows=6) == ["a", "b"]
     assert writer.chain() == (0, 30, 2, 20, 9)
-
-
-OTHERS = [replace(ORDERED, name="other"), replace(ORDERED, manifest_hash="other")]
-
-
-@pytest.mark.parametrize("extract", OTHERS)
-def test_another_revision_has_tables_of_its_own(
-    stage: Stage, writer: Writer, extract: Extract
-) -> None:
-    other = Writer(stage, extract=extract)
-
-    assert other.open() == writer_path(other)
-    assert writer.publish(LINE[0], cost=Cost(requests=2)) == []
-    assert other.chain() == EMPTY
-    assert (other.extraction().requests, writer.extraction().requests) == (0, 2)
-
-
-def test_each_table_of_a_revision_is_opened_by_its_name(stage: Stage) -> None:
-    writer = Writer(stage)
-    job_id = writer.job_id
-
-    assert writer.open("blocks", "logs") == [f"/data/blocks/{job_id}", f"/data/logs/{job_id}"]
-    assert writer.open("logs") == [f"/data/logs/{job_id}"]
-
-
-def test_a_revision_that_is_not_active_is_not_gone_on_with(stage: Stage, writer: Writer) -> None:
-    writer.publish(LINE[0])
-    writer.worker.end(writer.claim)
-    stage.sql(f"UPDATE table_revisions SET active = {FALSE[stage.kind]}")
-
-    other = Writer(stage)
-    assert other.open() == writer_path(other)
-    assert other.chain() == EMPTY
-
-
-def test_taking_over_a_table_leaves_the_writers_of_others(stage: Stage, writer: Writer) -> None:
-    neighbour = Writer(stage, extract=OTHERS[0])
-    neighbour.open()
-    writer.worker.end(writer.claim)
-    Writer(stage).open()
-
-    assert neighbour.publish(LINE[0]) == []
-
-
-def test_a_job_writes_a_table_no_more_that_was_taken_from_it(stage: Stage, writer: Writer) -> None:
-    stage.sql("UPDATE table_revisions SET writer = NULL")
-
-    with pytest.raises(Unusable):
-        writer.publish(LINE[0])
-
-
-def test_what_one_job_says_of_its_failure_is_said_of_no_other(stage: Stage, writer: Writer) -> None:
-    other = Writer(stage, extract=OTHERS[0])
-    other.open()
-    told = (writer.worker.session, writer.claim.attempt_id, writer.job_id, "{}")
-    stage.do(stage.store.note_failure(*told))
-
-    assert (writer.extraction().failure, other.extraction().failure) == ("{}", None)
-
-
-def test_a_deleted_job_takes_nothing_of_another_with_it(stage: Stage, writer: Writer) -> None:
-    other = Writer(stage, extract=OTHERS[0])
-    other.open()
-    other.publish(LINE[0])
-    writer.worker.end(writer.claim)
-    assert stage.do(stage.store.delete(writer.job_id))
-
-    assert other.chain() == (0, 10, 1, 10, 3)
-    assert other.extraction().blocks == 10
-
-
-def test_a_deleted_job_leaves_no_word_of_its_tables(stage: Stage, writer: Writer) -> None:
-    writer.worker.end(writer.claim)
-    assert stage.do(stage.store.delete(writer.job_id))
-
-    for table in ("extractions", "extraction_tables"):
-        assert stage.sql(f"SELECT count(*) FROM {table}", count=True) == [0]
-
-
-@pytest.fixture
-def pair(stage: Stage) -> Writer:
-    """A job of two tables, so that what is done to `blocks` can be looked for in `logs`."""
-    writer = Writer(stage)
-    writer.open("blocks", "logs")
-    return writer
-
-
-def test_the_same_files_in_two_tables_are_two(pair: Writer) -> None:
-    for segment in LINE:
-        assert pair.publish(segment, table="logs") == []
-        assert pair.publish(segment) == []
-
-    assert pair.chain() == pair.chain("logs") == (0, 30, 3, 30, 9)
-
-
-def test_a_reorganisation_of_one_table_leaves_another(pair: Writer) -> None:
-    for segment in LINE:
-        pair.publish(segment, table="logs")
-        pair.publish(segment)
-
-    assert pair.publish(a("b2", 10, 21, "9", "20'")) == ["b", "c"]
-    assert pair.chain() == (0, 21, 2, 20, 6)
-    assert pair.chain("logs") == (0, 30, 3, 30, 9)
-    assert pair.names("logs") == {"a", "b", "c"}
-    assert pair.lacking(0, 30).known == [(9, "9"), (20, "20'")]
-
-
-def test_a_table_is_not_linked_by_the_segments_of_another(pair: Writer) -> None:
-    pair.publish(LINE[0], table="logs")
-    pair.publish(LINE[2], table="logs")
-    pair.publish(a("a2", 0, 10, "-", "9'"))
-
-    assert pair.publish(LINE[1]) == []
-    assert pair.chain()[:3] == (0, 10, 1)
-    assert pair.publish(a("b2", 10, 20, "9'", "19")) == ["b"]
-    assert pair.chain()[:3] == (0, 20, 2)
-
-
-def test_what_waits_in_one_table_is_neither_covered_nor_kept_in_another(pair: Writer) -> None:
-    pair.publish(LINE[0])
-    pair.publish(LINE[0], table="logs")
-    pair.publish(a("x", 12, 18, "11", "17"), table="logs")
-
-    assert pair.lacking(0, 20).spans == [(10, 20)]
-    assert pair.lacking(0, 20, "logs").spans == [(10, 12), (18, 20)]
-    assert pair.publish(LINE[1]) == []
-    assert pair.names("logs") == {"a", "x"}
 
 
 @pytest.mark.parametrize(
@@ -419,6 +222,14 @@ def test_a_repair_goes_no_further_back_than_the_end_of_the_chain(writer: Writer)
     assert writer.chain()[:3] == (0, 30, 3)
     lack = writer.lacking(0, 40)
     assert (lack.spans, lack.repairs) == ([], [(20, 40)])
+
+
+def test_no_more_than_the_newest_ends_of_a_long_chain_are_told(writer: Writer) -> None:
+    for number in range(KNOWN + 2):
+        writer.publish(a(f"s{number}", number, number + 1, str(number - 1), str(number)))
+
+    known = writer.lacking(0, KNOWN + 2).known
+    assert known == [(number, str(number)) for number in range(2, KNOWN + 2)]
 
 
 LINKS = st.tuples(st.integers(0, 5), st.integers(1, 3), st.integers(0, 1), st.integers(0, 1)).map(
