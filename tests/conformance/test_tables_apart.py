@@ -46,6 +46,16 @@ def test_each_table_of_a_revision_is_opened_by_its_name(stage: Stage) -> None:
     assert writer.open("logs") == [f"/data/logs/{job_id}"]
 
 
+def test_a_job_has_no_tables_but_its_own(stage: Stage, writer: Writer) -> None:
+    other = Writer(stage, extract=OTHERS[0])
+    other.open("logs")
+
+    assert (set(writer.extraction().tables), set(other.extraction().tables)) == (
+        {"blocks"},
+        {"logs"},
+    )
+
+
 def test_a_revision_that_is_not_active_is_not_gone_on_with(stage: Stage, writer: Writer) -> None:
     writer.publish(LINE[0])
     writer.worker.end(writer.claim)
