@@ -144,6 +144,14 @@ def test_jobs_are_found_by_when_they_ended(stage: Stage, jobs: list[int]) -> Non
     assert listed(stage, finished_before=at + SECOND, statuses=[JobStatus.FAILED]) == []
 
 
+def test_times_are_asked_of_ids_too(stage: Stage, jobs: list[int]) -> None:
+    made, over = (stage.job(jobs[position]).state for position in (2, 3))
+    assert over.finished_at is not None
+
+    assert listed(stage, ids=jobs, created_after=made.created_at) == wanted(jobs, [5, 4, 3])
+    assert listed(stage, ids=jobs, finished_before=over.finished_at) == [jobs[1]]
+
+
 @pytest.mark.parametrize("probe", [1, 2, 3])
 @pytest.mark.parametrize("name", FILTERS)
 def test_common_filters_together_find_the_same_in_many_looks(

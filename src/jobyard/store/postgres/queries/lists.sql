@@ -211,6 +211,7 @@ newest (worker_id, id) AS (
         SELECT j.id FROM jobs AS j
         WHERE j.listed_worker COLLATE "C" >= worker.id
             AND (j.listed_worker COLLATE "C", j.id) < (worker.id, $1)
+            AND j.status <> 'QUEUED'
         ORDER BY j.listed_worker COLLATE "C" DESC, j.id DESC LIMIT 1)
     FROM worker
     ORDER BY 2 DESC NULLS LAST
