@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
+CHAIN := tests/data/anvil-prague.ndjson.gz
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
@@ -15,8 +16,12 @@ help: ## list these targets
 
 install: $(VENV)/.dev ## install everything for development into .venv
 
-demo: $(VENV)/.run ## run the main job on real input: SQLite, no service to start
+demo: $(VENV)/.data ## run jobs on real input, then extract, prove and query a small chain
 	@$(BIN)/jobyard run examples/sources.yaml
+	@$(BIN)/jobyard extract recorded --url $(CHAIN) --out .jobyard/demo --verify full
+	@$(BIN)/jobyard verify .jobyard/demo
+	@$(BIN)/jobyard query --from .jobyard/demo \
+		"SELECT type, count(*) AS transactions, sum(gas_used) AS gas FROM transactions GROUP BY type ORDER BY type"
 
 test: $(VENV)/.dev ## run all tests, on SQLite and on a real PostgreSQL, also from a wheel
 	@$(BIN)/python -m pytest -q $(ARGS)
@@ -41,8 +46,9 @@ bench: $(VENV)/.dev ## measure against floors, write bench/RESULTS.md
 mutate: $(VENV)/.dev ## drop each SQL predicate in turn and demand a red test
 	@$(BIN)/python scripts/mutate_sql.py $(ARGS)
 
-lock: $(VENV)/.dev ## choose versions anew: requirements.txt, requirements-dev.txt
+lock: $(VENV)/.dev ## choose versions anew: requirements*.txt
 	@$(UV_LOCK) --upgrade -o requirements.txt pyproject.toml
+	@$(UV_LOCK) --upgrade --extra data -c requirements.txt -o requirements-data.txt pyproject.toml
 	@$(UV_LOCK) --upgrade --extra all --group dev -c requirements.txt \
 		-o requirements-dev.txt pyproject.toml
 
@@ -54,15 +60,15 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "needs Python 3.11 or newer")'
 	@$(PYTHON) -m venv $(VENV)
 
-# Development contains what running needs; both stamps are touched so that neither undoes the other.
+# Development contains what the demo needs; both stamps are touched so that neither undoes the other.
 $(VENV)/.dev: requirements-dev.txt pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV) ..."
 	@$(PIP) --require-hashes -r requirements-dev.txt
 	@$(PIP) --no-deps --no-build-isolation -e .
-	@touch $(VENV)/.run $@
+	@touch $(VENV)/.data $@
 
-$(VENV)/.run: requirements.txt pyproject.toml | $(BIN)/python
+$(VENV)/.data: requirements-data.txt pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV) ..."
-	@$(PIP) --require-hashes -r requirements.txt
+	@$(PIP) --require-hashes -r requirements-data.txt
 	@$(PIP) --no-deps -e .
 	@touch $@

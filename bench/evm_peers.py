@@ -67,8 +67,16 @@ def peer(name: str) -> Path | None:
         fresh = home.with_suffix(".fresh")
         try:
             venv.create(fresh, with_pip=True, clear=True)
-            pip = [str(fresh / "bin" / "python"), "-m", "pip", "install", "-q"]
-            subprocess.run([*pip, requirement, "setuptools"], check=True, capture_output=True)
+            pip: list[str | Path] = [
+                fresh / "bin" / "python",
+                "-m",
+                "pip",
+                "install",
+                "-q",
+                requirement,
+                "setuptools",
+            ]
+            subprocess.run(pip, check=True, capture_output=True)
             fresh.replace(home)
         except (subprocess.CalledProcessError, OSError) as error:
             shutil.rmtree(fresh, ignore_errors=True)

@@ -58,9 +58,9 @@ def test_the_version_is_said_alike_everywhere() -> None:
     assert jobyard.__version__ == project["version"]
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
-def test_every_pin_has_a_hash_and_no_host(name: str) -> None:
-    text = (ROOT / name).read_text().replace("\\\n", " ")
+@pytest.mark.parametrize("extra", ["", "-data", "-dev"])
+def test_every_pin_has_a_hash_and_no_host(extra: str) -> None:
+    text = (ROOT / f"requirements{extra}.txt").read_text().replace("\\\n", " ")
     pins = [line for line in text.splitlines() if line and not line.startswith("#")]
 
     assert [pin for pin in pins if "--hash=sha256:" not in pin] == []

@@ -177,6 +177,11 @@ def test_the_description_names_every_route_and_only_our_own_problems(http: httpx
         "/jobs/stream", "/jobs/{job_id}/retry", "/apply", "/metrics",
         "/workers", "/workers/{worker_id}", "/workers/{worker_id}/drain",
         "/workers/{worker_id}/resume", "/healthz", "/readyz",
+        "/datasets", "/datasets/{namespace}/{name}", "/datasets/{namespace}/{name}/versions",
+        *(f"/datasets/{{namespace}}/{{name}}/versions/{{revision}}{below}"
+          for below in ("", "/manifest", "/deploy", "/jobs")),
+        "/manifests", "/manifests/{manifest_hash}", "/manifests/{manifest_hash}/datasets",
+        "/providers", "/providers/{provider_name}",
     }  # fmt: skip
     for methods in described["paths"].values():
         for operation in methods.values():

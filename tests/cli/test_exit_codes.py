@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 NOBODY = "http://127.0.0.1:9"
 """Where nobody listens: the port of a service that nobody has run for decades."""
-VALUES = {"job_id": "1", "job_ids": "1", "worker_id": "w", "command": "true", "names": "-f a.json"}
+VALUES = {
+    "job_id": "1", "job_ids": "1", "worker_id": "w", "command": "true", "names": "-f a.json",
+    "dataset": "space/set", "manifest_hash": "0" * 64, "name": "node", "file": "a.json",
+    "manifest": "a.json",
+}  # fmt: skip
+ASK_NO_SERVER = ("doctor", "extract")
+"""Their `--url` is looked at, or is a chain's."""
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
@@ -45,7 +51,8 @@ def asking() -> dict[str, click.Command]:
     return {
         path: command
         for path, command in commands()
-        if any("--url" in parameter.opts for parameter in command.params) and path != "doctor"
+        if any("--url" in parameter.opts for parameter in command.params)
+        and path not in ASK_NO_SERVER
     }
 
 

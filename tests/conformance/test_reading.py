@@ -233,3 +233,18 @@ def test_decisions_are_taken_a_bounded_number_at_a_time(stage: Stage) -> None:
 
 def test_the_store_s_clock_is_what_is_read(stage: Stage) -> None:
     assert stage.do(stage.store.now()) == stage.clock()
+
+
+def test_the_few_that_are_queued_are_listed_in_pages_and_counted_once(stage: Stage) -> None:
+    stage.submit(*[make_spec(f"j{n}") for n in range(5)])
+    worker = stage.worker()
+    claims = worker.claim(4)
+    worker.start(claims[0])
+    queued = sorted((claim.job_id for claim in claims[1:]), reverse=True)
+    statuses = [JobStatus.QUEUED]
+
+    assert listed(stage, statuses=statuses) == queued
+    assert listed(stage, statuses=statuses, limit=2) == queued[:2]
+    assert listed(stage, statuses=statuses, after=queued[1]) == queued[2:]
+    waiting = JobQuery(statuses=[*statuses, JobStatus.SCHEDULED], after=2**40)
+    assert stage.do(stage.store.count(waiting)) == 4

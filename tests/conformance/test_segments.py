@@ -8,71 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.conformance.writers import EMPTY, LINE, Writer, a, writer_path
 
-from jobyard.core.extract import Extract
-from jobyard.core.extraction import Cost, Publication, Wish
+from jobyard.core.extraction import Cost
 from jobyard.core.segments import Segment, canonical
 from jobyard.core.states import AttemptStatus
 from jobyard.errors import ActiveJobConflict, LeaseLost, Unusable
-from jobyard.testing.stage import make_spec
+from jobyard.store.transactions.segments import KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobyard.core.extraction import Extraction, Lacking
-    from jobyard.store.base import Claim
-    from jobyard.testing.stage import Stage, StageWorker
-
-ORDERED = Extract("eth", "main", "dev", "hash", "evm-rpc", "evm", "net", ("blocks",))
-
-
-def a(name: str, start: int, stop: int, prev_hash: str, own_hash: str) -> Segment:
-    return Segment(name, "net", start, stop, own_hash, prev_hash, size=10)
-
-
-LINE = [a("a", 0, 10, "-", "9"), a("b", 10, 20, "9", "19"), a("c", 20, 30, "19", "29")]
-
-
-class Writer:
-    """A job that writes the table `blocks`, with an attempt that is running."""
-
-    def __init__(self, stage: Stage, worker: StageWorker | None = None) -> None:
-        self.stage = stage
-        self.job_id = stage.submit_one(replace(make_spec(), extract=ORDERED))
-        self.worker = worker or stage.worker(f"w{self.job_id}")
-        self.claim: Claim = self.worker.claim_one()
-
-    def open(self, *tables: str) -> list[str]:
-        wishes = [Wish(table, f"/data/{table}/{self.job_id}") for table in tables or ("blocks",)]
-        session, claim = self.worker.session, self.claim
-        opened = self.stage.do(
-            self.stage.store.open_tables(session, claim.attempt_id, self.job_id, ORDERED, wishes)
-        )
-        return [one.path for one in opened]
-
-    def publish(self, segment: Segment, rows: int = 3, cost: Cost = Cost()) -> list[str]:  # noqa: B008
-        publication = Publication("blocks", segment, rows, cost)
-        return self.stage.do(
-            self.stage.store.publish(
-                self.worker.session, self.claim.attempt_id, self.job_id, publication
-            )
-        )
-
-    def extraction(self) -> Extraction:
-        found = self.stage.do(self.stage.store.extraction(self.job_id))
-        assert found is not None
-        return found
-
-    def chain(self) -> tuple[int | None, int | None, int, int, int]:
-        one = self.extraction().tables["blocks"]
-        return one.start, one.stop, one.files, one.size, one.rows
-
-    def names(self) -> set[str]:
-        files = self.stage.do(self.stage.store.table_files(self.job_id, "blocks"))
-        return {name for name, *_ in files}
-
-    def lacking(self, start: int, stop: int) -> Lacking:
-        return self.stage.do(self.stage.store.lacking(self.job_id, (start, stop)))["blocks"]
+    from jobyard.testing.stage import Stage
 
 
 @pytest.fixture
@@ -94,7 +41,7 @@ def test_a_segment_of_a_lost_attempt_is_refused(writer: Writer, stage: Stage) ->
 
     with pytest.raises(LeaseLost):
         writer.publish(LINE[0])
-    assert writer.chain() == (None, None, 0, 0, 0)
+    assert writer.chain() == EMPTY
 
 
 def test_a_segment_of_an_ended_attempt_is_refused(writer: Writer) -> None:
@@ -137,10 +84,6 @@ def test_a_table_has_one_writer_until_its_job_is_over(stage: Stage, writer: Writ
     assert other.chain() == (0, 10, 1, 10, 3)
     other.publish(LINE[1])
     assert other.chain()[:3] == (0, 20, 2)
-
-
-def writer_path(writer: Writer) -> list[str]:
-    return [f"/data/blocks/{writer.job_id}"]
 
 
 def test_a_table_outlives_the_job_that_wrote_it(stage: Stage, writer: Writer) -> None:
@@ -199,6 +142,94 @@ def test_files_joined_into_one_never_move_progress(writer: Writer) -> None:
 
     assert writer.publish(a("ab", 0, 20, "-", "19"), rows=6) == ["a", "b"]
     assert writer.chain() == (0, 30, 2, 20, 9)
+
+
+@pytest.mark.parametrize(
+    ("segment", "gone"),
+    [
+        (a("x", 0, 10, "-'", "9"), ["a"]),
+        (a("x", 5, 10, "-", "9"), []),
+        (a("x", 0, 12, "-", "9"), ["a"]),
+        (a("x", 0, 10, "-", "9'"), ["a"]),
+    ],
+    ids=["parent", "start", "stop", "hash"],
+)
+def test_a_file_that_differs_in_anything_is_not_the_same(
+    writer: Writer, segment: Segment, gone: list[str]
+) -> None:
+    writer.publish(LINE[0])
+
+    assert writer.publish(segment) == gone
+    assert "x" in writer.names()
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        a("x", 10, 20, "9'", "19"),
+        a("x", 5, 15, "9", "14"),
+        replace(a("x", 10, 20, "9", "19"), network="other"),
+    ],
+    ids=["parent", "start", "network"],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_only_what_follows_the_chain_becomes_part_of_it(
+    writer: Writer, segment: Segment, *, first: bool
+) -> None:
+    for each in [segment, LINE[0]] if first else [LINE[0], segment]:
+        assert writer.publish(each) == []
+
+    assert writer.chain() == (0, 10, 1, 10, 3)
+    assert writer.names() == {"a", "x"}
+
+
+def test_what_follows_a_segment_beside_the_chain_is_beside_it_too(writer: Writer) -> None:
+    writer.publish(LINE[0])
+    for segment in LINE[2], a("d", 30, 40, "29", "39"):
+        assert writer.publish(segment) == []
+
+    assert writer.chain()[:3] == (0, 10, 1)
+
+
+def test_a_new_first_segment_does_not_count_what_is_beside_the_chain(writer: Writer) -> None:
+    writer.publish(LINE[0])
+    writer.publish(LINE[2])
+
+    assert writer.publish(a("a2", 0, 10, "-", "9'"), rows=4) == ["a"]
+    assert writer.chain() == (0, 10, 1, 10, 4)
+    assert writer.names() == {"a2", "c"}
+
+
+def test_what_a_segment_covers_in_part_stays_beside_the_chain(writer: Writer) -> None:
+    writer.publish(LINE[0])
+    writer.publish(LINE[1])
+    beside = [
+        a("below", 15, 25, "14'", "24'"),
+        a("inside", 22, 28, "21'", "27'"),
+        a("above", 25, 35, "24'", "34'"),
+    ]
+    for segment in beside:
+        assert writer.publish(segment) == []
+
+    assert writer.publish(LINE[2]) == ["inside"]
+    assert writer.names() == {"a", "b", "c", "below", "above"}
+
+
+def test_a_repair_goes_no_further_back_than_the_end_of_the_chain(writer: Writer) -> None:
+    for segment in (LINE[0], a("x", 30, 40, "19", "39"), LINE[2], LINE[1]):
+        assert writer.publish(segment) == []
+
+    assert writer.chain()[:3] == (0, 30, 3)
+    lack = writer.lacking(0, 40)
+    assert (lack.spans, lack.repairs) == ([], [(20, 40)])
+
+
+def test_no_more_than_the_newest_ends_of_a_long_chain_are_told(writer: Writer) -> None:
+    for number in range(KNOWN + 2):
+        writer.publish(a(f"s{number}", number, number + 1, str(number - 1), str(number)))
+
+    known = writer.lacking(0, KNOWN + 2).known
+    assert known == [(number, str(number)) for number in range(2, KNOWN + 2)]
 
 
 LINKS = st.tuples(st.integers(0, 5), st.integers(1, 3), st.integers(0, 1), st.integers(0, 1)).map(

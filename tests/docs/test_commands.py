@@ -33,14 +33,18 @@ READY = {
 """What a service says once it can be spoken to."""
 DATABASE = "postgresql://jobyard@localhost/jobyard"
 SERVER = "http://127.0.0.1:1610"
+CHAIN = "tests/data/anvil-prague.ndjson.gz"
+"""The recording of the demo."""
 AT_A_TIME = 3
 """Pages that are typed at the same time: most of a page's time is waiting for what it starts."""
 
 
 def demo() -> str:
     """What `make demo` runs once it has installed."""
-    recipe = (ROOT / "Makefile").read_text().partition("\ndemo:")[2].splitlines()[1]
-    return recipe.strip().removeprefix("@$(BIN)/")
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    recipe = makefile.partition("\ndemo:")[2].partition("\n\n")[0].splitlines()[1:]
+    typed = " && ".join(line.strip().removeprefix("@$(BIN)/") for line in recipe)
+    return typed.replace("$(CHAIN)", CHAIN)
 
 
 class Reader:
@@ -160,6 +164,8 @@ def play(page: Path, folder: Path, python: Path, database: str | None = None) ->
     if page.name == "README.md":
         # Its reader has a clone.
         shutil.copytree(ROOT / "examples", folder / "examples")
+        (folder / CHAIN).parent.mkdir(parents=True)
+        shutil.copy(ROOT / CHAIN, folder / CHAIN)
     reader = Reader(folder, python, database)
     try:
         for step in steps_of(page):

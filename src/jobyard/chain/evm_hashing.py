@@ -91,8 +91,27 @@ def transaction(row: Columns, at: int) -> bytes:
     return bytes((kind,)) + written if kind else written
 
 
+def signed(row: Columns, at: int) -> bytes:
+    """Write what a transaction's sender signed: the transaction without its signature.
+
+    Raises:
+        NotProvable: its type is not known, or a column cannot hold what it said.
+
+    """
+    kind = row["type"][at]
+    if kind not in _FIELDS:
+        raise NotProvable(f"transactions of type {kind} are not known")
+    items = [_FIELD_WRITERS[name](row, at) for name in _FIELDS[kind] if name not in _OF_SIGNATURES]
+    if kind == LEGACY and row["chain_id"][at] is not None:
+        # Since EIP-155 the chain is signed, in the place of the signature.
+        items += [rlp.of_int(row["chain_id"][at]), rlp.EMPTY, rlp.EMPTY]
+    written = rlp.of_list(items)
+    return bytes((kind,)) + written if kind else written
+
+
 _CALL = ("gas_limit", "to", "value", "input")
 _SIGNATURE = ("parity", "r", "s")
+_OF_SIGNATURES = frozenset({"v", *_SIGNATURE})
 _FEES = ("max_priority_fee_per_gas", "max_fee_per_gas")
 _FIELDS = {
     LEGACY: ("nonce", "gas_price", *_CALL, "v", "r", "s"),

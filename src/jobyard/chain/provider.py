@@ -12,10 +12,8 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
-from jobyard.errors import InvalidProvider
+from jobyard.errors import InvalidDocument, InvalidProvider, TooLarge
+from jobyard.spec.document import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,15 +126,19 @@ def load(file: Path, variables: Mapping[str, str]) -> Provider:
         InvalidProvider: It cannot be read, or is wrong somewhere; names file, key and variable.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_bytes()
         if file.suffix == ".toml":
-            document = tomllib.loads(text)
-        else:
-            document = YAML(typ="safe", pure=True).load(text)
-    except (OSError, UnicodeDecodeError, YAMLError, tomllib.TOMLDecodeError) as error:
+            return build(tomllib.loads(text.decode()), file.stem, variables, source=str(file))
+        documents = read(text)
+    except (
+        OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, InvalidDocument, TooLarge,
+    ) as error:  # fmt: skip
         message = f"{file}: {error}"
         raise InvalidProvider(message) from error
-    return build(document, file.stem, variables, source=str(file))
+    if len(documents) != 1:
+        message = f"{file}: holds {len(documents)} documents"
+        raise InvalidProvider(message, hint="a provider is one document in a file of its own")
+    return build(documents[0].value, file.stem, variables, source=str(file))
 
 
 def load_folder(folder: Path, variables: Mapping[str, str]) -> list[Provider]:

@@ -24,6 +24,7 @@ from jobyard.chain.evm_hashing import (
     strays,
     transaction,
 )
+from jobyard.chain.evm_senders import sender
 from jobyard.chain.keccak import keccak
 from jobyard.chain.order import in_order
 from jobyard.chain.report import Report
@@ -55,6 +56,7 @@ class Check(StrEnum):
     GAS = "gas"
     GAS_PRICES = "gas_prices"
     TX_HASHES = "tx_hashes"
+    SENDERS = "senders"
     TRANSACTIONS_ROOT = "transactions_root"
     RECEIPTS_ROOT = "receipts_root"
     BLOOM = "logs_bloom"
@@ -71,6 +73,7 @@ ABOUT = {
     Check.GAS: "the gas of the transactions adds up to that of the block",
     Check.GAS_PRICES: "the price paid follows from base fee and what the transaction offers",
     Check.TX_HASHES: "the hash of every transaction, of every column that is part of it",
+    Check.SENDERS: "`from` is who signed, of every transaction; needs `jobyard[senders]`",
     Check.TRANSACTIONS_ROOT: "the root of the trie of transactions",
     Check.RECEIPTS_ROOT: "the root of the trie of receipts: status, gas, every log",
     Check.BLOOM: "the Bloom filter of all logs",
@@ -165,6 +168,7 @@ class EvmVerifier:
 
 _OF_TRANSACTIONS = (Check.TX_INDEXES, Check.GAS, Check.LOG_INDEXES)
 _OF_HASHES = (Check.TX_HASHES, Check.TRANSACTIONS_ROOT)
+_OF_TRANSACTIONS_IN_FULL = (*_OF_HASHES, Check.SENDERS)
 _OF_RECEIPTS = (Check.RECEIPTS_ROOT, Check.BLOOM)
 
 
@@ -291,9 +295,10 @@ class _Block:
 
     def check_hashes(self, logs: Columns | None, log_places: range) -> None:
         if not self._has_transactions:
-            self.leave_open((*_OF_HASHES, *_OF_RECEIPTS), NO_TRANSACTIONS)
+            self.leave_open((*_OF_TRANSACTIONS_IN_FULL, *_OF_RECEIPTS), NO_TRANSACTIONS)
             return
         self._check_transaction_hashes()
+        self._check_senders()
         if logs is None and len(self._places):
             self.leave_open(_OF_RECEIPTS, NO_LOGS)
         else:
@@ -317,6 +322,22 @@ class _Block:
             wrong += [f"transaction {at} has no {name}" for name in strays(txs, place)]
         self._decide(Check.TX_HASHES, wrong)
         self._compare(Check.TRANSACTIONS_ROOT, written, "transactions_root")
+
+    def _check_senders(self) -> None:
+        txs = self._txs
+        wrong = []
+        for at, place in enumerate(self._places):
+            try:
+                found = sender(txs, place)
+            except NotProvable as open_:
+                self.leave_open((Check.SENDERS,), str(open_))
+                return
+            except (ValueError, OverflowError, TypeError, AttributeError) as error:
+                wrong.append(f"nobody signed transaction {at}: {error}")
+            else:
+                if found != txs["from"][place]:
+                    wrong.append(f"0x{found.hex()} signed transaction {at}")
+        self._decide(Check.SENDERS, wrong)
 
     def _check_receipts(self, logs: Columns, log_places: range) -> None:
         txs = self._txs

@@ -49,6 +49,13 @@ ALIASES = {
 }  # fmt: skip
 
 
+EXTRAS = {
+    "aiohttp": "data", "Crypto": "data", "cryptography": "data", "datafusion": "data",
+    "msgspec": "data", "numpy": "data", "pyarrow": "data", "asyncpg": "postgres",
+}  # fmt: skip
+"""Libraries that only some commands need, by the name they are imported by, and their extra."""
+
+
 @click.group(
     cls=LazyGroup,
     entries=COMMANDS,
@@ -81,7 +88,11 @@ def main() -> None:
         _discard_output()
         code = ExitCode.FAILED
     except Exception as error:  # noqa: BLE001 - the last one to catch it
-        if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+            say(f"error: this needs {error.name}, which is not installed")
+            say(f"hint: pip install 'jobyard[{EXTRAS[error.name]}]'")
+            code = ExitCode.CONFIGURATION
+        elif isinstance(error, OSError) and error.errno in UNWRITABLE:
             say(f"error: cannot write: {error.strerror}")
             _discard_output()
             code = ExitCode.FAILED

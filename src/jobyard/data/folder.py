@@ -1,26 +1,34 @@
 """Where the files of a table lie: a local folder or an object store, by pyarrow's file systems.
 
 A file is there whole or not at all. On a local disk it is written under a name that no reader looks
-at, synced, and renamed; an object of a store appears when its upload is complete.
+at, synced, and renamed. For an object store it is written into a nameless local file first, and
+uploaded when it is whole: a stream to a store that is given up would leave half an object there.
+Parts of an upload that was cut off are never an object; a rule of the bucket removes them
+(``AbortIncompleteMultipartUpload``).
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import tempfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+import pyarrow as pa
 from pyarrow import fs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pyarrow as pa
-
 SUFFIX = ".parquet"
 UNFINISHED = ".part"
 """Ending of files that are being written; with a dot in front, so that readers pass them by."""
+
+
+PART = 8 << 20
+"""Bytes handed to an upload at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +68,9 @@ class DataFolder:
 
         """
         if not self._is_local:
-            return Unpublished(self, name, name)
+            return UnpublishedObject(self, name)
         self.filesystem.create_dir(self.path, recursive=True)
-        return Unpublished(self, name, f".{name}{UNFINISHED}")
+        return UnpublishedFile(self, name)
 
     def open(self, name: str) -> pa.NativeFile:
         """Open a file to read it at random."""
@@ -126,15 +134,37 @@ class DataFolder:
             os.close(descriptor)
 
 
-class Unpublished:
+class Unpublished(Protocol):
     """A file that is being written."""
 
-    def __init__(self, folder: DataFolder, name: str, written_as: str) -> None:
+    name: str
+    stream: pa.NativeFile
+
+    @property
+    def size(self) -> int:
+        """Tell how many bytes are written."""
+
+    def publish(self) -> int:
+        """Let it be there, whole; return its size.
+
+        Raises:
+            OSError: it cannot be; then nothing is there.
+
+        """
+
+    def discard(self) -> None:
+        """Leave nothing of it."""
+
+
+class UnpublishedFile:
+    """A file of a local folder, under another name as yet."""
+
+    def __init__(self, folder: DataFolder, name: str) -> None:
         """Open it."""
         self.name = name
         self._folder = folder
-        self._written_as = written_as
-        self.stream = folder.filesystem.open_output_stream(f"{folder.path}/{written_as}")
+        self._written_as = f".{name}{UNFINISHED}"
+        self.stream = folder.filesystem.open_output_stream(f"{folder.path}/{self._written_as}")
 
     @property
     def size(self) -> int:
@@ -142,14 +172,13 @@ class Unpublished:
         return int(self.stream.tell())
 
     def publish(self) -> int:
-        """Let it be there, whole; return its size."""
+        """Sync it and give it its name."""
         size = self.size
         self.stream.close()
-        if self._written_as != self.name:
-            self._folder.sync(self._written_as)
-            path = self._folder.path
-            self._folder.filesystem.move(f"{path}/{self._written_as}", f"{path}/{self.name}")
-            self._folder.sync("")
+        self._folder.sync(self._written_as)
+        path = self._folder.path
+        self._folder.filesystem.move(f"{path}/{self._written_as}", f"{path}/{self.name}")
+        self._folder.sync("")
         return size
 
     def discard(self) -> None:
@@ -157,3 +186,46 @@ class Unpublished:
         with contextlib.suppress(OSError):
             self.stream.close()
         self._folder.remove(self._written_as)
+
+
+class UnpublishedObject:
+    """An object to be: a local file without a name, gone with whoever writes it."""
+
+    def __init__(self, folder: DataFolder, name: str) -> None:
+        """Open it."""
+        self.name = name
+        self._folder = folder
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by publish and discard
+        self.stream = pa.PythonFile(self._file, mode="w")
+
+    @property
+    def size(self) -> int:
+        """Tell how many bytes are written."""
+        return int(self.stream.tell())
+
+    def publish(self) -> int:
+        """Upload it; it appears with the last byte, and then its size is looked at."""
+        self.stream.flush()
+        size = self._file.tell()
+        path = f"{self._folder.path}/{self.name}"
+        try:
+            self._upload(path, size)
+        except BaseException:
+            self._folder.remove(self.name)
+            raise
+        finally:
+            self.discard()
+        return size
+
+    def _upload(self, path: str, size: int) -> None:
+        self._file.seek(0)
+        with self._folder.filesystem.open_output_stream(path) as there:
+            shutil.copyfileobj(self._file, there, PART)
+        found = self._folder.filesystem.get_file_info(path).size
+        if found != size:
+            raise OSError(f"{path} has {found} bytes instead of {size}")
+
+    def discard(self) -> None:
+        """Leave nothing of it."""
+        self.stream.close()
+        self._file.close()

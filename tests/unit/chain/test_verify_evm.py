@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.data.chains import BLOBS, MINTED, WITH_RECEIPTS, WITHOUT_RECEIPTS, decoded, parsed
 
+from jobyard.chain import evm_senders
 from jobyard.chain.evm_decode import EvmBatch, decode
 from jobyard.chain.evm_json import ParsedBlock
 from jobyard.chain.evm_tables import EVM_TABLES
@@ -47,7 +48,7 @@ def open_blocks(report: Report, check: Check) -> dict[str, int]:
 
 
 OF_EVERY_BLOCK = (Check.HEADER_HASH, Check.PLACES, Check.TX_INDEXES, Check.TX_HASHES,
-                  Check.TRANSACTIONS_ROOT, Check.GAS_PRICES)  # fmt: skip
+                  Check.TRANSACTIONS_ROOT, Check.GAS_PRICES, Check.SENDERS)  # fmt: skip
 OF_RECEIPTS = (Check.LOG_INDEXES, Check.GAS, Check.RECEIPTS_ROOT, Check.BLOOM)
 
 
@@ -147,6 +148,31 @@ def test_the_light_proof_finds_a_wrong_header_link_order_and_gas() -> None:
         Check.TX_INDEXES, Check.LOG_INDEXES, Check.GAS,
     }  # fmt: skip
     assert report.sound
+
+
+def test_another_sender_than_the_one_who_signed_is_found() -> None:
+    batch = decoded("anvil-prague")
+    senders = batch.transactions.column("from").to_pylist()
+    senders[5] = bytes(20)
+    table = replaced(batch.transactions, "from", pa.array(senders, pa.binary(20)))
+    verifier = EvmVerifier(full=True)
+    verifier.check(batch.blocks, table, batch.logs)
+    block = batch.transactions.column("block_num")[5].as_py()
+
+    assert [(each.check, each.block) for each in verifier.report.failures()] == [
+        (Check.SENDERS, block)
+    ]
+
+
+def test_without_the_library_senders_are_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evm_senders, "_recovering", lambda: None)
+    report = proved("anvil-prague")
+    empty = sum(not raw.block.transactions for raw in parsed("anvil-prague"))
+
+    assert report.sound
+    assert open_blocks(report, Check.SENDERS) == {
+        evm_senders.MISSING: len(parsed("anvil-prague")) - empty
+    }
 
 
 def test_every_check_is_explained() -> None:

@@ -50,6 +50,8 @@ def test_jitter_only_lengthens_the_delay(drawn: float, seconds: int) -> None:
         (None, (True, None)),
         ("", (True, None)),
         ("no", (False, None)),
+        ("No: the chain is another one", (False, None)),
+        ("nobody knows", (True, None)),
         (" NO\n", (False, None)),
         ("nope", (True, None)),
         ("after 30s", (True, 30 * SECOND)),

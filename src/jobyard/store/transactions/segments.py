@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 KNOWN = 64
 """Ends of segments that are told to who follows a chain: how far back it can see a fork."""
-_ALL = 2**63 - 1
 
 
 def open_tables(
@@ -116,7 +115,7 @@ def lacking(job_id: int, wanted: Span) -> Transaction[dict[str, Lacking]]:
     for row in (yield Query("extraction_tables", (job_id,))):
         name, revision, _, _, start, *_ = row
         beside = [_segment(each) for each in (yield Query("segments_beside", (revision,)))]
-        newest = yield Query("chain_end", (revision, _ALL, KNOWN))
+        newest = yield Query("chain_end", (revision, KNOWN))
         known = [_segment(each) for each in reversed(newest)]
         # All of the chain counts as covered: a gap in it is one of the chain's own numbers.
         chain = [(start, known[-1].stop)] if known else []

@@ -92,24 +92,23 @@ WHERE revision_id = ?1
 ORDER BY start_block;
 
 -- name: chain_end :rows
--- The last segment of the chain that begins below a block.
+-- The last segments of the chain, the last one first.
 SELECT name, network, start_block, stop_block, hash, prev_hash, size, created_at
 FROM segments
 WHERE revision_id = ?1
-    AND start_block < ?2
     AND chained = 1
 ORDER BY start_block DESC
-LIMIT ?3;
+LIMIT ?2;
 
 -- name: next_in_chain :rows
--- The segment that goes on where the chain ends: the lowest, of several the newest.
+-- The segment that goes on where the chain ends: the lowest, of several the newest. None that is
+-- chained begins there.
 SELECT id, stop_block, hash, size, row_count
 FROM segments
 WHERE revision_id = ?1
     AND prev_hash = ?2
     AND start_block >= ?3
     AND network = ?4
-    AND chained = 0
 ORDER BY start_block, created_at DESC, id DESC
 LIMIT 1;
 
