@@ -22,6 +22,8 @@ _READ_SIZE = 2**20
 """Bytes that are taken from a socket at once: blocks are large."""
 _MESSAGE_LIMIT = 2**29
 """Bytes of the longest message over WebSocket or IPC."""
+_FAREWELL = aiohttp.ClientWSTimeout(ws_close=0.2)
+"""Seconds for the other side to say good-bye: it may be what hangs."""
 
 
 class Transport(Protocol):
@@ -164,7 +166,8 @@ class _Messages:
         if reader is not None:
             reader.cancel()
             await asyncio.wait([reader])
-            await self._line.close()
+        # A line whose opening was broken off has no reader, and is to be closed all the same.
+        await self._line.close()
 
     async def _connected(self) -> None:
         async with self._opening:
@@ -210,7 +213,9 @@ class _WebSocket:
     async def open(self) -> None:
         await self.close()
         self._session = aiohttp.ClientSession(headers=self._headers)
-        self._socket = await self._session.ws_connect(self._url, max_msg_size=_MESSAGE_LIMIT)
+        self._socket = await self._session.ws_connect(
+            self._url, max_msg_size=_MESSAGE_LIMIT, timeout=_FAREWELL
+        )
 
     async def write(self, message: bytes) -> None:
         if self._socket is None:
@@ -228,6 +233,10 @@ class _WebSocket:
         raise EOFError
 
     async def close(self) -> None:
+        # The session lets go of its connections, but only the socket of its own.
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            await socket.close()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
