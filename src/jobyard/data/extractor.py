@@ -259,12 +259,14 @@ class Extractor:
         )
 
     async def publish(self, done: Sequence[Published]) -> None:
-        """Make files part of their tables, and remove those that they take the place of."""
+        """Make files part of their tables, and hide those that they take the place of."""
         for one in done:
             gone = await self._link.publish(one)
             folder = self._folders.below(one.table)
             for name in gone:
-                await asyncio.to_thread(folder.remove, name)
+                # One that never became part of its table has no reader.
+                never = name == one.segment.name
+                await asyncio.to_thread(folder.remove if never else folder.retire, name)
 
     async def skipped_upto(self, piece: Piece, last: BlockRef | None) -> str | None:
         """Tell the hash of the block before a piece's end if no block is between it and there.
