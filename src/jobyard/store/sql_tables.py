@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from jobyard.core.ranges import Span
     from jobyard.core.segments import Segment
+    from jobyard.core.shares import Share
     from jobyard.store.query import Driver
 
 
@@ -52,9 +53,11 @@ class SqlTables:
         step = partial(segments.restore, extract, table, path, found, delay_us)
         return await self._driver.write(step, durable=True)
 
-    async def lacking(self, job_id: int, wanted: Span) -> dict[str, Lacking]:
-        """Find what each table of a job lacks of the blocks that are wanted."""
-        return await self._driver.read(partial(segments.lacking, job_id, wanted))
+    async def lacking(
+        self, job_id: int, wanted: Span, mine: Share | None = None
+    ) -> dict[str, Lacking]:
+        """Find what each table of a job lacks of the blocks that are wanted, or of a share."""
+        return await self._driver.read(partial(segments.lacking, job_id, wanted, mine))
 
     async def table_files(self, job_id: int, table: str) -> list[tuple[str, int, int, int]]:
         """List the files of a job's table."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from jobyard.core.ranges import Span
     from jobyard.core.segments import Segment
+    from jobyard.core.shares import Share
 
 
 class Tables(Protocol):
@@ -53,8 +54,13 @@ class Tables(Protocol):
         a revision, which it keeps; else the names of the files that others take the place of.
         """
 
-    async def lacking(self, job_id: int, wanted: Span) -> dict[str, Lacking]:
+    async def lacking(
+        self, job_id: int, wanted: Span, mine: Share | None = None
+    ) -> dict[str, Lacking]:
         """Find what each table of a job lacks of the blocks that are wanted.
+
+        All of it, or of a writer's share the lowest, the same blocks of all tables: what is above
+        is told when that is there.
 
         The cost depends on the files beside the canonical chain, not on those in it.
         """

@@ -57,12 +57,19 @@ WHERE t.job_id = $1
 FOR NO KEY UPDATE OF r;
 
 -- name: same_segment :rows
--- A file of this name, or one of the very same blocks.
+-- A file of this name, or one of the very same blocks; each found by an index of its own.
 SELECT name
 FROM segments
 WHERE revision_id = $1
-    AND (name = $2
-        OR (prev_hash = $3 AND start_block = $4 AND stop_block = $5 AND hash = $6))
+    AND name = $2
+UNION ALL
+SELECT name
+FROM segments
+WHERE revision_id = $1
+    AND prev_hash = $3
+    AND start_block = $4
+    AND stop_block = $5
+    AND hash = $6
 LIMIT 1;
 
 -- name: insert_segment :rows
@@ -125,6 +132,7 @@ SELECT id, name
 FROM segments
 WHERE revision_id = $1
     AND start_block >= $2
+    AND start_block < $3
     AND stop_block <= $3
     AND NOT chained;
 
@@ -159,6 +167,15 @@ UPDATE table_revisions
 SET chain_start = $2, chain_stop = $3, chain_hash = $4, files = $5, size = $6, row_count = $7,
     updated_at = $8
 WHERE id = $1;
+
+-- name: covered_beside :rows
+-- The blocks that segments beside the chain have above one of the chain's, by their starts.
+SELECT start_block, stop_block
+FROM segments
+WHERE revision_id = $1
+    AND stop_block > $2
+    AND NOT chained
+ORDER BY start_block;
 
 -- name: segments_beside :rows
 -- The segments that are not in the chain (yet).
