@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobyard.core.extract import Extract
-    from jobyard.core.extraction import Cost, Extraction, Lacking, Opened, Publication, Wish
+    from jobyard.core.extraction import Cost, Extraction, Gaps, Lacking, Opened, Publication, Wish
     from jobyard.core.ranges import Span
     from jobyard.core.segments import Segment
     from jobyard.store.query import Driver
@@ -43,6 +43,10 @@ class SqlTables:
     async def lacking(self, job_id: int, wanted: Span) -> dict[str, Lacking]:
         """Find what each table of a job lacks of the blocks that are wanted."""
         return await self._driver.read(partial(segments.lacking, job_id, wanted))
+
+    async def gaps(self, job_id: int, wanted: Span, most: int) -> dict[str, Gaps]:
+        """Find the first gaps of each table of a job."""
+        return await self._driver.read(partial(segments.gaps, job_id, wanted, most))
 
     async def table_files(self, job_id: int, table: str) -> list[tuple[str, int, int, int]]:
         """List the files of a job's table."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobyard.core.extract import Extract
-    from jobyard.core.extraction import Cost, Extraction, Lacking, Opened, Publication, Wish
+    from jobyard.core.extraction import Cost, Extraction, Gaps, Lacking, Opened, Publication, Wish
     from jobyard.core.ranges import Span
     from jobyard.core.segments import Segment
 
@@ -45,6 +45,13 @@ class Tables(Protocol):
         """Find what each table of a job lacks of the blocks that are wanted.
 
         The cost depends on the files beside the canonical chain, not on those in it.
+        """
+
+    async def gaps(self, job_id: int, wanted: Span, most: int) -> dict[str, Gaps]:
+        """Find the first ``most`` gaps of each table of a job that begin among the wanted blocks.
+
+        A gap ends where blocks are; what is missing above the highest of them is none. The cost
+        depends on the files beside the canonical chain, not on those in it.
         """
 
     async def table_files(self, job_id: int, table: str) -> list[tuple[str, int, int, int]]:

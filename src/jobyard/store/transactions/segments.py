@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jobyard.core.extraction import Extraction, Lacking, Opened, Publication, TableProgress
+from jobyard.core.extraction import Extraction, Gaps, Lacking, Opened, Publication, TableProgress
 from jobyard.core.ranges import subtract
 from jobyard.core.segments import Segment, fork
 from jobyard.errors import ActiveWriter, LeaseLost, Unusable
@@ -124,6 +124,23 @@ def lacking(job_id: int, wanted: Span) -> Transaction[dict[str, Lacking]]:
         repairs = [(known[-1].start, branch[0].stop)] if branch else []
         ends = [(each.stop - 1, each.hash) for each in known]
         found[name] = Lacking(spans, repairs, ends)
+    return found
+
+
+def gaps(job_id: int, wanted: Span, most: int) -> Transaction[dict[str, Gaps]]:
+    """Find the first gaps of each table of a job, as far as they begin among the wanted blocks."""
+    start, end = wanted
+    found: dict[str, Gaps] = {}
+    for row in (yield Query("extraction_tables", (job_id,))):
+        name, revision, _, _, first, stop, *_ = row
+        spans: list[Span] = []
+        if first is not None and start < first:
+            spans.append((start, min(first, end)))
+        above = max(start, stop or start)
+        rows = yield Query("gaps_beside", (revision, above, end, most))
+        count = len(spans) + (rows[0][2] if rows else 0)
+        spans += [(before, min(behind, end)) for before, behind, _ in rows]
+        found[name] = Gaps(spans[:most], count)
     return found
 
 
