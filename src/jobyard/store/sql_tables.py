@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jobyard.core.extraction import (
         Cost,
         Extraction,
+        Gaps,
         Lacking,
         Opened,
         Publication,
@@ -58,6 +59,10 @@ class SqlTables:
     ) -> dict[str, Lacking]:
         """Find what each table of a job lacks of the blocks that are wanted, or of a share."""
         return await self._driver.read(partial(segments.lacking, job_id, wanted, mine))
+
+    async def gaps(self, job_id: int, wanted: Span, most: int) -> dict[str, Gaps]:
+        """Find the first gaps of each table of a job."""
+        return await self._driver.read(partial(segments.gaps, job_id, wanted, most))
 
     async def table_files(self, job_id: int, table: str) -> list[tuple[str, int, int, int]]:
         """List the files of a job's table."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jobyard.core.extraction import (
         Cost,
         Extraction,
+        Gaps,
         Lacking,
         Opened,
         Publication,
@@ -63,6 +64,13 @@ class Tables(Protocol):
         is told when that is there.
 
         The cost depends on the files beside the canonical chain, not on those in it.
+        """
+
+    async def gaps(self, job_id: int, wanted: Span, most: int) -> dict[str, Gaps]:
+        """Find the first ``most`` gaps of each table of a job that begin among the wanted blocks.
+
+        A gap ends where blocks are; what is missing above the highest of them is none. The cost
+        depends on the files beside the canonical chain, not on those in it.
         """
 
     async def table_files(self, job_id: int, table: str) -> list[tuple[str, int, int, int]]:

@@ -183,6 +183,29 @@ WHERE revision_id = ?1
     AND chained = 0
 ORDER BY start_block;
 
+-- name: gaps_beside :rows
+-- What no segment beside the chain covers from a block up to the last of them: the first gaps, and
+-- how many there are.
+SELECT before, start_block, count(*) OVER ()
+FROM (
+    SELECT
+        start_block,
+        coalesce(
+            max(stop_block) OVER (
+                ORDER BY start_block, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            ),
+            ?2
+        ) AS before
+    FROM segments
+    WHERE revision_id = ?1
+        AND stop_block > ?2
+        AND chained = 0
+)
+WHERE start_block > before
+    AND before < ?3
+ORDER BY start_block
+LIMIT ?4;
+
 -- name: files_of_revision :rows
 SELECT name, size, start_block, stop_block
 FROM segments
