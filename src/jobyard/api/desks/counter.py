@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobyard import clock
@@ -12,7 +13,6 @@ from jobyard.wire.jobs import job_object
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from pathlib import Path
 
     from jobyard.core.records import Job
     from jobyard.store.base import LogStore, Store
@@ -35,11 +35,14 @@ class Counter:
         limits: Limits = DEFAULT_LIMITS,
         trigger: str = "api",
         providers_dir: Path | None = None,
+        data_dir: Path = Path("data"),
+        collect_after: float = 1800.0,
     ) -> None:
         """Serve ``store``.
 
         ``executors`` may be asked for, ``limits`` bound documents, ``trigger`` says who asks,
-        ``providers_dir`` has files of providers.
+        ``providers_dir`` has files of providers, ``data_dir`` the tables of datasets, whose retired
+        files stay for ``collect_after`` seconds.
         """
         self.store = store
         self._logs = logs
@@ -47,6 +50,8 @@ class Counter:
         self.limits = limits
         self._trigger = trigger
         self._providers_dir = providers_dir
+        self._data_dir = str(data_dir)
+        self._collect_after_us = int(collect_after * 1_000_000)
 
     async def _told(self, jobs: Sequence[Job]) -> list[Object]:
         """Write jobs; those that wait for a worker say what is missing.

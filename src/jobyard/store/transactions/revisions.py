@@ -241,7 +241,9 @@ def files(revision_id: int, after: str, limit: int) -> Transaction[list[TableFil
 
 
 def _file(row: Row) -> TableFile:
-    return TableFile(*row[:9], bool(row[9]), *row[10:])
+    cells = [*row]
+    cells[9] = bool(cells[9])
+    return TableFile(*cells)
 
 
 def file(file_id: int) -> Transaction[TableFile]:
