@@ -104,7 +104,8 @@ class Orders(TypedDict):
     sparse: bool
     """Whether blocks that a recording does not have are none that are wanted."""
     variables: dict[str, str]
-    """What the providers' ``${VAR}`` stand for; a variable that is not set is not here."""
+    """What the providers' ``${VAR}`` stand for; a variable that is not set is not here. Where files
+    go to an object store, also the worker's ``AWS_…``."""
 
 
 class CostWords(TypedDict):
