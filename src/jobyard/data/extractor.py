@@ -16,12 +16,13 @@ from jobyard.chain import provider
 from jobyard.chain.providers import open_source
 from jobyard.chain.source import BlockRef
 from jobyard.core.extract import is_relative, stop_of
+from jobyard.core.layout import FileLayout
 from jobyard.core.shares import LARGEST_CHUNK, Piece, chunk_size, owner, share
 from jobyard.data.chains import CHAINS
 from jobyard.data.extract import EXTRACTIONS
 from jobyard.data.folder import DataFolder
 from jobyard.data.intake import batches
-from jobyard.data.parquet import Layout
+from jobyard.data.parquet import layout_of
 from jobyard.data.tidy import tidy
 from jobyard.errors import BlocksUnavailable
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from jobyard.data.parquet import Published
     from jobyard.wire.extract import Orders
 
-LAYOUT = Layout(file_blocks=LARGEST_CHUNK)
 PUBLISH_AFTER = 30.0
 """Seconds after which the files in hand are published, so that a slow source shows progress."""
 FOLLOW_AFTER = 10.0
@@ -75,6 +75,8 @@ class Extractor:
         self._link = link
         self._stopping = stopping
         self._index, self._writers = orders["index"], orders["parallelism"]
+        self._files = FileLayout(**orders["layout"])
+        self._layout = layout_of(self._files)
         self._proved: dict[str, int] = {}
         self._stop: int | None = None
         self._chunk = LARGEST_CHUNK
@@ -209,7 +211,7 @@ class Extractor:
             await self._piece(piece)
             return
         writing = _Writing(self, piece)
-        until = clock.monotonic() + FOLLOW_AFTER
+        until = clock.monotonic() + (self._files.flush_after or FOLLOW_AFTER)
         last = (piece.start // self._chunk + 1) * self._chunk
         at, stop = piece.start, min(piece.stop, last)
         try:
@@ -242,6 +244,11 @@ class Extractor:
         except TimeoutError:
             return
 
+    @property
+    def publish_after(self) -> float:
+        """Tell how many seconds files in hand may wait, where blocks come many at a time."""
+        return self._files.flush_after or PUBLISH_AFTER
+
     def writer(self, piece: Piece) -> Extraction:
         """Make what writes a piece."""
         orders = self._orders
@@ -255,7 +262,7 @@ class Extractor:
             orders["network"],
             start=piece.start,
             full=full,
-            layout=LAYOUT,
+            layout=self._layout,
         )
 
     async def publish(self, done: Sequence[Published]) -> None:
@@ -295,6 +302,7 @@ class _Writing:
         self._piece = piece
         self._writer = extractor.writer(piece)
         self._published_at = clock.monotonic()
+        self._publish_after = extractor.publish_after
         self.refs: list[BlockRef] = []
 
     async def run(self, blocks: Any, stopping: asyncio.Event) -> None:
@@ -319,7 +327,7 @@ class _Writing:
             async for batch in given:
                 self._check_order(batch)
                 await self._extractor.publish(await asyncio.to_thread(self._feed, batch))
-                if clock.monotonic() - self._published_at > PUBLISH_AFTER:
+                if clock.monotonic() - self._published_at > self._publish_after:
                     self._published_at = clock.monotonic()
                     await self._extractor.publish(await asyncio.to_thread(self._writer.publish))
 

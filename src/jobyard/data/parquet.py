@@ -19,6 +19,7 @@ from jobyard.data.footer import describe
 
 if TYPE_CHECKING:
     from jobyard.chain.tables import Table
+    from jobyard.core.layout import FileLayout
     from jobyard.data.folder import DataFolder, Unpublished
     from jobyard.data.footer import Extent
 
@@ -51,6 +52,18 @@ class Layout:
 
 
 DEFAULT_LAYOUT = Layout()
+
+
+def layout_of(files: FileLayout) -> Layout:
+    """Lay files out as a job has it."""
+    codec, level = files.codec
+    return Layout(
+        row_group_bytes=files.row_group_bytes,
+        file_bytes=files.file_bytes,
+        file_blocks=files.file_blocks,
+        compression=codec,
+        compression_level=level,
+    )
 
 
 @dataclass(frozen=True, slots=True)

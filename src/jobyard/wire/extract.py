@@ -34,6 +34,7 @@ whose ``completions`` are its parallelism. It gets everything over the attempt c
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from jobyard.core.extract import FATAL_EXIT, is_relative, stop_of
@@ -103,6 +104,8 @@ class Orders(TypedDict):
     providers: list[ProviderOrder]
     sparse: bool
     """Whether blocks that a recording does not have are none that are wanted."""
+    layout: dict[str, Any]
+    """How its files are laid out: the members of `core.layout.FileLayout`."""
     variables: dict[str, str]
     """What the providers' ``${VAR}`` stand for; a variable that is not set is not here."""
 
@@ -168,5 +171,6 @@ def orders(
         finalized_blocks_only=extract.finalized_only,
         providers=[ProviderOrder(name=name, config=dict(config)) for name, config in providers],
         sparse=extract.sparse,
+        layout=asdict(extract.layout),
         variables=dict(variables),
     )

@@ -168,7 +168,7 @@ class DatasetDesk(Counter):
         """Have a revision of a dataset extracted; tell the ``job_id``.
 
         ``options`` are those of a deployment: ``end_block``, ``parallelism``, ``worker_id``,
-        ``verify``, ``providers``. A job that is not over and is the same is the answer.
+        ``verify``, ``providers``, ``layout``. A job that is not over and is the same is the answer.
 
         Raises:
             DatasetNotFound: there is no such dataset, or no such revision of it.
