@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jobyard.api.shapes import SCHEMAS
+from jobyard.api.shapes import ABOUT, SCHEMAS
 
 Schema = dict[str, Any]
 
@@ -34,9 +34,8 @@ NAMES = {
     ("Versions", "versions"): "Version",
     ("Versions", "special_tags"): "SpecialTags",
     ("Worker", "info"): "WorkerInfo",
-    ("WholeWorker", "info"): "WorkerInfo",
 }
-"""What the shapes inside shapes are called; by their place if they are not here."""
+"""What the shapes inside shapes are called."""
 UNTYPED = ("Problem", "Health", "Manifest")
 """Answers that the clients turn into something else."""
 
@@ -51,20 +50,21 @@ def text() -> str:
 
 
 def _write(name: str, schema: Schema, written: dict[str, str]) -> None:
+    if "enum" in schema:
+        written[name] = f'{name} = {_words(schema["enum"])}\n"""{ABOUT[name]}"""'
+        return
+    base = "TypedDict"
+    if "allOf" in schema:
+        basis, schema = schema["allOf"]
+        base = _kind(basis, (name, ""), written)
     members = []
     for member, of in schema["properties"].items():
         kind = _kind(of, (name, member), written)
         if member not in schema["required"]:
             kind = f"NotRequired[{kind}]"
         members.append(f"    {member}: {kind}\n")
-    about = f'    """{_title(name)}."""\n\n'
-    written.setdefault(name, f"class {name}(TypedDict):\n{about}{''.join(members)}")
-
-
-def _title(name: str) -> str:
-    """Read a shape's name as words."""
-    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)
-    return f"The shape of{words}"
+    about = f'    """{ABOUT[name]}"""\n\n'
+    written.setdefault(name, f"class {name}({base}):\n{about}{''.join(members)}")
 
 
 def _kind(schema: Schema, place: tuple[str, str], written: dict[str, str]) -> str:
@@ -73,8 +73,10 @@ def _kind(schema: Schema, place: tuple[str, str], written: dict[str, str]) -> st
         return str(schema["$ref"]).rpartition("/")[2]
     if "enum" in schema:
         return _words(schema["enum"])
+    if "anyOf" in schema:
+        return " | ".join(_kind(each, place, written) for each in schema["anyOf"])
     if "properties" in schema:
-        name = NAMES.get(place, f"{place[0]}{place[1].title().replace('_', '')}")
+        name = NAMES[place]
         _write(name, schema, written)
         return name
     kinds = schema.get("type", [])

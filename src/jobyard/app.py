@@ -109,6 +109,7 @@ def worker_settings(
         outage_grace=settings.outage_grace,
         attempt_log_limit=settings.attempt_log_limit,
         job_log_limit=settings.job_log_limit,
+        collect_after=settings.collect_after,
         own_only=own_only,
     )
 

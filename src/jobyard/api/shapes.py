@@ -28,6 +28,11 @@ def _perhaps(schema: Schema, **properties: Schema) -> Schema:
     return {**schema, "properties": {**schema["properties"], **properties}}
 
 
+def _more_than(name: str, **properties: Schema) -> Schema:
+    """Add members to those of another shape."""
+    return {"allOf": [_ref(name), _object(**properties)]}
+
+
 def _listed(name: str, of: str, *, paged: bool = True, **more: Schema) -> Schema:
     schema = _object(**more, **{name: {"type": "array", "items": _ref(of)}})
     if paged:
@@ -57,7 +62,8 @@ _COUNT: Schema = {"type": "integer", "minimum": 0}
 _MAP: Schema = {"type": "object"}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _MAYBE_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
-_JOB_STATUS: Schema = {"enum": [status.value for status in JobStatus]}
+_JOB_STATUS = _ref("JobStatus")
+_ATTEMPT_STATUS = _ref("AttemptStatus")
 
 _HASH: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _DATASET_KIND: Schema = {"enum": [*RAW_KINDS, DERIVED_KIND]}
@@ -66,21 +72,10 @@ _PROVIDER = _perhaps(
 )
 """Its other members are those of its kind."""
 
-_EVENT: dict[str, Schema] = {
-    "id": _ID, "job_id": _ID, "event": {"enum": [event.value for event in Event]},
-    "event_type": _JOB_STATUS, "status": _JOB_STATUS, "at": _TIME, "created_at": _TIME,
-    "node_id": _maybe("string"), "worker_id": _maybe("string"), "reason": _maybe("string"),
-    "message": _maybe("string"),
-}  # fmt: skip
-_WORKER: dict[str, Schema] = {
-    "id": _TEXT, "node_id": _TEXT, "host": _TEXT, "pid": {"type": "integer"}, "version": _TEXT,
-    "info": _object(version=_TEXT), "slots": _MAP, "cpu": {"type": "number"},
-    "memory": {"type": "integer"}, "labels": _MAP, "lease": {"type": "number"},
-    "draining": {"type": "boolean"}, "running": _COUNT, "heartbeat_age": {"type": "number"},
-    "started_at": _TIME, "registered_at": _TIME, "created_at": _TIME, "heartbeat_at": _TIME,
-}  # fmt: skip
-
-SCHEMAS: dict[str, Schema] = {
+_SHAPES: dict[str, Schema] = {
+    "JobStatus": {"enum": [status.value for status in JobStatus]},
+    "AttemptStatus": {"enum": [status.value for status in AttemptStatus]},
+    "EventWord": {"enum": [event.value for event in Event]},
     "Job": _object(
         id=_ID, name=_TEXT, namespace=_TEXT, labels=_MAP, status=_JOB_STATUS,
         outcome={"enum": ["COMPLETED", "FAILED", "STOPPED", "CANCELED", None]},
@@ -100,25 +95,31 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Attempt": _object(
         id=_ID, job_id=_ID, index=_maybe("integer"), number=_COUNT,
-        status={"enum": [status.value for status in AttemptStatus]}, reason=_maybe("string"),
+        status=_ATTEMPT_STATUS, reason=_maybe("string"),
         exit_code=_maybe("integer"), signal=_maybe("integer"), restarts=_COUNT,
         worker_id=_maybe("string"), cpu_seconds=_maybe("number"),
         peak_memory_bytes=_maybe("integer"), progress=_maybe("object"), result={},
         queued_at=_MAYBE_TIME, started_at=_MAYBE_TIME, finished_at=_MAYBE_TIME,
     ),
-    "Event": _object(**_EVENT),
-    "WholeEvent": _object(**_EVENT, detail=_maybe("object")),
-    "LogLine": {
-        **_object(
-            attempt_id=_ID, index=_maybe("integer"), number=_COUNT,
-            stream={"enum": ["stdout", "stderr"]}, at=_TIME, offset=_COUNT, line=_TEXT,
-            partial={"type": "boolean", "description": "Whether no newline follows."},
-        ),
-        "description": "A line, or a piece of one. `base64` is there only where the bytes are no "
-        "UTF-8, which is replaced in `line`.",
-    },
-    "Worker": _object(**_WORKER),
-    "WholeWorker": _object(**_WORKER, attempts={"type": "array", "items": _ref("Attempt")}),
+    "Event": _object(
+        id=_ID, job_id=_ID, event=_ref("EventWord"), event_type=_JOB_STATUS, status=_JOB_STATUS,
+        at=_TIME, created_at=_TIME, node_id=_maybe("string"), worker_id=_maybe("string"),
+        reason=_maybe("string"), message=_maybe("string"),
+    ),
+    "WholeEvent": _more_than("Event", detail=_maybe("object")),
+    "LogLine": _object(
+        attempt_id=_ID, index=_maybe("integer"), number=_COUNT,
+        stream={"enum": ["stdout", "stderr"]}, at=_TIME, offset=_COUNT, line=_TEXT,
+        partial={"type": "boolean", "description": "Whether no newline follows."},
+    ),
+    "Worker": _object(
+        id=_TEXT, node_id=_TEXT, host=_TEXT, pid={"type": "integer"}, version=_TEXT,
+        info=_object(version=_TEXT), slots=_MAP, cpu={"type": "number"},
+        memory={"type": "integer"}, labels=_MAP, lease={"type": "number"},
+        draining={"type": "boolean"}, running=_COUNT, heartbeat_age={"type": "number"},
+        started_at=_TIME, registered_at=_TIME, created_at=_TIME, heartbeat_at=_TIME,
+    ),
+    "WholeWorker": _more_than("Worker", attempts=_list(_ref("Attempt"))),
     "Progress": _perhaps(
         _object(
             job_id=_ID, job_status=_JOB_STATUS, tables=_MAP,
@@ -135,7 +136,7 @@ SCHEMAS: dict[str, Schema] = {
         workers=_list(_object(id=_TEXT, fits={"type": "boolean"}, why=_TEXT)),
         dependencies=_list(_object(
             job_id=_ID, condition={"enum": [word.value for word in DependencyCondition]},
-            job_status={"enum": [*_JOB_STATUS["enum"], None]}, satisfied=_maybe("boolean"),
+            job_status={"anyOf": [_JOB_STATUS, {"type": "null"}]}, satisfied=_maybe("boolean"),
         )),
         retry_at=_MAYBE_TIME,
         last_failures=_list(_object(
@@ -185,6 +186,52 @@ SCHEMAS: dict[str, Schema] = {
     "Providers": _object(providers=_list(_ref("Provider"))),
     "Health": _object(status=_TEXT),
 }  # fmt: skip
+
+ABOUT = {
+    "JobStatus": "Where a job is in its life.",
+    "AttemptStatus": "Where an attempt is in its life.",
+    "EventWord": "What happened to a job.",
+    "Job": "A job: what was asked for, and what became of it.",
+    "Attempt": "One try of one index of a job.",
+    "Event": "One line of the story of a job.",
+    "WholeEvent": "An event with all that is known of it.",
+    "LogLine": "A line, or a piece of one; `base64` is there where its bytes are no UTF-8.",
+    "Worker": "A process that claims attempts and runs them.",
+    "WorkerInfo": "What a worker is made of.",
+    "WholeWorker": "A worker, and what it is running.",
+    "Completions": "How many indexes of a job are done, and when the rest may be.",
+    "Progress": "How far a job is.",
+    "FittingWorker": "Whether a worker could have a job, and why.",
+    "ExplainedDependency": "What a job waits for, and what became of it.",
+    "ExplainedFailure": "Why an attempt failed.",
+    "Explanation": "Why a job is where it is.",
+    "Problem": "What is wrong (RFC 9457).",
+    "Jobs": "A page of jobs.",
+    "Applied": "What became of one document.",
+    "AppliedJobs": "What became of the documents, in their order.",
+    "Attempts": "A page of attempts.",
+    "Events": "A page of the events of a job.",
+    "Workers": "All workers.",
+    "Manifest": "What a dataset consists of, as it was registered.",
+    "ManifestLine": "A manifest in a list.",
+    "Manifests": "A page of manifests.",
+    "RegisteredManifest": "The hash that a manifest is known by.",
+    "Pruned": "How many were deleted.",
+    "ManifestUser": "A dataset that has a manifest, and a tag of it that means it.",
+    "ManifestDatasets": "The datasets that have a manifest.",
+    "Dataset": "A dataset in a list.",
+    "Datasets": "A page of datasets.",
+    "DatasetRevision": "One revision of a dataset.",
+    "Version": "A version of a dataset.",
+    "SpecialTags": "The hashes that `latest` and `dev` stand for.",
+    "Versions": "The versions of a dataset.",
+    "Deployed": "The job that extracts a revision.",
+    "Provider": "A source of blocks, without its secrets.",
+    "Providers": "All providers.",
+    "Health": "Whether the server lives.",
+}
+"""What each shape is, also of those that stand inside others (`scripts/typed_shapes.py`)."""
+SCHEMAS = {name: {**shape, "description": ABOUT[name]} for name, shape in _SHAPES.items()}
 """Every schema of the answers, by name."""
 
 _MEANING = {

@@ -20,7 +20,7 @@ from jobyard.chain.source import RawBlock, Traffic, evm_block, solana_block
 from jobyard.errors import BlockUnparsable, InvalidProvider
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from jobyard.chain.source import BlockRef
@@ -140,7 +140,7 @@ class RecordedSource:
 
     async def blocks(
         self, start: int, stop: int, *, known: Sequence[BlockRef] = ()
-    ) -> AsyncIterator[RawBlock]:
+    ) -> AsyncGenerator[RawBlock, None]:
         """Give the recorded blocks of ``[start, stop)`` in the order of their numbers."""
         del known
         for block in _in_order([span for span in self._looked() if span.meets(start, stop)]):

@@ -15,7 +15,7 @@ from jobyard.chain.source import BlockRef, Traffic, check_evm_receipts, evm_bloc
 from jobyard.errors import BlocksUnavailable, BlocksUnlinked, BlockUnparsable, ProviderUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from jobyard.chain.rpc_endpoint import Endpoint
     from jobyard.chain.source import RawBlock
@@ -103,22 +103,17 @@ class EvmSource:
             low, high = (low, middle) if await self._has(middle) else (middle, high)
         return high
 
-    async def blocks(
+    def blocks(
         self, start: int, stop: int, *, known: Sequence[BlockRef] = ()
-    ) -> AsyncIterator[RawBlock]:
+    ) -> AsyncGenerator[RawBlock, None]:
         """Give the blocks of ``[start, stop)``, as `Source.blocks` promises."""
-        stream = LinkedStream(self, self.traffic, known).read(start, stop)
-        try:
-            async for block in stream:
-                yield block
-        finally:
-            await stream.aclose()  # type: ignore[attr-defined]
+        return LinkedStream(self, self.traffic, known).read(start, stop)
 
     async def close(self) -> None:
         """Disconnect."""
         await self._pool.close()
 
-    async def groups(self, start: int, stop: int) -> AsyncIterator[Sequence[int]]:
+    async def groups(self, start: int, stop: int) -> AsyncGenerator[Sequence[int], None]:
         """Cut a range into as many blocks as providers take in one request."""
         at = start
         while at < stop:

@@ -6,6 +6,7 @@ by the blocks themselves: each names its parent's slot and hash, and the stream 
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -18,7 +19,7 @@ from jobyard.chain.source import BlockRef, solana_block
 from jobyard.errors import BlocksUnavailable, BlockUnparsable, ProviderUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from jobyard.chain.rpc_endpoint import Endpoint
     from jobyard.chain.source import RawBlock, Traffic
@@ -78,7 +79,7 @@ class SolanaSource:
 
     async def blocks(
         self, start: int, stop: int, *, known: Sequence[BlockRef] = ()
-    ) -> AsyncIterator[RawBlock]:
+    ) -> AsyncGenerator[RawBlock, None]:
         """Give the blocks of the slots ``[start, stop)``, as `Source.blocks` promises.
 
         Raises:
@@ -89,18 +90,15 @@ class SolanaSource:
             message = f"the first slot that is kept is {first}"
             hint = "start later, or use a provider that keeps the whole history"
             raise BlocksUnavailable(message, hint=hint).at(start, min(first, stop))
-        stream = LinkedStream(self, self.traffic, known).read(start, stop)
-        try:
+        async with aclosing(LinkedStream(self, self.traffic, known).read(start, stop)) as stream:
             async for block in stream:
                 yield block
-        finally:
-            await stream.aclose()  # type: ignore[attr-defined]
 
     async def close(self) -> None:
         """Disconnect."""
         await self._pool.close()
 
-    async def groups(self, start: int, stop: int) -> AsyncIterator[Sequence[int]]:
+    async def groups(self, start: int, stop: int) -> AsyncGenerator[Sequence[int], None]:
         """List the slots with blocks, one by one, each a group of its own."""
         for at in range(start, stop, _LISTED):
             end = min(at + _LISTED, stop)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Protocol
 
 from jobyard import clock
 from jobyard.errors import BlocksUnlinked
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Iterable, Sequence
 
     from jobyard.chain.source import BlockRef, RawBlock, Traffic
 
@@ -37,7 +38,7 @@ class Fetcher(Protocol):
     def width(self) -> int:
         """How many groups may be under way."""
 
-    def groups(self, start: int, stop: int) -> AsyncIterator[Sequence[int]]:
+    def groups(self, start: int, stop: int) -> AsyncGenerator[Sequence[int], None]:
         """Cut a range into groups of numbers that are fetched together, ascending."""
 
     async def fetch(self, numbers: Sequence[int]) -> list[RawBlock]:
@@ -61,7 +62,7 @@ class LinkedStream:
         self._mean = 0.0
         self._tries = 0
 
-    async def read(self, start: int, stop: int) -> AsyncIterator[RawBlock]:
+    async def read(self, start: int, stop: int) -> AsyncGenerator[RawBlock, None]:
         """Give the blocks; goes back where the chain was reorganised.
 
         Raises:
@@ -71,8 +72,7 @@ class LinkedStream:
         while at is not None:
             again = at
             at = None
-            blocks = self._pipelined(again, stop)
-            try:
+            async with aclosing(self._pipelined(again, stop)) as blocks:
                 async for block in blocks:
                     linked = block if self._links(block) else await self._once_more(block.number)
                     if linked is None:
@@ -81,8 +81,6 @@ class LinkedStream:
                     self._tries = 0
                     self._tail.append(linked.ref)
                     yield linked
-            finally:
-                await blocks.aclose()  # type: ignore[attr-defined]
 
     def _links(self, block: RawBlock) -> bool:
         return not self._tail or block.parent_hash == self._tail[-1].hash
@@ -109,7 +107,7 @@ class LinkedStream:
             again = self._tail.pop().number
         return again
 
-    async def _pipelined(self, start: int, stop: int) -> AsyncIterator[RawBlock]:
+    async def _pipelined(self, start: int, stop: int) -> AsyncGenerator[RawBlock, None]:
         groups = self._fetcher.groups(start, stop)
         tasks: deque[asyncio.Task[list[RawBlock]]] = deque()
         more = True
@@ -131,7 +129,7 @@ class LinkedStream:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await groups.aclose()  # type: ignore[attr-defined]
+            await groups.aclose()
 
     def _room(self) -> int:
         """Tell how many groups may be under way or wait for their turn."""

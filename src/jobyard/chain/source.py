@@ -15,7 +15,7 @@ import msgspec
 from jobyard.errors import BlockUnparsable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Source(Protocol):
 
     def blocks(
         self, start: int, stop: int, *, known: Sequence[BlockRef] = ()
-    ) -> AsyncIterator[RawBlock]:
+    ) -> AsyncGenerator[RawBlock, None]:
         """Give the blocks of ``[start, stop)``, each linked by hash to the one given before it.
 
         A block whose number is not above that of the block before it takes that one's place and

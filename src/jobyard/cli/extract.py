@@ -249,7 +249,7 @@ async def _run(
 
     async with app.open_yard(settings) as yard:
         await make_way(yard.store, wanted)
-        await take_over(yard.store, wanted)
+        await take_over(yard.store, wanted, settings.collect_after)
     woken = asyncio.Event()
     live = Live(sys.stderr if quiet else sys.stdout, woken.set)
     session = Session(Here(settings, [job_of(wanted)], live), live, woken, None)

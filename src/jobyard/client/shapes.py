@@ -5,26 +5,49 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+JobStatus = Literal[
+    "PENDING",
+    "SCHEDULED",
+    "QUEUED",
+    "RUNNING",
+    "STOP_REQUESTED",
+    "STOPPING",
+    "COMPLETED",
+    "FAILED",
+    "STOPPED",
+    "CANCELED",
+]
+"""Where a job is in its life."""
+
+AttemptStatus = Literal["SCHEDULED", "QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "STOPPED", "LOST"]
+"""Where an attempt is in its life."""
+
+EventWord = Literal[
+    "created",
+    "due",
+    "claimed",
+    "handed_back",
+    "started",
+    "suspended",
+    "stop_asked",
+    "stop_seen",
+    "changed",
+    "completed",
+    "failed",
+    "stopped",
+    "canceled",
+]
+"""What happened to a job."""
+
 
 class Job(TypedDict):
-    """The shape of job."""
+    """A job: what was asked for, and what became of it."""
 
     id: int
     name: str
     namespace: str
     labels: dict[str, Any]
-    status: Literal[
-        "PENDING",
-        "SCHEDULED",
-        "QUEUED",
-        "RUNNING",
-        "STOP_REQUESTED",
-        "STOPPING",
-        "COMPLETED",
-        "FAILED",
-        "STOPPED",
-        "CANCELED",
-    ]
+    status: JobStatus
     outcome: Literal["COMPLETED", "FAILED", "STOPPED", "CANCELED"] | None
     reason: str | None
     message: str | None
@@ -65,13 +88,13 @@ class Job(TypedDict):
 
 
 class Attempt(TypedDict):
-    """The shape of attempt."""
+    """One try of one index of a job."""
 
     id: int
     job_id: int
     index: int | None
     number: int
-    status: Literal["SCHEDULED", "QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "STOPPED", "LOST"]
+    status: AttemptStatus
     reason: str | None
     exit_code: int | None
     signal: int | None
@@ -87,49 +110,13 @@ class Attempt(TypedDict):
 
 
 class Event(TypedDict):
-    """The shape of event."""
+    """One line of the story of a job."""
 
     id: int
     job_id: int
-    event: Literal[
-        "created",
-        "due",
-        "claimed",
-        "handed_back",
-        "started",
-        "suspended",
-        "stop_asked",
-        "stop_seen",
-        "changed",
-        "completed",
-        "failed",
-        "stopped",
-        "canceled",
-    ]
-    event_type: Literal[
-        "PENDING",
-        "SCHEDULED",
-        "QUEUED",
-        "RUNNING",
-        "STOP_REQUESTED",
-        "STOPPING",
-        "COMPLETED",
-        "FAILED",
-        "STOPPED",
-        "CANCELED",
-    ]
-    status: Literal[
-        "PENDING",
-        "SCHEDULED",
-        "QUEUED",
-        "RUNNING",
-        "STOP_REQUESTED",
-        "STOPPING",
-        "COMPLETED",
-        "FAILED",
-        "STOPPED",
-        "CANCELED",
-    ]
+    event: EventWord
+    event_type: JobStatus
+    status: JobStatus
     at: str
     created_at: str
     node_id: str | None
@@ -138,61 +125,14 @@ class Event(TypedDict):
     message: str | None
 
 
-class WholeEvent(TypedDict):
-    """The shape of whole event."""
+class WholeEvent(Event):
+    """An event with all that is known of it."""
 
-    id: int
-    job_id: int
-    event: Literal[
-        "created",
-        "due",
-        "claimed",
-        "handed_back",
-        "started",
-        "suspended",
-        "stop_asked",
-        "stop_seen",
-        "changed",
-        "completed",
-        "failed",
-        "stopped",
-        "canceled",
-    ]
-    event_type: Literal[
-        "PENDING",
-        "SCHEDULED",
-        "QUEUED",
-        "RUNNING",
-        "STOP_REQUESTED",
-        "STOPPING",
-        "COMPLETED",
-        "FAILED",
-        "STOPPED",
-        "CANCELED",
-    ]
-    status: Literal[
-        "PENDING",
-        "SCHEDULED",
-        "QUEUED",
-        "RUNNING",
-        "STOP_REQUESTED",
-        "STOPPING",
-        "COMPLETED",
-        "FAILED",
-        "STOPPED",
-        "CANCELED",
-    ]
-    at: str
-    created_at: str
-    node_id: str | None
-    worker_id: str | None
-    reason: str | None
-    message: str | None
     detail: dict[str, Any] | None
 
 
 class LogLine(TypedDict):
-    """The shape of log line."""
+    """A line, or a piece of one; `base64` is there where its bytes are no UTF-8."""
 
     attempt_id: int
     index: int | None
@@ -205,13 +145,13 @@ class LogLine(TypedDict):
 
 
 class WorkerInfo(TypedDict):
-    """The shape of worker info."""
+    """What a worker is made of."""
 
     version: str
 
 
 class Worker(TypedDict):
-    """The shape of worker."""
+    """A process that claims attempts and runs them."""
 
     id: str
     node_id: str
@@ -233,32 +173,14 @@ class Worker(TypedDict):
     heartbeat_at: str
 
 
-class WholeWorker(TypedDict):
-    """The shape of whole worker."""
+class WholeWorker(Worker):
+    """A worker, and what it is running."""
 
-    id: str
-    node_id: str
-    host: str
-    pid: int
-    version: str
-    info: WorkerInfo
-    slots: dict[str, Any]
-    cpu: float
-    memory: int
-    labels: dict[str, Any]
-    lease: float
-    draining: bool
-    running: int
-    heartbeat_age: float
-    started_at: str
-    registered_at: str
-    created_at: str
-    heartbeat_at: str
     attempts: list[Attempt]
 
 
 class Completions(TypedDict):
-    """The shape of completions."""
+    """How many indexes of a job are done, and when the rest may be."""
 
     total: int | None
     succeeded: int
@@ -269,28 +191,17 @@ class Completions(TypedDict):
 
 
 class Progress(TypedDict):
-    """The shape of progress."""
+    """How far a job is."""
 
     job_id: int
-    job_status: Literal[
-        "PENDING",
-        "SCHEDULED",
-        "QUEUED",
-        "RUNNING",
-        "STOP_REQUESTED",
-        "STOPPING",
-        "COMPLETED",
-        "FAILED",
-        "STOPPED",
-        "CANCELED",
-    ]
+    job_status: JobStatus
     tables: dict[str, Any]
     completions: Completions
     detail: NotRequired[dict[str, Any]]
 
 
 class FittingWorker(TypedDict):
-    """The shape of fitting worker."""
+    """Whether a worker could have a job, and why."""
 
     id: str
     fits: bool
@@ -298,30 +209,16 @@ class FittingWorker(TypedDict):
 
 
 class ExplainedDependency(TypedDict):
-    """The shape of explained dependency."""
+    """What a job waits for, and what became of it."""
 
     job_id: int
     condition: Literal["completed", "failed", "finished"]
-    job_status: (
-        Literal[
-            "PENDING",
-            "SCHEDULED",
-            "QUEUED",
-            "RUNNING",
-            "STOP_REQUESTED",
-            "STOPPING",
-            "COMPLETED",
-            "FAILED",
-            "STOPPED",
-            "CANCELED",
-        ]
-        | None
-    )
+    job_status: JobStatus | None
     satisfied: bool | None
 
 
 class ExplainedFailure(TypedDict):
-    """The shape of explained failure."""
+    """Why an attempt failed."""
 
     attempt_id: int
     index: int | None
@@ -333,21 +230,10 @@ class ExplainedFailure(TypedDict):
 
 
 class Explanation(TypedDict):
-    """The shape of explanation."""
+    """Why a job is where it is."""
 
     job_id: int
-    job_status: Literal[
-        "PENDING",
-        "SCHEDULED",
-        "QUEUED",
-        "RUNNING",
-        "STOP_REQUESTED",
-        "STOPPING",
-        "COMPLETED",
-        "FAILED",
-        "STOPPED",
-        "CANCELED",
-    ]
+    job_status: JobStatus
     summary: str
     waiting_reason: str | None
     reasons: list[str]
@@ -359,34 +245,34 @@ class Explanation(TypedDict):
 
 
 class Jobs(TypedDict):
-    """The shape of jobs."""
+    """A page of jobs."""
 
     jobs: list[Job]
     next_cursor: NotRequired[int]
 
 
 class Applied(TypedDict):
-    """The shape of applied."""
+    """What became of one document."""
 
     action: Literal["created", "patched", "unchanged"]
     job: Job
 
 
 class AppliedJobs(TypedDict):
-    """The shape of applied jobs."""
+    """What became of the documents, in their order."""
 
     jobs: list[Applied]
 
 
 class Attempts(TypedDict):
-    """The shape of attempts."""
+    """A page of attempts."""
 
     attempts: list[Attempt]
     next_cursor: NotRequired[int]
 
 
 class Events(TypedDict):
-    """The shape of events."""
+    """A page of the events of a job."""
 
     job_id: int
     events: list[Event]
@@ -394,13 +280,13 @@ class Events(TypedDict):
 
 
 class Workers(TypedDict):
-    """The shape of workers."""
+    """All workers."""
 
     workers: list[Worker]
 
 
 class ManifestLine(TypedDict):
-    """The shape of manifest line."""
+    """A manifest in a list."""
 
     hash: str
     kind: Literal["evm-rpc", "solana", "recorded", "manifest"]
@@ -408,26 +294,26 @@ class ManifestLine(TypedDict):
 
 
 class Manifests(TypedDict):
-    """The shape of manifests."""
+    """A page of manifests."""
 
     manifests: list[ManifestLine]
     next_cursor: NotRequired[str]
 
 
 class RegisteredManifest(TypedDict):
-    """The shape of registered manifest."""
+    """The hash that a manifest is known by."""
 
     hash: str
 
 
 class Pruned(TypedDict):
-    """The shape of pruned."""
+    """How many were deleted."""
 
     deleted_count: int
 
 
 class ManifestUser(TypedDict):
-    """The shape of manifest user."""
+    """A dataset that has a manifest, and a tag of it that means it."""
 
     namespace: str
     name: str
@@ -435,14 +321,14 @@ class ManifestUser(TypedDict):
 
 
 class ManifestDatasets(TypedDict):
-    """The shape of manifest datasets."""
+    """The datasets that have a manifest."""
 
     hash: str
     datasets: list[ManifestUser]
 
 
 class Dataset(TypedDict):
-    """The shape of dataset."""
+    """A dataset in a list."""
 
     namespace: str
     name: str
@@ -451,14 +337,14 @@ class Dataset(TypedDict):
 
 
 class Datasets(TypedDict):
-    """The shape of datasets."""
+    """A page of datasets."""
 
     datasets: list[Dataset]
     next_cursor: NotRequired[str]
 
 
 class DatasetRevision(TypedDict):
-    """The shape of dataset revision."""
+    """One revision of a dataset."""
 
     namespace: str
     name: str
@@ -473,7 +359,7 @@ class DatasetRevision(TypedDict):
 
 
 class Version(TypedDict):
-    """The shape of version."""
+    """A version of a dataset."""
 
     version: str
     manifest_hash: str
@@ -482,14 +368,14 @@ class Version(TypedDict):
 
 
 class SpecialTags(TypedDict):
-    """The shape of special tags."""
+    """The hashes that `latest` and `dev` stand for."""
 
     latest: str | None
     dev: str | None
 
 
 class Versions(TypedDict):
-    """The shape of versions."""
+    """The versions of a dataset."""
 
     namespace: str
     name: str
@@ -498,13 +384,13 @@ class Versions(TypedDict):
 
 
 class Deployed(TypedDict):
-    """The shape of deployed."""
+    """The job that extracts a revision."""
 
     job_id: int
 
 
 class Provider(TypedDict):
-    """The shape of provider."""
+    """A source of blocks, without its secrets."""
 
     name: str
     source: Literal["store", "file"]
@@ -513,6 +399,6 @@ class Provider(TypedDict):
 
 
 class Providers(TypedDict):
-    """The shape of providers."""
+    """All providers."""
 
     providers: list[Provider]

@@ -27,7 +27,7 @@ from jobyard.data.tidy import tidy
 from jobyard.errors import BlocksUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from jobyard.chain.source import RawBlock, Source
     from jobyard.chain.tables import Table
@@ -266,12 +266,14 @@ class Extractor:
         )
 
     async def publish(self, done: Sequence[Published]) -> None:
-        """Make files part of their tables, and remove those that they take the place of."""
+        """Make files part of their tables, and hide those that they take the place of."""
         for one in done:
             gone = await self._link.publish(one)
             folder = self._folders.below(one.table)
             for name in gone:
-                await asyncio.to_thread(folder.remove, name)
+                # One that never became part of its table has no reader.
+                never = name == one.segment.name
+                await asyncio.to_thread(folder.remove if never else folder.retire, name)
 
     async def skipped_upto(self, piece: Piece, last: BlockRef | None) -> str | None:
         """Tell the hash of the block before a piece's end if no block is between it and there.
@@ -281,7 +283,7 @@ class Extractor:
         """
         if last is not None and self._orders["kind"] != "recorded":
             return last.hash
-        async with aclosing(self._source.blocks(piece.stop, piece.stop + LARGEST_CHUNK)) as blocks:  # type: ignore[type-var]
+        async with aclosing(self._source.blocks(piece.stop, piece.stop + LARGEST_CHUNK)) as blocks:
             async for block in blocks:
                 behind = piece.start if last is None else last.number + 1
                 proves = block.parent_number < behind
@@ -305,7 +307,7 @@ class _Writing:
         self._publish_after = extractor.publish_after
         self.refs: list[BlockRef] = []
 
-    async def run(self, blocks: Any, stopping: asyncio.Event) -> None:
+    async def run(self, blocks: AsyncGenerator[RawBlock, None], stopping: asyncio.Event) -> None:
         """Write all blocks; when reading fails, publish those before it first."""
         try:
             await self.take(blocks, stopping)
@@ -317,13 +319,13 @@ class _Writing:
             raise
         await self.finish(whole=not stopping.is_set())
 
-    async def take(self, blocks: Any, stopping: asyncio.Event) -> None:
+    async def take(self, blocks: AsyncGenerator[RawBlock, None], stopping: asyncio.Event) -> None:
         """Write blocks.
 
         Raises:
             Reorganised: one of them takes the place of another; what is in hand is of no use.
         """
-        async with aclosing(batches(blocks, stopping)) as given:  # type: ignore[type-var]
+        async with aclosing(batches(blocks, stopping)) as given:
             async for batch in given:
                 self._check_order(batch)
                 await self._extractor.publish(await asyncio.to_thread(self._feed, batch))

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from jobyard.chain.source import RawBlock
 
@@ -18,8 +18,8 @@ AHEAD = 2
 
 
 async def batches(
-    blocks: AsyncIterator[RawBlock], stopping: asyncio.Event
-) -> AsyncIterator[list[RawBlock]]:
+    blocks: AsyncGenerator[RawBlock, None], stopping: asyncio.Event
+) -> AsyncGenerator[list[RawBlock], None]:
     """Give blocks in batches, read ahead while the one before is worked on.
 
     When ``stopping`` is set nothing more is read, and what is in hand is given. When reading fails
@@ -41,7 +41,7 @@ async def batches(
 
 
 class _Intake:
-    def __init__(self, blocks: AsyncIterator[RawBlock]) -> None:
+    def __init__(self, blocks: AsyncGenerator[RawBlock, None]) -> None:
         self._blocks = blocks
         self._ready: asyncio.Queue[list[RawBlock] | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(AHEAD)
@@ -64,7 +64,7 @@ class _Intake:
         finally:
             self._hand_on()
             self._ready.put_nowait(None)
-            await self._blocks.aclose()  # type: ignore[attr-defined]
+            await self._blocks.aclose()
 
     def _hand_on(self) -> None:
         if self._batch:

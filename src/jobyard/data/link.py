@@ -69,13 +69,17 @@ class Link:
             for table, each in answer["tables"].items()
         }
 
-    async def files(self, table: str) -> dict[str, tuple[int, int]]:
-        """List the files of a table by name, with size and first block."""
+    async def files(self, table: str) -> tuple[dict[str, tuple[int, int]], set[str]]:
+        """List the files of a table by name, with size and first block; name those retired."""
         answer = await self._ask("files", {"table": table})
-        return {name: (size, start) for name, size, start, _ in answer["files"]}
+        known = {name: (size, start) for name, size, start, _ in answer["files"]}
+        return known, set(answer["retired"])
 
     async def publish(self, done: Published) -> list[str]:
-        """Make a file part of its table; returns the names of those that are not any more."""
+        """Make a file part of its table; returns the names of those that are not any more.
+
+        Its own name among them says that it is not needed.
+        """
         segment = done.segment
         words = SegmentWords(
             table=done.table,

@@ -45,10 +45,14 @@ class Asked:
 class Extractions:
     """Answers the programs of one worker that extract."""
 
-    def __init__(self, store: Store, data: Path) -> None:
-        """Keep their words in ``store``; tables lie below ``data`` if nothing else is said."""
+    def __init__(self, store: Store, data: Path, collect_after: float) -> None:
+        """Keep their words in ``store``; tables lie below ``data`` if nothing else is said.
+
+        A file that is not part of its table any more may go after ``collect_after`` seconds.
+        """
         self._store = store
         self._data = data
+        self._delay_us = int(collect_after * 1_000_000)
 
     async def answer(self, word: str, asked: Asked) -> Any:
         """Answer one word."""
@@ -76,8 +80,11 @@ class Extractions:
         }
 
     async def _files(self, asked: Asked) -> Any:
-        found = await self._store.table_files(asked.claim.job_id, asked.get("table", str))
-        return {"files": found}
+        job_id, table = asked.claim.job_id, asked.get("table", str)
+        return {
+            "files": await self._store.table_files(job_id, table),
+            "retired": await self._store.retired_names(job_id, table),
+        }
 
     async def _segments(self, asked: Asked) -> Any:
         segment = Segment(
@@ -95,7 +102,9 @@ class Extractions:
         table, rows = asked.get("table", str), asked.get("rows", int)
         publication = Publication(table, segment, rows, cost)
         claim = asked.claim
-        gone = await self._store.publish(asked.session, claim.attempt_id, claim.job_id, publication)
+        gone = await self._store.publish(
+            asked.session, claim.attempt_id, claim.job_id, publication, self._delay_us
+        )
         return {"gone": gone}
 
     async def _cost(self, asked: Asked) -> None:

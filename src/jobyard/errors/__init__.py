@@ -30,7 +30,8 @@
     │   ├── WorkerNotFound
     │   ├── DatasetNotFound
     │   ├── ManifestNotFound
-    │   └── ProviderNotFound
+    │   ├── ProviderNotFound
+    │   └── RevisionNotFound          of a table
     ├── Conflict                 409
     │   ├── StateConflict             the thing is not in a status that allows this
     │   ├── JobConflict               the job is not over
@@ -119,6 +120,7 @@ from jobyard.errors.datasets import (
     ManifestLinked,
     ManifestNotFound,
     ProviderNotFound,
+    RevisionNotFound,
     WorkerNotAvailable,
 )
 from jobyard.errors.documents import (
@@ -226,6 +228,7 @@ __all__ = [
     "ReceiptsMissing",
     "RequestRejected",
     "RequestTimeout",
+    "RevisionNotFound",
     "SchemaMismatch",
     "ServerUnreachable",
     "StateConflict",

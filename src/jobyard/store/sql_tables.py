@@ -5,13 +5,21 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jobyard.store.transactions import segments
+from jobyard.store.transactions import retiring, segments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobyard.core.extract import Extract
-    from jobyard.core.extraction import Cost, Extraction, Lacking, Opened, Publication, Wish
+    from jobyard.core.extraction import (
+        Cost,
+        Extraction,
+        Lacking,
+        Opened,
+        Publication,
+        RetiredFile,
+        Wish,
+    )
     from jobyard.core.ranges import Span
     from jobyard.core.segments import Segment
     from jobyard.store.query import Driver
@@ -34,10 +42,15 @@ class SqlTables:
         return await self._driver.write(partial(segments.active_path, extract, table))
 
     async def restore(
-        self, extract: Extract, table: str, path: str, found: Sequence[tuple[Segment, int]]
-    ) -> bool:
+        self,
+        extract: Extract,
+        table: str,
+        path: str,
+        found: Sequence[tuple[Segment, int]],
+        delay_us: int,
+    ) -> list[str] | None:
         """Make what lies in a folder the active revision of a table that has none."""
-        step = partial(segments.restore, extract, table, path, found)
+        step = partial(segments.restore, extract, table, path, found, delay_us)
         return await self._driver.write(step, durable=True)
 
     async def lacking(self, job_id: int, wanted: Span) -> dict[str, Lacking]:
@@ -48,11 +61,15 @@ class SqlTables:
         """List the files of a job's table."""
         return await self._driver.read(partial(segments.files, job_id, table))
 
+    async def retired_names(self, job_id: int, table: str) -> list[str]:
+        """Name the files of a job's table that are not part of it any more."""
+        return await self._driver.read(partial(segments.retired, job_id, table))
+
     async def publish(
-        self, session: str, attempt_id: int, job_id: int, publication: Publication
+        self, session: str, attempt_id: int, job_id: int, publication: Publication, delay_us: int
     ) -> list[str]:
         """Make a file part of its table."""
-        step = partial(segments.publish, session, attempt_id, job_id, publication)
+        step = partial(segments.publish, session, attempt_id, job_id, publication, delay_us)
         return await self._driver.write(step)
 
     async def count_cost(self, session: str, attempt_id: int, job_id: int, cost: Cost) -> None:
@@ -67,3 +84,15 @@ class SqlTables:
     async def extraction(self, job_id: int) -> Extraction | None:
         """Read what an extraction has done."""
         return await self._driver.read(partial(segments.read, job_id))
+
+    async def collectable(self, limit: int) -> list[RetiredFile]:
+        """Find retired files whose time has come."""
+        return await self._driver.read(partial(retiring.collectable, limit))
+
+    async def collected(self, file_ids: Sequence[int]) -> None:
+        """Forget retired files that were removed."""
+        await self._driver.write(partial(retiring.collected, file_ids))
+
+    async def postpone(self, file_ids: Sequence[int], delay_us: int) -> None:
+        """Have retired files come up again later."""
+        await self._driver.write(partial(retiring.postpone, file_ids, delay_us))

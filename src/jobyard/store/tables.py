@@ -11,7 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobyard.core.extract import Extract
-    from jobyard.core.extraction import Cost, Extraction, Lacking, Opened, Publication, Wish
+    from jobyard.core.extraction import (
+        Cost,
+        Extraction,
+        Lacking,
+        Opened,
+        Publication,
+        RetiredFile,
+        Wish,
+    )
     from jobyard.core.ranges import Span
     from jobyard.core.segments import Segment
 
@@ -33,12 +41,17 @@ class Tables(Protocol):
         """Tell where the active revision of a table lies; None when it has none."""
 
     async def restore(
-        self, extract: Extract, table: str, path: str, found: Sequence[tuple[Segment, int]]
-    ) -> bool:
+        self,
+        extract: Extract,
+        table: str,
+        path: str,
+        found: Sequence[tuple[Segment, int]],
+        delay_us: int,
+    ) -> list[str] | None:
         """Make what lies in a folder the active revision of a table that has none.
 
-        ``found`` are the folder's files, with the number of rows of each. Tells whether that was
-        done: a table that has a revision keeps it.
+        ``found`` are the folder's files, with the number of rows of each. None when the table has
+        a revision, which it keeps; else the names of the files that others take the place of.
         """
 
     async def lacking(self, job_id: int, wanted: Span) -> dict[str, Lacking]:
@@ -50,12 +63,17 @@ class Tables(Protocol):
     async def table_files(self, job_id: int, table: str) -> list[tuple[str, int, int, int]]:
         """List the files of a job's table: name, size, first block and the one behind the last."""
 
+    async def retired_names(self, job_id: int, table: str) -> list[str]:
+        """Name the files of a job's table that are not part of it any more, nor collected yet."""
+
     async def publish(
-        self, session: str, attempt_id: int, job_id: int, publication: Publication
+        self, session: str, attempt_id: int, job_id: int, publication: Publication, delay_us: int
     ) -> list[str]:
         """Make a file part of its table, and tell which files are not part of it any more.
 
-        The same file twice counts once, and a file of the very same blocks is not needed.
+        The same file twice counts once. A file of the very same blocks is not needed: its own name
+        is the answer, and its writer removes it. Other names are of files that it takes the place
+        of: they are retired, to be collected after the delay.
 
         Raises:
             LeaseLost: the worker does not speak for this attempt.
@@ -82,3 +100,15 @@ class Tables(Protocol):
         None when the job is none, or has done nothing yet; the cost depends on the number of its
         tables alone.
         """
+
+    async def collectable(self, limit: int) -> list[RetiredFile]:
+        """Find retired files whose time has come, the longest due first.
+
+        The cost does not grow with those that wait.
+        """
+
+    async def collected(self, file_ids: Sequence[int]) -> None:
+        """Forget retired files that were removed."""
+
+    async def postpone(self, file_ids: Sequence[int], delay_us: int) -> None:
+        """Have retired files that cannot be removed now come up again after a delay."""

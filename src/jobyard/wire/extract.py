@@ -22,9 +22,10 @@ whose ``completions`` are its parallelism. It gets everything over the attempt c
   these blocks (``spans``), what a reorganisation left unlinked (``repairs``), and the newest ends
   of what it has (``known``: last block and hash, ascending).
 * ``POST files`` with ``{"table"}`` answers with ``files``: name, size, first block, the one behind
-  the last.
+  the last; and with ``retired``, the names of files that are not part of the table any more.
 * ``POST segments`` (``Channel.publish``) makes a finished file part of its table: ``SegmentWords``.
-  It answers with the names of files that are not part of it any more, under ``gone``.
+  It answers with names under ``gone``. The file's own says that it is not needed: its writer
+  removes it. Others are retired: whoever hears of them renames them (``DataFolder.retire``).
 * ``POST cost`` adds what reading has cost: ``CostWords``. ``PUT failure`` keeps
   why a program fails.
 * It ends with exit code 0 when its part is complete, ``FATAL_EXIT`` when trying again is no use

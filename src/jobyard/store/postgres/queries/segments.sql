@@ -119,10 +119,6 @@ UPDATE segments
 SET chained = $2::boolean
 WHERE id = ANY ($1::bigint[]);
 
--- name: delete_segments :none
-DELETE FROM segments
-WHERE id = ANY ($1::bigint[]);
-
 -- name: segments_inside :rows
 -- Segments beside the chain that a newer one, which is in it, covers.
 SELECT id, name
@@ -131,6 +127,32 @@ WHERE revision_id = $1
     AND start_block >= $2
     AND stop_block <= $3
     AND NOT chained;
+
+-- name: chain_of_revision :rows
+-- A revision's chain; nobody else changes it until the transaction ends.
+SELECT id, chain_start, chain_stop, chain_hash, files, size, row_count
+FROM table_revisions
+WHERE id = $1
+FOR NO KEY UPDATE;
+
+-- name: first_in_chain :rows
+-- The first segment of the chain among some of a revision's.
+SELECT start_block
+FROM segments
+WHERE revision_id = $1
+    AND id = ANY ($2::bigint[])
+    AND chained
+ORDER BY start_block
+LIMIT 1;
+
+-- name: lowest_segment :rows
+-- The segment that a chain begins with while it has none: the lowest, of several the newest.
+SELECT id, stop_block, hash, size, row_count, start_block, network
+FROM segments
+WHERE revision_id = $1
+    AND NOT chained
+ORDER BY start_block, created_at DESC, id DESC
+LIMIT 1;
 
 -- name: update_chain :none
 UPDATE table_revisions
