@@ -32,6 +32,9 @@ _OPTIONS = {
     "compact": click.option(
         "--compact/--no-compact", default=None, help="Whether small files are joined."
     ),
+    "compact_files": click.option(
+        "--compact-files", type=int, metavar="N", help="The least number of files joined: 8."
+    ),
     "compact_after": click.option(
         "--compact-after", metavar="DURATION", help="The age of a file that may be joined: 15m."
     ),

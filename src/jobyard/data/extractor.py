@@ -19,6 +19,7 @@ from jobyard.core.extract import is_relative, stop_of
 from jobyard.core.layout import FileLayout
 from jobyard.core.shares import LARGEST_CHUNK, Piece, chunk_size, owner, share
 from jobyard.data.chains import CHAINS
+from jobyard.data.compaction import Compaction
 from jobyard.data.extract import EXTRACTIONS
 from jobyard.data.folder import DataFolder
 from jobyard.data.intake import batches
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from jobyard.chain.source import RawBlock, Source
     from jobyard.chain.tables import Table
     from jobyard.core.ranges import Span
+    from jobyard.core.segments import Segment
     from jobyard.data.extract import Extraction
     from jobyard.data.link import Lack, Link
     from jobyard.data.parquet import Published
@@ -80,8 +82,10 @@ class Extractor:
         self._proved: dict[str, int] = {}
         self._stop: int | None = None
         self._chunk = LARGEST_CHUNK
+        self._compact_at = 0.0
         self._source: Source
         self._folders: TableFolders
+        self._compaction: Compaction
 
     async def run(self) -> dict[str, Any]:
         """Extract until nothing is missing; tell what was done.
@@ -100,6 +104,7 @@ class Extractor:
                 await self._follow()
             else:
                 await self._fill(self._stop)
+                await self._compact()
             await self._link.tell_cost()
         finally:
             await self._source.close()
@@ -137,6 +142,11 @@ class Extractor:
     def _is_mine(self, number: int) -> bool:
         return owner(number, self._chunk, self._writers) == self._index
 
+    def _is_whole_mine(self, segment: Segment) -> bool:
+        """Tell whether no other index may be at work on a file's blocks."""
+        first, last = segment.start // self._chunk, (segment.stop - 1) // self._chunk
+        return self._writers == 1 or (first == last and self._is_mine(segment.start))
+
     async def _tidy(self) -> None:
         """Compare the tables' folders with what the store knows of them, as far as it is ours."""
         places = await self._link.tables()
@@ -144,6 +154,14 @@ class Extractor:
         for place in places:
             folder = self._folders.below(place.table)
             await tidy(folder, place.table, self._link, self._is_mine)
+        self._compaction = Compaction(
+            self._link,
+            self._folders,
+            self._tables(self._orders["tables"]),
+            self._files,
+            is_mine=self._is_whole_mine,
+            stopping=self._stopping.is_set,
+        )
 
     async def _fill(self, stop: int) -> None:
         """Extract what is missing below ``stop``, until nothing is."""
@@ -202,7 +220,7 @@ class Extractor:
             for piece in pieces:
                 await self._tip(piece, lacking[piece.tables[0]], head)
             if not pieces or pieces[-1].stop > head:
-                await self._wait(POLL)
+                await self._rest()
 
     async def _tip(self, piece: Piece, lack: Lack, head: int) -> None:
         """Extract a piece; at the head go on with the blocks that come, until it is time."""
@@ -237,6 +255,19 @@ class Extractor:
         start = starts[-1] if starts else self._orders["start_block"]
         log.info("the chain was reorganised", block=number, again_from=start)
         await self._piece(Piece(start, piece.stop, piece.tables))
+
+    async def _rest(self) -> None:
+        """Join small files while there may be no new block; else wait for one."""
+        if self._files.compact and clock.monotonic() >= self._compact_at:
+            if await self._compaction.step():
+                return
+            self._compact_at = clock.monotonic() + (self._files.flush_after or FOLLOW_AFTER)
+        await self._wait(POLL)
+
+    async def _compact(self) -> None:
+        """Join small files, now that nothing else is to be done."""
+        while self._files.compact and await self._compaction.step():
+            pass
 
     async def _wait(self, seconds: float) -> None:
         try:
