@@ -241,7 +241,7 @@ def files(revision_id: int, after: str, limit: int) -> Transaction[list[TableFil
 
 
 def _file(row: Row) -> TableFile:
-    return TableFile(*row[:9], bool(row[9]), *row[10:])
+    return TableFile(*row[:9], chained=bool(row[9]), retired_at=row[10], reason=row[11])
 
 
 def file(file_id: int) -> Transaction[TableFile]:

@@ -230,3 +230,15 @@ WHERE job_id IN (SELECT value FROM json_each(?1));
 -- name: delete_extraction_tables :none
 DELETE FROM extraction_tables
 WHERE job_id IN (SELECT value FROM json_each(?1));
+
+-- name: chain_part :rows
+-- The segments of the chain that begin in [?2, ?3), in its order, at most ?4.
+SELECT
+    id, name, network, start_block, stop_block, hash, prev_hash, size, created_at, row_count
+FROM segments
+WHERE revision_id = ?1
+    AND start_block >= ?2
+    AND start_block < ?3
+    AND chained = 1
+ORDER BY start_block
+LIMIT ?4;
