@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
+# Tests wait for programs now and then, so one more than there are processors; each has a PostgreSQL.
+WORKERS ?= $$(( $$(nproc) < 7 ? $$(nproc) + 1 : 8 ))
 CHAIN := tests/data/anvil-prague.ndjson.gz
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
@@ -24,7 +26,7 @@ demo: $(VENV)/.data ## run jobs on real input, then extract, prove and query a s
 		"SELECT type, count(*) AS transactions, sum(gas_used) AS gas FROM transactions GROUP BY type ORDER BY type"
 
 test: $(VENV)/.dev ## run all tests, on SQLite and on a real PostgreSQL, also from a wheel
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev ## lint, format, types, directions of imports, generated files
 	@$(BIN)/ruff check --quiet .

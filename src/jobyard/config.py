@@ -205,6 +205,10 @@ SETTINGS: tuple[Setting, ...] = (
         "the folder of datasets' tables; `data` in the state folder if it is not named",
     ),
     Setting(
+        "collect_after", "JOBYARD_COLLECT_AFTER", duration, 1800.0,
+        "how long a file stays that is not part of its table any more, for those who read it",
+    ),
+    Setting(
         "document_limit", "JOBYARD_DOCUMENT_LIMIT", size, 64 * 2**20,
         "bytes of one document, in a file or in the body of a request",
     ),
@@ -248,6 +252,7 @@ class Settings:
     """Jobs of each terminal status, None for all."""
     providers_dir: Path | None
     data_dir: Path | None
+    collect_after: float
     document_limit: int
     node_limit: int
     errors_shown: int

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 PATIENCE = 20.0
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "sqlite far down", "postgres"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Places:
     if request.param == "sqlite":
         return ("sqlite", tmp_path)
+    if request.param == "sqlite far down":
+        # A socket's path may not have so many bytes.
+        return ("sqlite", tmp_path / ("down" * 30))
     return ("postgres", request.getfixturevalue("postgres_dsn"))
 
 

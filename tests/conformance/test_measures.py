@@ -91,7 +91,7 @@ def test_leases_are_counted_where_they_are_lost(stage: Stage) -> None:
 
 def test_what_workers_gathered_is_added_up(stage: Stage) -> None:
     workers = [stage.worker("a"), stage.worker("b")]
-    gathered = Gathered([(OK, None), (FAILED, "Error"), (OK, None)])
+    gathered = Gathered(1, [(OK, None), (FAILED, "Error"), (OK, None)])
     gathered.times[Latency.RUN] += [0.001, 0.0011, 1e9]
     for worker in workers:
         assert stage.do(stage.store.renew(worker.session, gathered)) is not None
@@ -106,11 +106,23 @@ def test_what_workers_gathered_is_added_up(stage: Stage) -> None:
     assert measures.latencies[Latency.STORE] == Histogram()
 
 
+def test_what_is_told_again_as_nobody_heard_the_answer_counts_once(stage: Stage) -> None:
+    worker, other = stage.worker("a"), stage.worker("b")
+    told = Gathered(1, [(OK, None)])
+    for portion in (told, told, Gathered(2, [(FAILED, "Error")]), told):
+        assert stage.do(stage.store.renew(worker.session, portion)) is not None
+
+    assert measure(stage).ended == {(OK, None): 1, (FAILED, "Error"): 1}
+    # Each worker counts its own portions.
+    stage.do(stage.store.renew(other.session, told))
+    assert measure(stage).ended[OK, None] == 2
+
+
 def test_what_was_gathered_counts_although_the_lease_is_lost(stage: Stage) -> None:
     worker = stage.worker()
     stage.lose(worker)
 
-    gone = stage.do(stage.store.renew(worker.session, Gathered([(OK, None)])))
+    gone = stage.do(stage.store.renew(worker.session, Gathered(1, [(OK, None)])))
 
     assert gone is None
     assert measure(stage).ended == {(OK, None): 1}
@@ -135,7 +147,7 @@ def test_deletion_leaves_what_ever_ended(stage: Stage) -> None:
     job_id = stage.submit_one(make_spec())
     worker = stage.worker()
     worker.end(worker.claim_one())
-    stage.do(stage.store.renew(worker.session, Gathered([(OK, None)])))
+    stage.do(stage.store.renew(worker.session, Gathered(1, [(OK, None)])))
     assert measure(stage).jobs[JobStatus.COMPLETED] == 1
 
     stage.do(stage.store.delete(job_id))
@@ -176,7 +188,7 @@ def test_a_transaction_that_is_tried_again_counts_once(postgres_dsn: str) -> Non
         worker = stage.worker()
         worker.end(*worker.claim(2))
         stage.submit_one(make_spec("c"))
-        stage.do(stage.store.renew(worker.session, Gathered([(OK, None)] * 2)))
+        stage.do(stage.store.renew(worker.session, Gathered(1, [(OK, None)] * 2)))
         stage.do(stage.store.delete(gone))
 
         measures = measure(stage)

@@ -61,7 +61,8 @@ NONSENSE = {
     "an attempt with fewer restarts than none": "UPDATE attempts SET restarts = -1",
     "two workers of one session": (
         "INSERT INTO workers SELECT id || '2', session, host, pid, version, executors, cpu, "
-        "memory, labels, lease, draining, started_at, heartbeat_at, lease_until FROM workers"
+        "memory, labels, lease, draining, started_at, heartbeat_at, lease_until, portions "
+        "FROM workers"
     ),
     "a lease of no length": "UPDATE workers SET lease = 0",
 }

@@ -22,6 +22,8 @@ def a(name: str, start: int, stop: int, prev_hash: str, own_hash: str) -> Segmen
     return Segment(name, "net", start, stop, own_hash, prev_hash, size=10)
 
 
+DELAY = 60_000_000
+"""Microseconds until a retired file may be collected."""
 EMPTY = (None, None, 0, 0, 0)
 LINE = [a("a", 0, 10, "-", "9"), a("b", 10, 20, "9", "19"), a("c", 20, 30, "19", "29")]
 
@@ -58,7 +60,7 @@ class Writer:
         publication = Publication(table, segment, rows, cost)
         return self.stage.do(
             self.stage.store.publish(
-                self.worker.session, self.claim.attempt_id, self.job_id, publication
+                self.worker.session, self.claim.attempt_id, self.job_id, publication, DELAY
             )
         )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from jobyard import app, log
 from jobyard.cli.extracting import Outcome, outcome, prepare, settings_for
+from jobyard.cli.layout import layout_options
 from jobyard.cli.options import as_json as json_option
 from jobyard.cli.options import store_options
 from jobyard.cli.printer import say, show_json
@@ -18,6 +19,7 @@ from jobyard.core.extract import END_RULE, MOST_BLOCK, end_of
 from jobyard.errors import ExitCode, InvalidRequest
 from jobyard.spec.extraction import job_of
 from jobyard.spec.extraction_file import MOST_HERE, Wanted
+from jobyard.spec.layout import read_layout
 
 if TYPE_CHECKING:
     from jobyard.config import Settings
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 @click.option("--verify", type=click.Choice(["full"]), help="Prove all that can be proved.")
 @click.option("--network", help="What the chain is called in the files.")
 @click.option("--finalized", is_flag=True, help="Only blocks that are final.")
+@layout_options
 @click.option("--watch", is_flag=True, help="Show how far each table is, until the end.")
 @json_option
 @store_options
@@ -63,6 +66,7 @@ def extract(
     network: str | None,
     finalized: bool,
     watch: bool,
+    layout: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Extract blocks into Parquet files below a folder, here and now.
@@ -91,6 +95,7 @@ def extract(
         parallelism=parallelism,
         verify=1.0 if verify else 0.0,
         finalized_only=finalized,
+        layout=read_layout(layout),
     )
     found, interrupted = app.run_async(_run(settings, wanted, quiet=as_json, watch=watch))
     if as_json:

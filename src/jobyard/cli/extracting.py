@@ -65,7 +65,7 @@ async def prepare(settings: Settings, wanted: Sequence[Wanted]) -> list[Extract]
         extracts = [await _resolve(settings, yard.store, one) for one in wanted]
         for one in extracts:
             await make_way(yard.store, one)
-            await take_over(yard.store, one)
+            await take_over(yard.store, one, settings.collect_after)
     return extracts
 
 
@@ -75,7 +75,7 @@ async def _resolve(settings: Settings, store: Store, wanted: Wanted) -> Extract:
     extract = Extract(
         namespace="_", name="", version="dev", manifest_hash="", kind=wanted.kind, chain=chain,
         network=network, tables=(), parallelism=wanted.parallelism, verify=wanted.verify,
-        finalized_only=wanted.finalized_only,
+        finalized_only=wanted.finalized_only, layout=wanted.layout,
     )  # fmt: skip
     configs = await _configs(settings, store, wanted, extract)
     look = await _looked_at(chain, configs[0][1])

@@ -64,7 +64,7 @@ async def _end(store: Store, job: Job) -> None:
     await store.decide([job.id])
 
 
-async def take_over(store: Store, wanted: Extract) -> None:
+async def take_over(store: Store, wanted: Extract, collect_after: float) -> None:
     """Make files that lie in the folder, of tables that the store knows nothing of, part of them.
 
     So a folder goes on where it was, whatever became of the state folder that knew it.
@@ -75,8 +75,14 @@ async def take_over(store: Store, wanted: Extract) -> None:
         if await store.active_path(wanted, table) is not None:
             continue
         path, found = await asyncio.to_thread(_newest, below(wanted.folder, table), table)
-        if found and await store.restore(wanted, table, path, found):
-            say(f"going on with {len(found)} files of `{table}` in {path}")
+        if not found:
+            continue
+        delay_us = int(collect_after * 1_000_000)
+        gone = await store.restore(wanted, table, path, found, delay_us)
+        if gone is not None:
+            for name in gone:
+                await asyncio.to_thread(DataFolder.at(path).retire, name)
+            say(f"going on with {len(found) - len(gone)} files of `{table}` in {path}")
 
 
 def _newest(place: str, table: str) -> tuple[str, list[tuple[Segment, int]]]:

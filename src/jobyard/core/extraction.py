@@ -53,7 +53,7 @@ class TableProgress:
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """What a table lacks of the blocks that are wanted.
+    """What a table lacks of the blocks that are wanted: all, or the lowest of one writer's share.
 
     ``repairs`` are covered, but by files that do not belong together: the chain was reorganised
     between them. ``known`` are the ends of its newest segments as (last block, hash), ascending: a

@@ -16,12 +16,14 @@ from jobyard.chain import provider
 from jobyard.chain.providers import open_source
 from jobyard.chain.source import BlockRef
 from jobyard.core.extract import is_relative, stop_of
-from jobyard.core.shares import LARGEST_CHUNK, Piece, chunk_size, owner, share
+from jobyard.core.layout import FileLayout
+from jobyard.core.shares import LARGEST_CHUNK, Piece, Share, chunk_size, owner, share
 from jobyard.data.chains import CHAINS
+from jobyard.data.compaction import Compaction
 from jobyard.data.extract import EXTRACTIONS
 from jobyard.data.folder import DataFolder
 from jobyard.data.intake import batches
-from jobyard.data.parquet import Layout
+from jobyard.data.parquet import layout_of
 from jobyard.data.tidy import tidy
 from jobyard.errors import BlocksUnavailable
 
@@ -31,12 +33,12 @@ if TYPE_CHECKING:
     from jobyard.chain.source import RawBlock, Source
     from jobyard.chain.tables import Table
     from jobyard.core.ranges import Span
+    from jobyard.core.segments import Segment
     from jobyard.data.extract import Extraction
     from jobyard.data.link import Lack, Link
     from jobyard.data.parquet import Published
     from jobyard.wire.extract import Orders
 
-LAYOUT = Layout(file_blocks=LARGEST_CHUNK)
 PUBLISH_AFTER = 30.0
 """Seconds after which the files in hand are published, so that a slow source shows progress."""
 FOLLOW_AFTER = 10.0
@@ -75,11 +77,15 @@ class Extractor:
         self._link = link
         self._stopping = stopping
         self._index, self._writers = orders["index"], orders["parallelism"]
+        self._files = FileLayout(**orders["layout"])
+        self._layout = layout_of(self._files)
         self._proved: dict[str, int] = {}
         self._stop: int | None = None
         self._chunk = LARGEST_CHUNK
+        self._compact_at = 0.0
         self._source: Source
         self._folders: TableFolders
+        self._compaction: Compaction
 
     async def run(self) -> dict[str, Any]:
         """Extract until nothing is missing; tell what was done.
@@ -98,6 +104,7 @@ class Extractor:
                 await self._follow()
             else:
                 await self._fill(self._stop)
+                await self._compact()
             await self._link.tell_cost()
         finally:
             await self._source.close()
@@ -132,8 +139,16 @@ class Extractor:
         recorded = orders["kind"] == "recorded"
         self._chunk = chunk_size(start, self._stop, self._writers, once=recorded)
 
+    def _mine(self) -> Share:
+        return Share(self._chunk, self._index, self._writers)
+
     def _is_mine(self, number: int) -> bool:
         return owner(number, self._chunk, self._writers) == self._index
+
+    def _is_whole_mine(self, segment: Segment) -> bool:
+        """Tell whether no other index may be at work on a file's blocks."""
+        first, last = segment.start // self._chunk, (segment.stop - 1) // self._chunk
+        return self._writers == 1 or (first == last and self._is_mine(segment.start))
 
     async def _tidy(self) -> None:
         """Compare the tables' folders with what the store knows of them, as far as it is ours."""
@@ -142,6 +157,14 @@ class Extractor:
         for place in places:
             folder = self._folders.below(place.table)
             await tidy(folder, place.table, self._link, self._is_mine)
+        self._compaction = Compaction(
+            self._link,
+            self._folders,
+            self._tables(self._orders["tables"]),
+            self._files,
+            is_mine=self._is_whole_mine,
+            stopping=self._stopping.is_set,
+        )
 
     async def _fill(self, stop: int) -> None:
         """Extract what is missing below ``stop``, until nothing is."""
@@ -150,7 +173,7 @@ class Extractor:
             return
         before: list[Piece] = []
         while not self._stopping.is_set():
-            lacking = await self._link.lacking(start, stop)
+            lacking = await self._link.lacking(start, stop, self._mine())
             pieces = self._share(lacking, "spans") or self._repairs(lacking)
             if pieces == before:
                 self._give_up(pieces)
@@ -195,12 +218,12 @@ class Extractor:
             if head is None or head < start:
                 await self._wait(POLL)
                 continue
-            lacking = await self._link.lacking(start, head + 1)
+            lacking = await self._link.lacking(start, head + 1, self._mine())
             pieces = self._share(lacking, "spans") or self._repairs(lacking)
             for piece in pieces:
                 await self._tip(piece, lacking[piece.tables[0]], head)
             if not pieces or pieces[-1].stop > head:
-                await self._wait(POLL)
+                await self._rest()
 
     async def _tip(self, piece: Piece, lack: Lack, head: int) -> None:
         """Extract a piece; at the head go on with the blocks that come, until it is time."""
@@ -209,7 +232,7 @@ class Extractor:
             await self._piece(piece)
             return
         writing = _Writing(self, piece)
-        until = clock.monotonic() + FOLLOW_AFTER
+        until = clock.monotonic() + (self._files.flush_after or FOLLOW_AFTER)
         last = (piece.start // self._chunk + 1) * self._chunk
         at, stop = piece.start, min(piece.stop, last)
         try:
@@ -236,11 +259,29 @@ class Extractor:
         log.info("the chain was reorganised", block=number, again_from=start)
         await self._piece(Piece(start, piece.stop, piece.tables))
 
+    async def _rest(self) -> None:
+        """Join small files while there may be no new block; else wait for one."""
+        if self._files.compact and clock.monotonic() >= self._compact_at:
+            if await self._compaction.step():
+                return
+            self._compact_at = clock.monotonic() + (self._files.flush_after or FOLLOW_AFTER)
+        await self._wait(POLL)
+
+    async def _compact(self) -> None:
+        """Join small files, now that nothing else is to be done."""
+        while self._files.compact and await self._compaction.step():
+            pass
+
     async def _wait(self, seconds: float) -> None:
         try:
             await asyncio.wait_for(self._stopping.wait(), seconds)
         except TimeoutError:
             return
+
+    @property
+    def publish_after(self) -> float:
+        """Tell how many seconds files in hand may wait, where blocks come many at a time."""
+        return self._files.flush_after or PUBLISH_AFTER
 
     def writer(self, piece: Piece) -> Extraction:
         """Make what writes a piece."""
@@ -255,16 +296,18 @@ class Extractor:
             orders["network"],
             start=piece.start,
             full=full,
-            layout=LAYOUT,
+            layout=self._layout,
         )
 
     async def publish(self, done: Sequence[Published]) -> None:
-        """Make files part of their tables, and remove those that they take the place of."""
+        """Make files part of their tables, and hide those that they take the place of."""
         for one in done:
             gone = await self._link.publish(one)
             folder = self._folders.below(one.table)
             for name in gone:
-                await asyncio.to_thread(folder.remove, name)
+                # One that never became part of its table has no reader.
+                never = name == one.segment.name
+                await asyncio.to_thread(folder.remove if never else folder.retire, name)
 
     async def skipped_upto(self, piece: Piece, last: BlockRef | None) -> str | None:
         """Tell the hash of the block before a piece's end if no block is between it and there.
@@ -295,6 +338,7 @@ class _Writing:
         self._piece = piece
         self._writer = extractor.writer(piece)
         self._published_at = clock.monotonic()
+        self._publish_after = extractor.publish_after
         self.refs: list[BlockRef] = []
 
     async def run(self, blocks: AsyncGenerator[RawBlock, None], stopping: asyncio.Event) -> None:
@@ -319,7 +363,7 @@ class _Writing:
             async for batch in given:
                 self._check_order(batch)
                 await self._extractor.publish(await asyncio.to_thread(self._feed, batch))
-                if clock.monotonic() - self._published_at > PUBLISH_AFTER:
+                if clock.monotonic() - self._published_at > self._publish_after:
                     self._published_at = clock.monotonic()
                     await self._extractor.publish(await asyncio.to_thread(self._writer.publish))
 

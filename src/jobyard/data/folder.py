@@ -27,6 +27,10 @@ UNFINISHED = ".part"
 """Ending of files that are being written; with a dot in front, so that readers pass them by."""
 
 
+RETIRED = ".retired"
+"""Ending of files that are not part of their table any more, with a dot in front like the others:
+whoever has one open goes on, nobody else meets it."""
+
 PART = 8 << 20
 """Bytes handed to an upload at a time."""
 
@@ -115,6 +119,20 @@ class DataFolder:
     def rename(self, name: str, other: str) -> None:
         """Give a file another name."""
         self.filesystem.move(f"{self.path}/{name}", f"{self.path}/{other}")
+
+    def is_there(self) -> bool:
+        """Tell whether the folder is there; an object store has no folders, only names."""
+        return not self._is_local or os.path.isdir(self.path)  # noqa: PTH112 - a plain text
+
+    def remove_retired(self, name: str) -> None:
+        """Remove a file that is not part of its table any more, hidden or not."""
+        self.remove(f".{name}{RETIRED}")
+        self.remove(name)
+
+    def retire(self, name: str) -> None:
+        """Hide a file that is not part of its table any more; one that is gone is no error."""
+        with contextlib.suppress(FileNotFoundError):
+            self.rename(name, f".{name}{RETIRED}")
 
     def sweep(self) -> list[str]:
         """Remove what interrupted writers left unfinished; only when no writer is at work here."""

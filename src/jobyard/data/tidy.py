@@ -16,19 +16,21 @@ if TYPE_CHECKING:
 
 
 async def tidy(folder: DataFolder, table: str, link: Link, is_mine: Callable[[int], bool]) -> None:
-    """Remove files that were written but never became part of the table.
+    """Remove files that were written but never became part of the table; hide those retired.
 
     Only those of blocks that are this writer's: another one may just be about to publish its own.
 
     Raises:
         DataFileMissing: a file that is part of the table is not there.
     """
-    known = await link.files(table)
+    known, retired = await link.files(table)
     found = {info.name: info.size for info in await asyncio.to_thread(folder.files)}
     for name, (_, start) in sorted(known.items()):
         if is_mine(start) and name not in found:
             raise DataFileMissing(table, name, folder.path)
-    for name in found.keys() - known.keys():
+    for name in found.keys() & retired:
+        await asyncio.to_thread(folder.retire, name)
+    for name in found.keys() - known.keys() - retired:
         if is_mine(_start_of(name)):
             log.info("removing a file that is not part of the table", table=table, file=name)
             await asyncio.to_thread(folder.remove, name)

@@ -6,13 +6,15 @@ The contract is in `wire/extract.py`. Every write goes to the store under the at
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from jobyard import clock, ids
+from jobyard.core.compaction import Merger
 from jobyard.core.extraction import Cost, Publication, Wish
 from jobyard.core.places import below
 from jobyard.core.segments import Segment
+from jobyard.core.shares import Share
 from jobyard.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -46,10 +48,14 @@ class Asked:
 class Extractions:
     """Answers the programs of one worker that extract."""
 
-    def __init__(self, store: Store, data: Path) -> None:
-        """Keep their words in ``store``; tables lie below ``data`` if nothing else is said."""
+    def __init__(self, store: Store, data: Path, collect_after: float) -> None:
+        """Keep their words in ``store``; tables lie below ``data`` if nothing else is said.
+
+        A file that is not part of its table any more may go after ``collect_after`` seconds.
+        """
         self._store = store
         self._data = data
+        self._delay_us = int(collect_after * 1_000_000)
 
     async def answer(self, word: str, asked: Asked) -> Any:
         """Answer one word."""
@@ -68,7 +74,10 @@ class Extractions:
 
     async def _lacking(self, asked: Asked) -> Any:
         wanted = asked.get("start", int), asked.get("stop", int)
-        found = await self._store.lacking(asked.claim.job_id, wanted)
+        mine = Share(*(asked.get(name, int) for name in ("chunk", "index", "writers")))
+        if not (mine.chunk > 0 and 0 <= mine.index < mine.writers):
+            raise InvalidRequest("a share has a chunk, and an index below its writers")
+        found = await self._store.lacking(asked.claim.job_id, wanted, mine)
         return {
             "tables": {
                 table: {"spans": one.spans, "repairs": one.repairs, "known": one.known}
@@ -77,26 +86,44 @@ class Extractions:
         }
 
     async def _files(self, asked: Asked) -> Any:
-        found = await self._store.table_files(asked.claim.job_id, asked.get("table", str))
-        return {"files": found}
+        job_id, table = asked.claim.job_id, asked.get("table", str)
+        return {
+            "files": await self._store.table_files(job_id, table),
+            "retired": await self._store.retired_names(job_id, table),
+        }
 
     async def _segments(self, asked: Asked) -> Any:
-        segment = Segment(
-            asked.get("name", str),
-            asked.get("network", str),
-            asked.get("start", int),
-            asked.get("stop", int),
-            asked.get("hash", str),
-            asked.get("prev_hash", str),
-            size=asked.get("size", int),
-        )
-        if not 0 <= segment.start < segment.stop:
-            raise InvalidRequest("a segment has blocks: `start` is below `stop`")
+        segment = _segment(asked)
         cost = _cost(asked.get("cost", dict))
         table, rows = asked.get("table", str), asked.get("rows", int)
         publication = Publication(table, segment, rows, cost)
         claim = asked.claim
-        gone = await self._store.publish(asked.session, claim.attempt_id, claim.job_id, publication)
+        gone = await self._store.publish(
+            asked.session, claim.attempt_id, claim.job_id, publication, self._delay_us
+        )
+        return {"gone": gone}
+
+    async def _chain(self, asked: Asked) -> Any:
+        table, start = asked.get("table", str), asked.get("start", int)
+        part = await self._store.chain_part(asked.claim.job_id, table, start)
+        return asdict(part)
+
+    async def _compact(self, asked: Asked) -> Any:
+        segment = _segment(asked)
+        table, rows, parents = (
+            asked.get("table", str),
+            asked.get("rows", int),
+            asked.get("parents", list),
+        )
+        claim = asked.claim
+        gone = await self._store.compact(
+            asked.session,
+            claim.attempt_id,
+            claim.job_id,
+            Merger(table, segment, rows, parents),
+            asked.extract.layout,
+            self._delay_us,
+        )
         return {"gone": gone}
 
     async def _cost(self, asked: Asked) -> None:
@@ -108,6 +135,21 @@ class Extractions:
         claim = asked.claim
         text = json.dumps(asked.value)
         await self._store.note_failure(asked.session, claim.attempt_id, claim.job_id, text)
+
+
+def _segment(asked: Asked) -> Segment:
+    segment = Segment(
+        asked.get("name", str),
+        asked.get("network", str),
+        asked.get("start", int),
+        asked.get("stop", int),
+        asked.get("hash", str),
+        asked.get("prev_hash", str),
+        size=asked.get("size", int),
+    )
+    if not 0 <= segment.start < segment.stop:
+        raise InvalidRequest("a segment has blocks: `start` is below `stop`")
+    return segment
 
 
 def _cost(words: Any) -> Cost:

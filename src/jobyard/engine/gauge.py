@@ -22,7 +22,7 @@ class Gauge:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._open = Gathered()
+        self._open = Gathered(1)
         self.closed: deque[Gathered] = deque()
         """Closed portions, oldest first. A deque may be used by two threads."""
 
@@ -48,4 +48,4 @@ class Gauge:
         """Close what was gathered so far."""
         if self._open:
             self.closed.append(self._open)
-            self._open = Gathered()
+            self._open = Gathered(self._open.serial + 1)

@@ -136,7 +136,7 @@ class Heartbeat:
                 await store.close()
 
     async def _renew(self, store: Store) -> WorkerRecord | None:
-        """Renew the lease and tell what was measured, once unless the answer gets lost."""
+        """Renew the lease and tell what was measured; again if the answer gets lost."""
         told = self._gathered[0] if self._gathered else None
         record = await store.renew(self._session, told)
         if told is not None:

@@ -62,6 +62,8 @@ class WorkerSettings:
     outage_grace: float = 300.0
     attempt_log_limit: int = 100 << 20
     job_log_limit: int = 1 << 30
+    collect_after: float = 1800.0
+    """How long files stay that are not part of their table any more."""
     own_only: bool = False
     """Whether to claim only jobs that are pinned to this worker."""
 
@@ -120,7 +122,7 @@ class Worker:
         self._slots = Slots(settings)
         self._gauge = Gauge()
         self._starting = False
-        extractions = Extractions(store, data)
+        extractions = Extractions(store, data, settings.collect_after)
         self._channel = AttemptChannel(store, self._runs.get, supply, extractions)
         self._wake = asyncio.Event()
         self._heard = True

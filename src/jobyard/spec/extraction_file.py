@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from jobyard.core.dataset import DERIVED_KIND, RAW_KINDS
 from jobyard.core.extract import MOST_BLOCK, is_relative
+from jobyard.core.layout import DEFAULT_LAYOUT, FileLayout
 from jobyard.spec import naming
 from jobyard.spec.extraction import BLOCK_END, SHARE
 from jobyard.spec.kinds import Anything, Choice, Flag, Kind, ListOf, MapOf, Text, Whole
+from jobyard.spec.layout import LAYOUT
 from jobyard.spec.manifest import RAW_TABLE, Chain, RawKind, chain_of
 from jobyard.spec.overrides import FLAG, resolved
 from jobyard.spec.report import BROKEN, Place, kind_of
@@ -57,6 +59,7 @@ class Wanted:
     parallelism: int = 1
     verify: float = 0.0
     finalized_only: bool = False
+    layout: FileLayout = DEFAULT_LAYOUT
     source: str | None = field(default=None, compare=False)
     """The document it stands in, for messages."""
 
@@ -118,6 +121,7 @@ EXTRACTION = Shape(
     Field("parallelism", Whole(1, MOST_HERE), "attempts that extract at the same time"),
     Field("verify", SHARE, "whether everything is proved that can be, or of which share"),
     Field("finalized_blocks_only", Flag(), "whether blocks that may still change wait"),
+    Field("layout", LAYOUT, "sizes of files, compression, and which files are joined"),
     Field("out", Text(least=1), f"the folder or object store for files, `{OUT}` if nobody says"),
 )
 
@@ -210,5 +214,6 @@ def _wanted(values: Mapping[str, Any], source: str | None) -> Wanted:
         parallelism=values.get("parallelism", 1),
         verify=values.get("verify", 0.0),
         finalized_only=values.get("finalized_blocks_only", False),
+        layout=values.get("layout", DEFAULT_LAYOUT),
         source=source,
     )

@@ -77,6 +77,8 @@ class Gathered:
     Times are gathered as they are: sorting them into buckets can wait for the heartbeat.
     """
 
+    serial: int
+    """From 1 on, so that a portion whose telling was answered to nobody counts once."""
     ended: list[tuple[AttemptStatus, str | None]] = field(default_factory=list)
     times: dict[Latency, list[float]] = field(
         default_factory=lambda: {latency: [] for latency in Latency}

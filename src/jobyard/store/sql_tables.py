@@ -5,15 +5,26 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jobyard.store.transactions import segments
+from jobyard.store.transactions import compaction, segments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jobyard.core.compaction import ChainPart, Merger
     from jobyard.core.extract import Extract
-    from jobyard.core.extraction import Cost, Extraction, Gaps, Lacking, Opened, Publication, Wish
+    from jobyard.core.extraction import (
+        Cost,
+        Extraction,
+        Gaps,
+        Lacking,
+        Opened,
+        Publication,
+        Wish,
+    )
+    from jobyard.core.layout import FileLayout
     from jobyard.core.ranges import Span
     from jobyard.core.segments import Segment
+    from jobyard.core.shares import Share
     from jobyard.store.query import Driver
 
 
@@ -34,15 +45,22 @@ class SqlTables:
         return await self._driver.write(partial(segments.active_path, extract, table))
 
     async def restore(
-        self, extract: Extract, table: str, path: str, found: Sequence[tuple[Segment, int]]
-    ) -> bool:
+        self,
+        extract: Extract,
+        table: str,
+        path: str,
+        found: Sequence[tuple[Segment, int]],
+        delay_us: int,
+    ) -> list[str] | None:
         """Make what lies in a folder the active revision of a table that has none."""
-        step = partial(segments.restore, extract, table, path, found)
+        step = partial(segments.restore, extract, table, path, found, delay_us)
         return await self._driver.write(step, durable=True)
 
-    async def lacking(self, job_id: int, wanted: Span) -> dict[str, Lacking]:
-        """Find what each table of a job lacks of the blocks that are wanted."""
-        return await self._driver.read(partial(segments.lacking, job_id, wanted))
+    async def lacking(
+        self, job_id: int, wanted: Span, mine: Share | None = None
+    ) -> dict[str, Lacking]:
+        """Find what each table of a job lacks of the blocks that are wanted, or of a share."""
+        return await self._driver.read(partial(segments.lacking, job_id, wanted, mine))
 
     async def gaps(self, job_id: int, wanted: Span, most: int) -> dict[str, Gaps]:
         """Find the first gaps of each table of a job."""
@@ -52,12 +70,35 @@ class SqlTables:
         """List the files of a job's table."""
         return await self._driver.read(partial(segments.files, job_id, table))
 
+    async def retired_names(self, job_id: int, table: str) -> list[str]:
+        """Name the files of a job's table that are not part of it any more."""
+        return await self._driver.read(partial(segments.retired, job_id, table))
+
     async def publish(
-        self, session: str, attempt_id: int, job_id: int, publication: Publication
+        self, session: str, attempt_id: int, job_id: int, publication: Publication, delay_us: int
     ) -> list[str]:
         """Make a file part of its table."""
-        step = partial(segments.publish, session, attempt_id, job_id, publication)
+        step = partial(segments.publish, session, attempt_id, job_id, publication, delay_us)
         return await self._driver.write(step)
+
+    async def chain_part(self, job_id: int, table: str, start: int) -> ChainPart:
+        """Read a page of a table's chain."""
+        return await self._driver.read(partial(compaction.chain_part, job_id, table, start))
+
+    async def compact(
+        self,
+        session: str,
+        attempt_id: int,
+        job_id: int,
+        merger: Merger,
+        layout: FileLayout,
+        delay_us: int,
+    ) -> list[str] | None:
+        """Put one file in the place of others."""
+        fence = (session, attempt_id, job_id)
+        return await self._driver.write(
+            partial(compaction.compact, *fence, merger, layout, delay_us)
+        )
 
     async def count_cost(self, session: str, attempt_id: int, job_id: int, cost: Cost) -> None:
         """Add what reading has cost."""

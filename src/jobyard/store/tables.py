@@ -10,10 +10,21 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jobyard.core.compaction import ChainPart, Merger
     from jobyard.core.extract import Extract
-    from jobyard.core.extraction import Cost, Extraction, Gaps, Lacking, Opened, Publication, Wish
+    from jobyard.core.extraction import (
+        Cost,
+        Extraction,
+        Gaps,
+        Lacking,
+        Opened,
+        Publication,
+        Wish,
+    )
+    from jobyard.core.layout import FileLayout
     from jobyard.core.ranges import Span
     from jobyard.core.segments import Segment
+    from jobyard.core.shares import Share
 
 
 class Tables(Protocol):
@@ -33,16 +44,26 @@ class Tables(Protocol):
         """Tell where the active revision of a table lies; None when it has none."""
 
     async def restore(
-        self, extract: Extract, table: str, path: str, found: Sequence[tuple[Segment, int]]
-    ) -> bool:
+        self,
+        extract: Extract,
+        table: str,
+        path: str,
+        found: Sequence[tuple[Segment, int]],
+        delay_us: int,
+    ) -> list[str] | None:
         """Make what lies in a folder the active revision of a table that has none.
 
-        ``found`` are the folder's files, with the number of rows of each. Tells whether that was
-        done: a table that has a revision keeps it.
+        ``found`` are the folder's files, with the number of rows of each. None when the table has
+        a revision, which it keeps; else the names of the files that others take the place of.
         """
 
-    async def lacking(self, job_id: int, wanted: Span) -> dict[str, Lacking]:
+    async def lacking(
+        self, job_id: int, wanted: Span, mine: Share | None = None
+    ) -> dict[str, Lacking]:
         """Find what each table of a job lacks of the blocks that are wanted.
+
+        All of it, or of a writer's share the lowest, the same blocks of all tables: what is above
+        is told when that is there.
 
         The cost depends on the files beside the canonical chain, not on those in it.
         """
@@ -57,12 +78,43 @@ class Tables(Protocol):
     async def table_files(self, job_id: int, table: str) -> list[tuple[str, int, int, int]]:
         """List the files of a job's table: name, size, first block and the one behind the last."""
 
+    async def retired_names(self, job_id: int, table: str) -> list[str]:
+        """Name the files of a job's table that are not part of it any more, nor collected yet."""
+
     async def publish(
-        self, session: str, attempt_id: int, job_id: int, publication: Publication
+        self, session: str, attempt_id: int, job_id: int, publication: Publication, delay_us: int
     ) -> list[str]:
         """Make a file part of its table, and tell which files are not part of it any more.
 
-        The same file twice counts once, and a file of the very same blocks is not needed.
+        The same file twice counts once. A file of the very same blocks is not needed: its own name
+        is the answer, and its writer removes it. Other names are of files that it takes the place
+        of: they are retired, to be collected after the delay.
+
+        Raises:
+            LeaseLost: the worker does not speak for this attempt.
+            Unusable: the job does not write this table.
+        """
+
+    async def chain_part(self, job_id: int, table: str, start: int) -> ChainPart:
+        """Read a page of the canonical chain of a job's table, from a block on.
+
+        Raises:
+            Unusable: the job does not write this table.
+        """
+
+    async def compact(
+        self,
+        session: str,
+        attempt_id: int,
+        job_id: int,
+        merger: Merger,
+        layout: FileLayout,
+        delay_us: int,
+    ) -> list[str] | None:
+        """Put one file in the place of others of the chain, which are retired; tell their names.
+
+        Neither the chain's ends nor its hashes nor its rows change by that. None, and nothing
+        done, when the others are not exactly what the file was made of, or are not cold.
 
         Raises:
             LeaseLost: the worker does not speak for this attempt.

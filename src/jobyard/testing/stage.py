@@ -48,8 +48,8 @@ LEASE = 15.0
 _TABLES = (
     "jobs", "job_specs", "attempts", "checkpoints", "job_events", "dependencies", "deletions",
     "idempotency_keys", "workers", "job_labels", "counters", "table_revisions", "segments",
-    "extractions", "extraction_tables", "dataset_tags", "dataset_manifests", "manifests",
-    "providers",
+    "retired_files", "extractions", "extraction_tables", "dataset_tags", "dataset_manifests",
+    "manifests", "providers",
 )  # fmt: skip
 
 

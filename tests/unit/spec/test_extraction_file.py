@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from jobyard.chain.catalogue import TABLES as CATALOGUE
+from jobyard.core.layout import FileLayout
 from jobyard.errors import InvalidDocument
 from jobyard.spec.document import read
 from jobyard.spec.extraction_file import TABLES, Wanted
@@ -27,6 +28,7 @@ end_block: -10
 parallelism: 3
 verify: 0.5
 finalized_blocks_only: true
+layout: {file_bytes: 64Mi, compact: false}
 out: s3://bucket/path
 """
 
@@ -56,6 +58,7 @@ def test_a_document_says_all_that_the_command_line_can() -> None:
         parallelism=3,
         verify=0.5,
         finalized_only=True,
+        layout=FileLayout(file_bytes=64 << 20, compact=False),
     )
 
 

@@ -170,8 +170,8 @@ class DatasetDesk(Counter):
         """Have a revision of a dataset extracted; tell the ``job_id``, and ``warnings`` if any.
 
         ``options`` are those of a deployment: ``end_block``, ``parallelism``, ``worker_id``,
-        ``verify``, ``providers``. A job that is not over and is the same is the answer. A warning
-        is that no provider is known here: workers may have files of their own.
+        ``verify``, ``providers``, ``layout``. A job that is not over and is the same is the answer.
+        A warning is that no provider is known here: workers may have files of their own.
 
         Raises:
             DatasetNotFound: there is no such dataset, or no such revision of it.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LONGEST_PATH = 100
-"""Bytes that a socket's path may have; beyond it hints between processes give way to polling."""
+"""Bytes that a socket's path may have, a few spared; a longer one is gone through its folder."""
 
 
 class Wakes:
@@ -26,32 +26,41 @@ class Wakes:
         self._listeners: list[Callable[[], None]] = []
         self._socket: socket.socket | None = None
         self._own: str | None = None
+        self._opened: int | None = None
 
     def send(self) -> None:
         """Wake everyone; a full or dead socket needs no waking."""
         for heard in self._listeners:
             heard()
         try:
-            others = [path for path in self._folder.iterdir() if path.name != self._own]
+            others = [path.name for path in self._folder.iterdir() if path.name != self._own]
         except FileNotFoundError:
             return
         if not others:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.settimeout(0)
-            for path in others:
-                self._send_to(sender, path)
+            for name in others:
+                self._send_to(sender, name)
 
-    @staticmethod
-    def _send_to(sender: socket.socket, path: Path) -> None:
+    def _send_to(self, sender: socket.socket, name: str) -> None:
         try:
-            sender.sendto(b"!", os.fspath(path))
+            sender.sendto(b"!", self._path(name))
         except ConnectionRefusedError:
             # Its process is gone; whoever notices first tidies up.
-            path.unlink(missing_ok=True)
+            (self._folder / name).unlink(missing_ok=True)
         except OSError:
             # A full queue already holds a hint; any other failure leaves it to polling.
             return
+
+    def _path(self, name: str) -> str:
+        """Name a socket in the few bytes that there are for it."""
+        path = os.fspath(self._folder / name)
+        if len(os.fsencode(path)) <= LONGEST_PATH:
+            return path
+        if self._opened is None:
+            self._opened = os.open(self._folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        return f"/proc/self/fd/{self._opened}/{name}"
 
     async def listen(self, heard: Callable[[], None]) -> None:
         """Have ``heard`` called in this event loop on every hint."""
@@ -60,10 +69,7 @@ class Wakes:
             return
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = f"{os.getpid()}-{ids.session()[:8]}"
-        path = os.fspath(self._folder / name)
-        if len(os.fsencode(path)) > LONGEST_PATH:
-            return
-        self._socket = _bound(path)
+        self._socket = _bound(self._path(name))
         self._own = name
         asyncio.get_running_loop().add_reader(self._socket.fileno(), self._receive)
 
@@ -87,6 +93,9 @@ class Wakes:
             self._socket = None
         if self._own is not None:
             (self._folder / self._own).unlink(missing_ok=True)
+        if self._opened is not None:
+            os.close(self._opened)
+            self._opened = None
 
 
 def _bound(path: str) -> socket.socket:

@@ -51,7 +51,10 @@ def renew(session: str, gathered: Gathered | None) -> Transaction[WorkerRecord |
     now = yield from read_now()
     rows = yield Query("renew_lease", (session, now))
     if gathered is not None:
-        yield from tally_of(gathered).write()
+        is_new = bool((yield Query("take_portion", (session, gathered.serial))))
+        # Whose lease is lost tells what it has once, on the way out.
+        if is_new or not rows:
+            yield from tally_of(gathered).write()
     return worker_of(rows[0]) if rows else None
 
 

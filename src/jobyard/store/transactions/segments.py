@@ -1,20 +1,17 @@
-"""Segments and the canonical chain of a table, kept up to date with every file that is published.
-
-The chain is that of `core.segments`: it begins with the segment that starts lowest and goes on by
-hash, the newest of several first. What a newer segment takes the place of is forgotten, and its
-file may go.
-"""
+"""What an extraction says of its tables: that it writes them, what they lack, what is published."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from jobyard.core.extraction import Extraction, Gaps, Lacking, Opened, Publication, TableProgress
-from jobyard.core.ranges import subtract
+from jobyard.core.ranges import uncovered
 from jobyard.core.segments import Segment, fork
 from jobyard.errors import ActiveWriter, LeaseLost, Unusable
 from jobyard.store.query import Query, Row, Transaction
+from jobyard.store.transactions.chains import Chain, add
 from jobyard.store.transactions.deciding import read_now
 
 if TYPE_CHECKING:
@@ -23,7 +20,11 @@ if TYPE_CHECKING:
     from jobyard.core.extract import Extract
     from jobyard.core.extraction import Cost, Wish
     from jobyard.core.ranges import Span
+    from jobyard.core.shares import Share
 
+MOST_SPANS = 1000
+"""Spans of a table that its writer is told at once: one takes seconds to extract, so asking again
+for the next costs nothing."""
 KNOWN = 64
 """Ends of segments that are told to who follows a chain: how far back it can see a fork."""
 
@@ -109,22 +110,44 @@ def _table(row: Row) -> TableProgress:
     return TableProgress(name, path, start, stop, files, size, count)
 
 
-def lacking(job_id: int, wanted: Span) -> Transaction[dict[str, Lacking]]:
-    """Find what each table of a job lacks of the blocks that are wanted."""
+def lacking(
+    job_id: int, wanted: Span, mine: Share | None = None
+) -> Transaction[dict[str, Lacking]]:
+    """Find what each table of a job lacks of the blocks that are wanted.
+
+    Of a share the lowest spans of each table, the same blocks of all: as much as one look is worth.
+    """
     found: dict[str, Lacking] = {}
+    horizon = wanted[1]
     for row in (yield Query("extraction_tables", (job_id,))):
-        name, revision, _, _, start, *_ = row
-        beside = [_segment(each) for each in (yield Query("segments_beside", (revision,)))]
+        name, revision, _, _, start, stop, *_ = row
         newest = yield Query("chain_end", (revision, KNOWN))
         known = [_segment(each) for each in reversed(newest)]
+        beside = yield Query("covered_beside", (revision, stop or 0))
         # All of the chain counts as covered: a gap in it is one of the chain's own numbers.
-        chain = [(start, known[-1].stop)] if known else []
-        spans = subtract([wanted], [*chain, *((one.start, one.stop) for one in beside)])
-        branch = fork(beside, known[-1:])
-        repairs = [(known[-1].start, branch[0].stop)] if branch else []
-        ends = [(each.stop - 1, each.hash) for each in known]
-        found[name] = Lacking(spans, repairs, ends)
-    return found
+        chain = [(start, stop)] if known else []
+        spans = uncovered(wanted, itertools.chain(chain, ((each[0], each[1]) for each in beside)))
+        if mine is not None:
+            spans = itertools.islice(filter(mine.touches, spans), MOST_SPANS)
+        lacks = list(spans)
+        if mine is not None and len(lacks) == MOST_SPANS:
+            horizon = min(horizon, lacks[-1][1])
+        repairs = []
+        if known and beside and beside[0][0] <= stop:
+            repairs = yield from _repairs(revision, known[-1])
+        found[name] = Lacking(lacks, repairs, [(each.stop - 1, each.hash) for each in known])
+    return {name: replace(one, spans=_below(one.spans, horizon)) for name, one in found.items()}
+
+
+def _repairs(revision: int, last: Segment) -> Transaction[list[Span]]:
+    """Find where another branch has come up to the chain's last segment."""
+    beside = [_segment(each) for each in (yield Query("segments_beside", (revision,)))]
+    branch = fork(beside, [last])
+    return [(last.start, branch[0].stop)] if branch else []
+
+
+def _below(spans: Sequence[Span], horizon: int) -> list[Span]:
+    return [(start, min(stop, horizon)) for start, stop in spans if start < horizon]
 
 
 def gaps(job_id: int, wanted: Span, most: int) -> Transaction[dict[str, Gaps]]:
@@ -158,12 +181,21 @@ def files(job_id: int, table: str) -> Transaction[list[tuple[str, int, int, int]
     return []
 
 
-def publish(
-    session: str, attempt_id: int, job_id: int, publication: Publication
-) -> Transaction[list[str]]:
-    """Make a file part of its table; return the names of those that are not part of it any more.
+def retired(job_id: int, table: str) -> Transaction[list[str]]:
+    """Name the files of a job's table that are not part of it any more and not collected yet."""
+    for row in (yield Query("extraction_tables", (job_id,))):
+        if row[0] == table:
+            return [name for (name,) in (yield Query("retired_names", (row[1],)))]
+    return []
 
-    The same blocks once more count once: the newer file is one of those that may go.
+
+def publish(
+    session: str, attempt_id: int, job_id: int, publication: Publication, delay_us: int
+) -> Transaction[list[str]]:
+    """Make a file part of its table; tell the names of those that are not part of it any more.
+
+    The same blocks once more count once: the newer file's own name then says so. The others are
+    retired, to be collected after the delay.
 
     Raises:
         LeaseLost: the worker does not speak for this attempt.
@@ -173,8 +205,8 @@ def publish(
     rows = yield Query("revision_of_job", (job_id, publication.table))
     if not rows:
         raise Unusable(f"job {job_id} writes no table `{publication.table}`")
-    chain = _Chain(*rows[0])
-    gone = yield from _add(chain, publication, (yield from read_now()))
+    chain = Chain(*rows[0])
+    gone = yield from add(chain, publication, (yield from read_now()), delay_us)
     segment = publication.segment
     blocks = 0 if segment.name in gone else segment.stop - segment.start
     yield from _count(job_id, publication.cost, blocks)
@@ -190,118 +222,21 @@ def active_path(extract: Extract, table: str) -> Transaction[str | None]:
 
 
 def restore(
-    extract: Extract, table: str, path: str, found: Sequence[tuple[Segment, int]]
-) -> Transaction[bool]:
-    """Make what lies in a folder the active revision of a table that has none."""
+    extract: Extract, table: str, path: str, found: Sequence[tuple[Segment, int]], delay_us: int
+) -> Transaction[list[str] | None]:
+    """Make what lies in a folder the active revision of a table that has none; None if it has.
+
+    Tells the names of the files that others take the place of.
+    """
     of = (extract.dataset, extract.manifest_hash, table)
     if (yield Query("active_revision", of)):
-        return False
+        return None
     now = yield from read_now()
     made = (path, *of, extract.network, None, now)
     revision = (yield Query("insert_revision", made))[0][0]
-    chain = _Chain(revision, None, None, None, 0, 0, 0)
-    for segment, rows in sorted(found, key=lambda one: one[0].key):
-        yield from _add(chain, Publication(table, segment, rows), now)
-    return True
-
-
-@dataclass(slots=True)
-class _Chain:
-    """A revision and its chain, as it was read and then changed."""
-
-    revision: int
-    start: int | None
-    stop: int | None
-    hash: str | None
-    files: int
-    size: int
-    rows: int
-
-    def cut(self, rows: Sequence[Row], segment: Segment, stop: int | None) -> None:
-        """Take the segments in ``rows`` off the end; ``segment`` will follow what ends at stop."""
-        self.files -= len(rows)
-        self.size -= sum(row[3] for row in rows)
-        self.rows -= sum(row[4] for row in rows)
-        self.stop, self.hash = stop, segment.prev_hash
-        if stop is None:
-            self.start = self.hash = None
-
-    def append(self, start: int, row: Row) -> None:
-        """Go on with a segment."""
-        _, self.stop, self.hash, size, rows = row
-        self.start = start if self.start is None else self.start
-        self.files += 1
-        self.size += size
-        self.rows += rows
-
-
-def _add(chain: _Chain, publication: Publication, now: int) -> Transaction[list[str]]:
-    segment = publication.segment
-    same = (segment.name, segment.prev_hash, segment.start, segment.stop, segment.hash)
-    for (name,) in (yield Query("same_segment", (chain.revision, *same))):
-        return [] if name == segment.name else [segment.name]
-    cut: list[Row] = []
-    replaces = False
-    if chain.start is None or segment.start <= chain.start:
-        # It begins the chain; what was there may follow, unless it begins with the same block.
-        replaces = segment.start == chain.start
-        cut = yield Query("chain_from", (chain.revision, 0))
-        chain.cut(cut, segment, None)
-    elif before := (yield from _before(chain, segment)):
-        replaces = True
-        cut = yield Query("chain_from", (chain.revision, before))
-        if cut and cut[0][2] < segment.start:
-            return [segment.name]
-        chain.cut(cut, segment, before)
-    else:
-        yield from _insert(chain, publication, now)
-        return []
-    return (yield from _walk(chain, publication, cut, now, replaces=replaces))
-
-
-def _before(chain: _Chain, segment: Segment) -> Transaction[int | None]:
-    """Tell where the part of the chain ends that a segment follows; None if it follows none."""
-    following = (chain.revision, segment.prev_hash, segment.start, segment.network)
-    rows = yield Query("chain_before", following)
-    return rows[0][0] if rows else None
-
-
-def _insert(chain: _Chain, publication: Publication, now: int) -> Transaction[int]:
-    segment = publication.segment
-    row = (
-        chain.revision, segment.name, segment.network, segment.start, segment.stop, segment.hash,
-        segment.prev_hash, segment.size, publication.rows, now,
-    )  # fmt: skip
-    number: int = (yield Query("insert_segment", row))[0][0]
-    return number
-
-
-def _walk(
-    chain: _Chain, publication: Publication, cut: Sequence[Row], now: int, *, replaces: bool
-) -> Transaction[list[str]]:
-    """Go on with the segment, and then as far as links lead; tell what it takes the place of."""
-    segment = publication.segment
-    if cut:
-        yield Query("chain_segments", ([row[0] for row in cut], False))
-    number = yield from _insert(chain, publication, now)
-    row: Row = (number, segment.stop, segment.hash, segment.size, publication.rows)
-    chained = []
-    while row:
-        chained.append(row[0])
-        chain.append(segment.start, row)
-        linked = (chain.revision, chain.hash, chain.stop, segment.network)
-        row = next(iter((yield Query("next_in_chain", linked))), ())
-    yield Query("chain_segments", (chained, True))
-    yield Query(
-        "update_chain",
-        (
-            chain.revision, chain.start, chain.stop, chain.hash, chain.files, chain.size,
-            chain.rows, now,
-        ),
-    )  # fmt: skip
-    inside = yield Query("segments_inside", (chain.revision, segment.start, segment.stop))
-    gone = [row for row in cut if replaces and row[0] not in chained]
-    gone += [row for row in inside if row[0] not in {other[0] for other in gone}]
-    if gone:
-        yield Query("delete_segments", ([row[0] for row in gone],))
-    return [row[1] for row in gone]
+    chain = Chain(revision, None, None, None, 0, 0, 0)
+    gone = []
+    # In the order in which they came, so that of two of the same blocks the newer one stays.
+    for segment, rows in sorted(found, key=lambda one: (one[0].created_at, one[0].key)):
+        gone += yield from add(chain, Publication(table, segment, rows), now, delay_us)
+    return gone

@@ -26,6 +26,14 @@ RETURNING
     id, session, host, pid, version, executors, cpu, memory, labels, lease, draining, started_at,
     heartbeat_at, lease_until;
 
+-- name: take_portion :rows
+-- Take note that a worker has told a portion of what it measures, unless it did so before.
+UPDATE workers
+SET portions = $2
+WHERE session = $1
+    AND portions < $2
+RETURNING id;
+
 -- name: expired_sessions :rows
 -- Workers whose lease ran out, as far as the caller would have seen a renewal; one that is just
 -- speaking is alive.

@@ -55,12 +55,19 @@ WHERE t.job_id = ?1
     AND r.writer = ?1;
 
 -- name: same_segment :rows
--- A file of this name, or one of the very same blocks.
+-- A file of this name, or one of the very same blocks; each found by an index of its own.
 SELECT name
 FROM segments
 WHERE revision_id = ?1
-    AND (name = ?2
-        OR (prev_hash = ?3 AND start_block = ?4 AND stop_block = ?5 AND hash = ?6))
+    AND name = ?2
+UNION ALL
+SELECT name
+FROM segments
+WHERE revision_id = ?1
+    AND prev_hash = ?3
+    AND start_block = ?4
+    AND stop_block = ?5
+    AND hash = ?6
 LIMIT 1;
 
 -- name: insert_segment :rows
@@ -79,12 +86,13 @@ WHERE revision_id = ?1
     AND stop_block <= ?3
     AND network = ?4
     AND chained = 1
-ORDER BY start_block DESC
+-- The sign has it look for the hash: an index that has this order would lead through the chain.
+ORDER BY +start_block DESC
 LIMIT 1;
 
 -- name: chain_from :rows
 -- The segments of the chain from a block on, in its order.
-SELECT id, name, start_block, size, row_count
+SELECT id, name, start_block, size, row_count, created_at
 FROM segments
 WHERE revision_id = ?1
     AND start_block >= ?2
@@ -117,24 +125,55 @@ UPDATE segments
 SET chained = ?2
 WHERE id IN (SELECT value FROM json_each(?1));
 
--- name: delete_segments :none
-DELETE FROM segments
-WHERE id IN (SELECT value FROM json_each(?1));
-
 -- name: segments_inside :rows
 -- Segments beside the chain that a newer one, which is in it, covers.
 SELECT id, name
 FROM segments
 WHERE revision_id = ?1
     AND start_block >= ?2
+    AND start_block < ?3
     AND stop_block <= ?3
     AND chained = 0;
+
+-- name: chain_of_revision :rows
+-- A revision's chain; nobody else changes it until the transaction ends.
+SELECT id, chain_start, chain_stop, chain_hash, files, size, row_count
+FROM table_revisions
+WHERE id = ?1;
+
+-- name: first_in_chain :rows
+-- The first segment of the chain among some of a revision's. The signs have it look for those.
+SELECT start_block
+FROM segments
+WHERE +revision_id = ?1
+    AND id IN (SELECT value FROM json_each(?2))
+    AND chained = 1
+ORDER BY +start_block
+LIMIT 1;
+
+-- name: lowest_segment :rows
+-- The segment that a chain begins with while it has none: the lowest, of several the newest.
+SELECT id, stop_block, hash, size, row_count, start_block, network
+FROM segments
+WHERE revision_id = ?1
+    AND chained = 0
+ORDER BY start_block, created_at DESC, id DESC
+LIMIT 1;
 
 -- name: update_chain :none
 UPDATE table_revisions
 SET chain_start = ?2, chain_stop = ?3, chain_hash = ?4, files = ?5, size = ?6, row_count = ?7,
     updated_at = ?8
 WHERE id = ?1;
+
+-- name: covered_beside :rows
+-- The blocks that segments beside the chain have above one of the chain's, by their starts.
+SELECT start_block, stop_block
+FROM segments
+WHERE revision_id = ?1
+    AND stop_block > ?2
+    AND chained = 0
+ORDER BY start_block;
 
 -- name: segments_beside :rows
 -- The segments that are not in the chain (yet).
@@ -191,3 +230,15 @@ WHERE job_id IN (SELECT value FROM json_each(?1));
 -- name: delete_extraction_tables :none
 DELETE FROM extraction_tables
 WHERE job_id IN (SELECT value FROM json_each(?1));
+
+-- name: chain_part :rows
+-- The segments of the chain that begin in [?2, ?3), in its order, at most ?4.
+SELECT
+    id, name, network, start_block, stop_block, hash, prev_hash, size, created_at, row_count
+FROM segments
+WHERE revision_id = ?1
+    AND start_block >= ?2
+    AND start_block < ?3
+    AND chained = 1
+ORDER BY start_block
+LIMIT ?4;
