@@ -181,7 +181,7 @@ _SHAPES: dict[str, Schema] = {
         )),
         special_tags=_object(latest=_maybe("string"), dev=_maybe("string")),
     ),
-    "Deployed": _object(job_id=_ID),
+    "Deployed": _perhaps(_object(job_id=_ID), warnings=_list(_TEXT)),
     "Provider": _PROVIDER,
     "Providers": _object(providers=_list(_ref("Provider"))),
     "Health": _object(status=_TEXT),

@@ -9,6 +9,7 @@ import click
 
 from jobyard.cli.desk import open_desk
 from jobyard.cli.groups import LazyGroup
+from jobyard.cli.layout import layout_options
 from jobyard.cli.options import JOB_ID, as_json, run, server_options
 from jobyard.cli.printer import say, show_json
 from jobyard.cli.shown import jobs_table, page, plain_table, show_object
@@ -173,6 +174,7 @@ def jobs(
 @click.option("--verify", is_flag=True, help="Prove all that can be proved of every block.")
 @click.option("--verify-share", type=click.FloatRange(0, 1), help="Prove that share of them.")
 @click.option("--provider", "providers", multiple=True, metavar="NAME", help="Read from it only.")
+@layout_options
 @as_json
 @server_options
 def deploy(
@@ -184,6 +186,7 @@ def deploy(
     verify: bool,
     verify_share: float | None,
     providers: tuple[str, ...],
+    layout: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Have a revision of a dataset extracted (alias: dep).
@@ -195,9 +198,12 @@ def deploy(
     given = {
         "end_block": end_block, "parallelism": parallelism, "worker_id": worker_id,
         "verify": share, "providers": list(providers) or None,
+        "layout": layout or None,
     }  # fmt: skip
     options: Any = {name: value for name, value in given.items() if value is not None}
     found = asked(settings, lambda desk: desk.deploy(dataset, **options))
+    for warning in found.get("warnings", ()):
+        say(f"warning: {warning}")
     if as_json:
         show_json(found)
     else:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jobyard import app, clock, log
+from jobyard.cli.layout import layout_options
 from jobyard.cli.live import Live
 from jobyard.cli.options import as_json as json_option
 from jobyard.cli.options import store_options
@@ -22,6 +23,7 @@ from jobyard.cli.shown import progress_page
 from jobyard.core.extract import END_RULE, MOST_BLOCK, Extract, end_of
 from jobyard.errors import ExitCode, InvalidProvider, InvalidRequest
 from jobyard.spec.extraction import job_of
+from jobyard.spec.layout import read_layout
 from jobyard.wire.progress import progress_object
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ PROVIDERS = "extract"
 @click.option("--verify", type=click.Choice(["full"]), help="Prove all that can be proved.")
 @click.option("--network", default="default", help="What the chain is called in the files.")
 @click.option("--finalized", is_flag=True, help="Only blocks that are final.")
+@layout_options
 @json_option
 @store_options
 @click.pass_context
@@ -67,6 +70,7 @@ def extract(
     verify: str | None,
     network: str,
     finalized: bool,
+    layout: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Extract blocks into Parquet files below a folder, here and now.
@@ -86,7 +90,7 @@ def extract(
         Extract(
             namespace="_", name="", version="dev", manifest_hash="", kind=kind, chain="evm",
             network=network, tables=(), parallelism=parallelism, finalized_only=finalized,
-            verify=1.0 if verify else 0.0,
+            verify=1.0 if verify else 0.0, layout=read_layout(layout),
         ),
     )  # fmt: skip
     wanted = replace(wanted, providers=(_save_provider(settings, kind, source, network),))

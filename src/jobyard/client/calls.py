@@ -77,6 +77,8 @@ class Deployment(TypedDict, total=False):
     verify: bool | float
     """Whether every block is proved in full, or which share of them."""
     providers: Sequence[str]
+    layout: Mapping[str, Any]
+    """How files are laid out: ``file_bytes``, ``compression``, ``compact``, ..."""
 
 
 class Stretch(NamedTuple):

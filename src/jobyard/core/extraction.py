@@ -66,6 +66,14 @@ class Lacking:
 
 
 @dataclass(frozen=True, slots=True)
+class Gaps:
+    """Blocks that a table lacks below the highest that it has: the first gaps, and how many."""
+
+    spans: Sequence[Span] = ()
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Extraction:
     """What an extraction job has found out and done so far."""
 
@@ -89,12 +97,3 @@ class Publication:
     segment: Segment
     rows: int
     cost: Cost = Cost()
-
-
-@dataclass(frozen=True, slots=True)
-class RetiredFile:
-    """A file that was part of a table, in the folder ``path``, and is to be removed."""
-
-    id: int
-    path: str
-    name: str

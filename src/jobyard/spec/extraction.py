@@ -19,8 +19,10 @@ from jobyard.core.job import (
     Program,
     ReplacementPolicy,
 )
+from jobyard.core.layout import DEFAULT_LAYOUT
 from jobyard.errors import InvalidBody, Unusable
 from jobyard.spec.kinds import Kind, ListOf, Text, Whole
+from jobyard.spec.layout import LAYOUT
 from jobyard.spec.manifest import manifest_of
 from jobyard.spec.naming import (
     LABEL_LENGTH,
@@ -92,6 +94,7 @@ DEPLOYMENT = Shape(
         ListOf(Text(is_provider, PROVIDER_RULE)),
         "the only providers to read from; all of the kind and the network otherwise",
     ),
+    Field("layout", LAYOUT, "how files are laid out"),
 )
 
 
@@ -133,6 +136,7 @@ def deployment(revision: Revision, options: Any) -> JobSpec:
         verify=read.get("verify", 0.0),
         finalized_only=manifest.finalized_only,
         providers=read.get("providers", ()),
+        layout=read.get("layout", DEFAULT_LAYOUT),
     )
     return job_of(extract, read.get("worker_id"))
 

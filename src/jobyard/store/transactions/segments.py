@@ -6,7 +6,7 @@ import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from jobyard.core.extraction import Extraction, Lacking, Opened, Publication, TableProgress
+from jobyard.core.extraction import Extraction, Gaps, Lacking, Opened, Publication, TableProgress
 from jobyard.core.ranges import uncovered
 from jobyard.core.segments import Segment, fork
 from jobyard.errors import ActiveWriter, LeaseLost, Unusable
@@ -148,6 +148,23 @@ def _repairs(revision: int, last: Segment) -> Transaction[list[Span]]:
 
 def _below(spans: Sequence[Span], horizon: int) -> list[Span]:
     return [(start, min(stop, horizon)) for start, stop in spans if start < horizon]
+
+
+def gaps(job_id: int, wanted: Span, most: int) -> Transaction[dict[str, Gaps]]:
+    """Find the first gaps of each table of a job, as far as they begin among the wanted blocks."""
+    start, end = wanted
+    found: dict[str, Gaps] = {}
+    for row in (yield Query("extraction_tables", (job_id,))):
+        name, revision, _, _, first, stop, *_ = row
+        spans: list[Span] = []
+        if first is not None and start < first:
+            spans.append((start, min(first, end)))
+        above = max(start, stop or start)
+        rows = yield Query("gaps_beside", (revision, above, end, most))
+        count = len(spans) + (rows[0][2] if rows else 0)
+        spans += [(before, min(behind, end)) for before, behind, _ in rows]
+        found[name] = Gaps(spans[:most], count)
+    return found
 
 
 def _segment(row: Row) -> Segment:

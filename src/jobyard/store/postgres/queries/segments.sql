@@ -93,7 +93,7 @@ LIMIT 1;
 
 -- name: chain_from :rows
 -- The segments of the chain from a block on, in its order.
-SELECT id, name, start_block, size, row_count
+SELECT id, name, start_block, size, row_count, created_at
 FROM segments
 WHERE revision_id = $1
     AND start_block >= $2
@@ -185,6 +185,29 @@ WHERE revision_id = $1
     AND NOT chained
 ORDER BY start_block;
 
+-- name: gaps_beside :rows
+-- What no segment beside the chain covers from a block up to the last of them: the first gaps, and
+-- how many there are.
+SELECT before, start_block, count(*) OVER ()
+FROM (
+    SELECT
+        start_block,
+        coalesce(
+            max(stop_block) OVER (
+                ORDER BY start_block, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            ),
+            $2::bigint
+        ) AS before
+    FROM segments
+    WHERE revision_id = $1
+        AND stop_block > $2::bigint
+        AND NOT chained
+) AS beside
+WHERE start_block > before
+    AND before < $3
+ORDER BY start_block
+LIMIT $4;
+
 -- name: files_of_revision :rows
 SELECT name, size, start_block, stop_block
 FROM segments
@@ -209,3 +232,15 @@ WHERE job_id = ANY ($1::bigint[]);
 -- name: delete_extraction_tables :none
 DELETE FROM extraction_tables
 WHERE job_id = ANY ($1::bigint[]);
+
+-- name: chain_part :rows
+-- The segments of the chain that begin in [$2, $3), in its order, at most $4.
+SELECT
+    id, name, network, start_block, stop_block, hash, prev_hash, size, created_at, row_count
+FROM segments
+WHERE revision_id = $1
+    AND start_block >= $2
+    AND start_block < $3
+    AND chained
+ORDER BY start_block
+LIMIT $4;

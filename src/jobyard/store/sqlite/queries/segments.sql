@@ -92,7 +92,7 @@ LIMIT 1;
 
 -- name: chain_from :rows
 -- The segments of the chain from a block on, in its order.
-SELECT id, name, start_block, size, row_count
+SELECT id, name, start_block, size, row_count, created_at
 FROM segments
 WHERE revision_id = ?1
     AND start_block >= ?2
@@ -183,6 +183,29 @@ WHERE revision_id = ?1
     AND chained = 0
 ORDER BY start_block;
 
+-- name: gaps_beside :rows
+-- What no segment beside the chain covers from a block up to the last of them: the first gaps, and
+-- how many there are.
+SELECT before, start_block, count(*) OVER ()
+FROM (
+    SELECT
+        start_block,
+        coalesce(
+            max(stop_block) OVER (
+                ORDER BY start_block, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            ),
+            ?2
+        ) AS before
+    FROM segments
+    WHERE revision_id = ?1
+        AND stop_block > ?2
+        AND chained = 0
+)
+WHERE start_block > before
+    AND before < ?3
+ORDER BY start_block
+LIMIT ?4;
+
 -- name: files_of_revision :rows
 SELECT name, size, start_block, stop_block
 FROM segments
@@ -207,3 +230,15 @@ WHERE job_id IN (SELECT value FROM json_each(?1));
 -- name: delete_extraction_tables :none
 DELETE FROM extraction_tables
 WHERE job_id IN (SELECT value FROM json_each(?1));
+
+-- name: chain_part :rows
+-- The segments of the chain that begin in [?2, ?3), in its order, at most ?4.
+SELECT
+    id, name, network, start_block, stop_block, hash, prev_hash, size, created_at, row_count
+FROM segments
+WHERE revision_id = ?1
+    AND start_block >= ?2
+    AND start_block < ?3
+    AND chained = 1
+ORDER BY start_block
+LIMIT ?4;
