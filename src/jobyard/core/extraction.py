@@ -89,12 +89,3 @@ class Publication:
     segment: Segment
     rows: int
     cost: Cost = Cost()
-
-
-@dataclass(frozen=True, slots=True)
-class RetiredFile:
-    """A file that was part of a table, in the folder ``path``, and is to be removed."""
-
-    id: int
-    path: str
-    name: str

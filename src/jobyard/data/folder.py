@@ -120,6 +120,15 @@ class DataFolder:
         """Give a file another name."""
         self.filesystem.move(f"{self.path}/{name}", f"{self.path}/{other}")
 
+    def is_there(self) -> bool:
+        """Tell whether the folder is there; an object store has no folders, only names."""
+        return not self._is_local or os.path.isdir(self.path)  # noqa: PTH112 - a plain text
+
+    def remove_retired(self, name: str) -> None:
+        """Remove a file that is not part of its table any more, hidden or not."""
+        self.remove(f".{name}{RETIRED}")
+        self.remove(name)
+
     def retire(self, name: str) -> None:
         """Hide a file that is not part of its table any more; one that is gone is no error."""
         with contextlib.suppress(FileNotFoundError):

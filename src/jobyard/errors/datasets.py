@@ -164,22 +164,6 @@ class ManifestNotFound(NotFound):
         )
 
 
-class RevisionNotFound(NotFound):
-    """No revision of a table has this id."""
-
-    slug = "revision-not-found"
-    title = "No such revision"
-    code = "REVISION_NOT_FOUND"
-
-    def __init__(self, revision_id: int) -> None:
-        """Name it."""
-        super().__init__(
-            f"there is no revision {revision_id} of a table",
-            hint="`jobyard table list` shows all revisions",
-            revision_id=revision_id,
-        )
-
-
 class ProviderNotFound(NotFound):
     """No provider has this name."""
 

@@ -26,7 +26,7 @@ class InvalidQueryParam(InvalidRequest):
 
 
 class InvalidQueryParameters(InvalidQueryParam):
-    """A parameter of the list of jobs with a value it cannot have."""
+    """A parameter of a list, of jobs or of revisions, with a value it cannot have."""
 
     slug = "invalid-query-parameters"
     code = "INVALID_QUERY_PARAMETERS"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jobyard.store.transactions import compaction, retiring, segments
+from jobyard.store.transactions import compaction, segments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
         Lacking,
         Opened,
         Publication,
-        RetiredFile,
         Wish,
     )
     from jobyard.core.layout import FileLayout
@@ -105,15 +104,3 @@ class SqlTables:
     async def extraction(self, job_id: int) -> Extraction | None:
         """Read what an extraction has done."""
         return await self._driver.read(partial(segments.read, job_id))
-
-    async def collectable(self, limit: int) -> list[RetiredFile]:
-        """Find retired files whose time has come."""
-        return await self._driver.read(partial(retiring.collectable, limit))
-
-    async def collected(self, file_ids: Sequence[int]) -> None:
-        """Forget retired files that were removed."""
-        await self._driver.write(partial(retiring.collected, file_ids))
-
-    async def postpone(self, file_ids: Sequence[int], delay_us: int) -> None:
-        """Have retired files come up again later."""
-        await self._driver.write(partial(retiring.postpone, file_ids, delay_us))

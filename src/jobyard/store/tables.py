@@ -18,7 +18,6 @@ if TYPE_CHECKING:
         Lacking,
         Opened,
         Publication,
-        RetiredFile,
         Wish,
     )
     from jobyard.core.layout import FileLayout
@@ -128,15 +127,3 @@ class Tables(Protocol):
         None when the job is none, or has done nothing yet; the cost depends on the number of its
         tables alone.
         """
-
-    async def collectable(self, limit: int) -> list[RetiredFile]:
-        """Find retired files whose time has come, the longest due first.
-
-        The cost does not grow with those that wait.
-        """
-
-    async def collected(self, file_ids: Sequence[int]) -> None:
-        """Forget retired files that were removed."""
-
-    async def postpone(self, file_ids: Sequence[int], delay_us: int) -> None:
-        """Have retired files that cannot be removed now come up again after a delay."""

@@ -86,7 +86,7 @@ LIMIT 1;
 
 -- name: chain_from :rows
 -- The segments of the chain from a block on, in its order.
-SELECT id, name, start_block, size, row_count
+SELECT id, name, start_block, size, row_count, created_at
 FROM segments
 WHERE revision_id = $1
     AND start_block >= $2
