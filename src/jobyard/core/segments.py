@@ -80,9 +80,12 @@ def fork(segments: Iterable[Segment], chain: Sequence[Segment]) -> list[Segment]
     for segment in others:
         by_end.setdefault(segment.hash, []).append(segment)
     # The newest branch is what the node says now, so it comes before a higher but older one.
+    seen: set[str] = set()
     for top in sorted(above, key=lambda segment: (-segment.created_at, -segment.stop)):
         branch = [top]
-        while True:
+        # From a segment there is one way down, and one that was gone led nowhere.
+        while branch[-1].name not in seen:
+            seen.add(branch[-1].name)
             before = [
                 segment
                 for segment in by_end.get(branch[-1].prev_hash, ())

@@ -33,6 +33,7 @@
     │   ├── DatasetNotFound
     │   ├── ManifestNotFound
     │   ├── ProviderNotFound
+    │   ├── NothingToRematerialize    no table has these blocks
     │   ├── RevisionNotFound          of a table
     │   ├── FileNotKnown              of a table
     │   ├── TableNotInManifest
@@ -130,6 +131,7 @@ from jobyard.errors.datasets import (
     ManifestContradicts,
     ManifestLinked,
     ManifestNotFound,
+    NothingToRematerialize,
     ProviderNotFound,
     WorkerNotAvailable,
 )
@@ -247,6 +249,7 @@ __all__ = [
     "MethodNotAllowed",
     "NotFound",
     "NotJsonRpc",
+    "NothingToRematerialize",
     "NothingToRetry",
     "Problem",
     "ProviderNotFound",
