@@ -181,7 +181,7 @@ _SHAPES: dict[str, Schema] = {
         )),
         special_tags=_object(latest=_maybe("string"), dev=_maybe("string")),
     ),
-    "Deployed": _object(job_id=_ID),
+    "Deployed": _perhaps(_object(job_id=_ID), warnings=_list(_TEXT)),
     "Rematerialized": _object(
         job_id=_ID, start_block=_COUNT, end_block=_COUNT, files=_COUNT,
         new_job_created={"type": "boolean"},

@@ -202,6 +202,8 @@ def deploy(
     }  # fmt: skip
     options: Any = {name: value for name, value in given.items() if value is not None}
     found = asked(settings, lambda desk: desk.deploy(dataset, **options))
+    for warning in found.get("warnings", ()):
+        say(f"warning: {warning}")
     if as_json:
         show_json(found)
     else:

@@ -387,6 +387,7 @@ class Deployed(TypedDict):
     """The job that extracts a revision."""
 
     job_id: int
+    warnings: NotRequired[list[str]]
 
 
 class Rematerialized(TypedDict):

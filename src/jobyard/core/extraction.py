@@ -53,7 +53,7 @@ class TableProgress:
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """What a table lacks of the blocks that are wanted.
+    """What a table lacks of the blocks that are wanted: all, or the lowest of one writer's share.
 
     ``repairs`` are covered, but by files that do not belong together: the chain was reorganised
     between them. ``known`` are the ends of its newest segments as (last block, hash), ascending: a
@@ -63,6 +63,14 @@ class Lacking:
     spans: Sequence[Span]
     repairs: Sequence[Span] = ()
     known: Sequence[tuple[int, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """Blocks that a table lacks below the highest that it has: the first gaps, and how many."""
+
+    spans: Sequence[Span] = ()
+    count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from jobyard.chain.providers import open_source
 from jobyard.chain.source import BlockRef
 from jobyard.core.extract import is_relative, stop_of
 from jobyard.core.layout import FileLayout
-from jobyard.core.shares import LARGEST_CHUNK, Piece, chunk_size, owner, share
+from jobyard.core.shares import LARGEST_CHUNK, Piece, Share, chunk_size, owner, share
 from jobyard.data.chains import CHAINS
 from jobyard.data.compaction import Compaction
 from jobyard.data.extract import EXTRACTIONS
@@ -139,6 +139,9 @@ class Extractor:
         recorded = orders["kind"] == "recorded"
         self._chunk = chunk_size(start, self._stop, self._writers, once=recorded)
 
+    def _mine(self) -> Share:
+        return Share(self._chunk, self._index, self._writers)
+
     def _is_mine(self, number: int) -> bool:
         return owner(number, self._chunk, self._writers) == self._index
 
@@ -170,7 +173,7 @@ class Extractor:
             return
         before: list[Piece] = []
         while not self._stopping.is_set():
-            lacking = await self._link.lacking(start, stop)
+            lacking = await self._link.lacking(start, stop, self._mine())
             pieces = self._share(lacking, "spans") or self._repairs(lacking)
             if pieces == before:
                 self._give_up(pieces)
@@ -215,7 +218,7 @@ class Extractor:
             if head is None or head < start:
                 await self._wait(POLL)
                 continue
-            lacking = await self._link.lacking(start, head + 1)
+            lacking = await self._link.lacking(start, head + 1, self._mine())
             pieces = self._share(lacking, "spans") or self._repairs(lacking)
             for piece in pieces:
                 await self._tip(piece, lacking[piece.tables[0]], head)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from jobyard.core.compaction import ChainPart
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jobyard.chain.source import Traffic
     from jobyard.channel import Channel
     from jobyard.core.ranges import Span
+    from jobyard.core.shares import Share
     from jobyard.data.parquet import Published
     from jobyard.wire.extract import Orders
 
@@ -63,9 +64,9 @@ class Link:
         answer = await self._ask("tables", {})
         return [Place(**each) for each in answer["tables"]]
 
-    async def lacking(self, start: int, stop: int) -> dict[str, Lack]:
-        """Ask what each table lacks of some blocks."""
-        answer = await self._ask("lacking", {"start": start, "stop": stop})
+    async def lacking(self, start: int, stop: int, mine: Share) -> dict[str, Lack]:
+        """Ask what each table lacks of some blocks: the lowest of one writer's share."""
+        answer = await self._ask("lacking", {"start": start, "stop": stop, **asdict(mine)})
         return {
             table: Lack(
                 *([(a, b) for a, b in each[name]] for name in ("spans", "repairs", "known"))

@@ -13,6 +13,7 @@ from jobyard import clock, ids
 from jobyard.core.compaction import Merger
 from jobyard.core.extraction import Cost, Publication, Wish
 from jobyard.core.segments import Segment
+from jobyard.core.shares import Share
 from jobyard.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -72,7 +73,10 @@ class Extractions:
 
     async def _lacking(self, asked: Asked) -> Any:
         wanted = asked.get("start", int), asked.get("stop", int)
-        found = await self._store.lacking(asked.claim.job_id, wanted)
+        mine = Share(*(asked.get(name, int) for name in ("chunk", "index", "writers")))
+        if not (mine.chunk > 0 and 0 <= mine.index < mine.writers):
+            raise InvalidRequest("a share has a chunk, and an index below its writers")
+        found = await self._store.lacking(asked.claim.job_id, wanted, mine)
         return {
             "tables": {
                 table: {"spans": one.spans, "repairs": one.repairs, "known": one.known}

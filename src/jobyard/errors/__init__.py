@@ -6,6 +6,7 @@
     │   │   └── ManifestContradicts   at odds with itself, or with what it builds on
     │   └── InvalidBody               what a dataset is to be deployed with
     ├── InvalidRequest           400  a parameter, header or body of a request
+    │   ├── FileUnreadable            a file that a command names
     │   ├── InvalidQueryParam
     │   │   ├── InvalidQueryParameters
     │   │   ├── LimitInvalid
@@ -149,6 +150,7 @@ from jobyard.errors.missing import (
 )
 from jobyard.errors.requests import (
     WORKER_ID_RULE,
+    FileUnreadable,
     Forbidden,
     HeadersTooLarge,
     InvalidJobId,
@@ -214,6 +216,7 @@ __all__ = [
     "ExecutorUnavailable",
     "ExitCode",
     "FileNotKnown",
+    "FileUnreadable",
     "FilesRemaining",
     "Forbidden",
     "HeadersTooLarge",

@@ -17,6 +17,14 @@ class InvalidRequest(JobyardError):
     exit_code = ExitCode.USAGE
 
 
+class FileUnreadable(InvalidRequest):
+    """A file that a command names and that is not there, cannot be read, or is nothing of use."""
+
+    slug = "file-unreadable"
+    title = "The file cannot be read"
+    code = "FILE_UNREADABLE"
+
+
 class InvalidQueryParam(InvalidRequest):
     """A query parameter with a value it cannot have."""
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jobyard.core.extraction import (
         Cost,
         Extraction,
+        Gaps,
         Lacking,
         Opened,
         Publication,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from jobyard.core.layout import FileLayout
     from jobyard.core.ranges import Span
     from jobyard.core.segments import Segment
+    from jobyard.core.shares import Share
     from jobyard.store.query import Driver
 
 
@@ -54,9 +56,15 @@ class SqlTables:
         step = partial(segments.restore, extract, table, path, found, delay_us)
         return await self._driver.write(step, durable=True)
 
-    async def lacking(self, job_id: int, wanted: Span) -> dict[str, Lacking]:
-        """Find what each table of a job lacks of the blocks that are wanted."""
-        return await self._driver.read(partial(segments.lacking, job_id, wanted))
+    async def lacking(
+        self, job_id: int, wanted: Span, mine: Share | None = None
+    ) -> dict[str, Lacking]:
+        """Find what each table of a job lacks of the blocks that are wanted, or of a share."""
+        return await self._driver.read(partial(segments.lacking, job_id, wanted, mine))
+
+    async def gaps(self, job_id: int, wanted: Span, most: int) -> dict[str, Gaps]:
+        """Find the first gaps of each table of a job."""
+        return await self._driver.read(partial(segments.gaps, job_id, wanted, most))
 
     async def table_files(self, job_id: int, table: str) -> list[tuple[str, int, int, int]]:
         """List the files of a job's table."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jobyard.core.extraction import (
         Cost,
         Extraction,
+        Gaps,
         Lacking,
         Opened,
         Publication,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from jobyard.core.layout import FileLayout
     from jobyard.core.ranges import Span
     from jobyard.core.segments import Segment
+    from jobyard.core.shares import Share
 
 
 class Tables(Protocol):
@@ -55,10 +57,22 @@ class Tables(Protocol):
         a revision, which it keeps; else the names of the files that others take the place of.
         """
 
-    async def lacking(self, job_id: int, wanted: Span) -> dict[str, Lacking]:
+    async def lacking(
+        self, job_id: int, wanted: Span, mine: Share | None = None
+    ) -> dict[str, Lacking]:
         """Find what each table of a job lacks of the blocks that are wanted.
 
+        All of it, or of a writer's share the lowest, the same blocks of all tables: what is above
+        is told when that is there.
+
         The cost depends on the files beside the canonical chain, not on those in it.
+        """
+
+    async def gaps(self, job_id: int, wanted: Span, most: int) -> dict[str, Gaps]:
+        """Find the first ``most`` gaps of each table of a job that begin among the wanted blocks.
+
+        A gap ends where blocks are; what is missing above the highest of them is none. The cost
+        depends on the files beside the canonical chain, not on those in it.
         """
 
     async def table_files(self, job_id: int, table: str) -> list[tuple[str, int, int, int]]:

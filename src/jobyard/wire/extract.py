@@ -18,9 +18,10 @@ whose ``completions`` are its parallelism. It gets everything over the attempt c
   with j % P == i: no index needs to know of another.
 * ``POST tables`` makes the job the one writer of its tables and answers, under ``tables``, with a
   folder for each: ``{"table", "path"}``.
-* ``POST lacking`` with ``{"start", "stop"}`` answers, under ``tables``, with what each lacks of
-  these blocks (``spans``), what a reorganisation left unlinked (``repairs``), and the newest ends
-  of what it has (``known``: last block and hash, ascending).
+* ``POST lacking`` with ``{"start", "stop", "chunk", "index", "writers"}`` answers, under
+  ``tables``, with what each lacks of these blocks (``spans``: those that touch the share of this
+  index, the lowest if there are many), what a reorganisation left unlinked (``repairs``), and the
+  newest ends of what it has (``known``: last block and hash, ascending).
 * ``POST files`` with ``{"table"}`` answers with ``files``: name, size, first block, the one behind
   the last; and with ``retired``, the names of files that are not part of the table any more.
 * ``POST segments`` (``Channel.publish``) makes a finished file part of its table: ``SegmentWords``.

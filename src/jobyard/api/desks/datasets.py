@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from jobyard.api.desks.counter import MOST_ROWS, Counter, Object, bounded
 from jobyard.api.desks.filters import Filters, query_of
 from jobyard.core.dataset import ManifestRecord
+from jobyard.engine.supply import Suppliers
 from jobyard.errors import (
     DatasetNotFound,
     InvalidHash,
     InvalidPayloadFormat,
+    InvalidProvider,
     InvalidQueryParam,
     ManifestContradicts,
     Problem,
@@ -167,10 +169,11 @@ class DatasetDesk(Counter):
         await self.store.delete_version(place[:2], check_version(place.revision))
 
     async def deploy(self, dataset: str, /, **options: Any) -> Object:
-        """Have a revision of a dataset extracted; tell the ``job_id``.
+        """Have a revision of a dataset extracted; tell the ``job_id``, and ``warnings`` if any.
 
         ``options`` are those of a deployment: ``end_block``, ``parallelism``, ``worker_id``,
         ``verify``, ``providers``, ``layout``. A job that is not over and is the same is the answer.
+        A warning is that no provider is known here: workers may have files of their own.
 
         Raises:
             DatasetNotFound: there is no such dataset, or no such revision of it.
@@ -179,7 +182,13 @@ class DatasetDesk(Counter):
             WorkerNotAvailable: the worker that is to have it is not alive.
         """
         spec = deployment(await self._revision(dataset), options)
-        return {"job_id": (await self.store.deploy(spec, trigger=self._trigger)).id}
+        made: Object = {"job_id": (await self.store.deploy(spec, trigger=self._trigger)).id}
+        if spec.extract is not None:
+            try:
+                await Suppliers(self.store, self._providers_dir, {}).fitting(spec.extract)
+            except InvalidProvider as error:
+                made["warnings"] = [": ".join(filter(None, (error.detail, error.hint)))]
+        return made
 
     async def rematerialize(self, dataset: str, /, **options: Any) -> Object:
         """Have blocks of a revision extracted anew: ``start_block`` to ``end_block``.

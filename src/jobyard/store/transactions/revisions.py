@@ -241,7 +241,9 @@ def files(revision_id: int, after: str, limit: int) -> Transaction[list[TableFil
 
 
 def _file(row: Row) -> TableFile:
-    return TableFile(*row[:9], bool(row[9]), *row[10:])
+    number, revision_id, path, name, start, stop, size, rows, created_at, chained, *gone = row
+    known = (number, revision_id, path, name, start, stop, size, rows, created_at)
+    return TableFile(*known, bool(chained), *gone)
 
 
 def file(file_id: int) -> Transaction[TableFile]:
