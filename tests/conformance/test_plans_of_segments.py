@@ -41,8 +41,8 @@ ASKED = sorted(
 
 
 THROUGH = {
-    "chain_end", "covered_beside", "files_of_revision", "gaps_beside", "lowest_segment",
-    "segments_beside",
+    "beside_below", "chain_end", "covered_beside", "delete_segments_of", "files_of_revision",
+    "gaps_beside", "lowest_segment", "note_all_retired", "segments_beside",
 }  # fmt: skip
 """Questions about all of a table, or all beside its chain, and those that are over after a few."""
 

@@ -81,6 +81,7 @@ ROLES: Mapping[str, Role] = {
     "POST /apply": Role.ADMIN,
     "POST /datasets": Role.ADMIN,
     "POST /datasets/{namespace}/{name}/versions/{revision}/deploy": Role.ADMIN,
+    "POST /datasets/{namespace}/{name}/versions/{revision}/rematerialize": Role.ADMIN,
     "POST /datasets/{namespace}/{name}/versions/{revision}/restore": Role.ADMIN,
     "POST /datasets/{namespace}/{name}/versions/{revision}/tables/{table_name}/restore": Role.ADMIN,
     "POST /jobs": Role.ADMIN,

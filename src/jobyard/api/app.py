@@ -43,7 +43,7 @@ def make_app(
     tokens: Tokens | None = None,
     providers_dir: Path | None = None,
     data_dir: Path = Path("data"),
-    collect_after: float = 1800.0,
+    collect_after: float | None = None,
 ) -> FastAPI:
     """Make the app that serves an open store.
 

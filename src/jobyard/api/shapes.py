@@ -206,6 +206,10 @@ _SHAPES: dict[str, Schema] = {
         "TableFile", object_e_tag=_maybe("string"), object_version=_maybe("string"),
         metadata=_maybe("object"),
     ),
+    "Rematerialized": _object(
+        job_id=_ID, start_block=_COUNT, end_block=_COUNT, files=_COUNT,
+        new_job_created={"type": "boolean"},
+    ),
     "Provider": _PROVIDER,
     "Providers": _object(providers=_list(_ref("Provider"))),
     "Health": _object(status=_TEXT),
@@ -261,6 +265,7 @@ ABOUT = {
     "TableFile": "A file of a table; blocks are inclusive, a retired one says since when and why.",
     "TableFiles": "A page of the files of a revision.",
     "WholeTableFile": "A file, and what it says of itself.",
+    "Rematerialized": "The job that extracts blocks anew, and which these are.",
     "Provider": "A source of blocks, without its secrets.",
     "Providers": "All providers.",
     "Health": "Whether the server lives.",

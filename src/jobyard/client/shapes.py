@@ -489,6 +489,16 @@ class WholeTableFile(TableFile):
     metadata: dict[str, Any] | None
 
 
+class Rematerialized(TypedDict):
+    """The job that extracts blocks anew, and which these are."""
+
+    job_id: int
+    start_block: int
+    end_block: int
+    files: int
+    new_job_created: bool
+
+
 class Provider(TypedDict):
     """A source of blocks, without its secrets."""
 

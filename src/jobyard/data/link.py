@@ -6,9 +6,13 @@ import asyncio
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from jobyard.wire.extract import CostWords, SegmentWords
+from jobyard.core.compaction import ChainPart
+from jobyard.core.segments import Segment
+from jobyard.wire.extract import CostWords, MergerWords, SegmentWords
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jobyard.chain.source import Traffic
     from jobyard.channel import Channel
     from jobyard.core.ranges import Span
@@ -96,6 +100,30 @@ class Link:
         )
         gone = await asyncio.to_thread(self._channel.publish, words)
         self.published += segment.stop - segment.start
+        return gone
+
+    async def chain(self, table: str, start: int) -> ChainPart:
+        """Read a page of a table's chain, from a block on."""
+        answer = await self._ask("chain", {"table": table, "start": start})
+        segments = [Segment(**each) for each in answer["segments"]]
+        return ChainPart(segments, answer["head"], answer["now"], answer["more"])
+
+    async def compact(self, done: Published, parents: Sequence[str]) -> list[str] | None:
+        """Put a file in the place of others; returns their names, None if that may not be."""
+        segment = done.segment
+        words = MergerWords(
+            table=done.table,
+            name=segment.name,
+            network=segment.network,
+            start=segment.start,
+            stop=segment.stop,
+            hash=segment.hash,
+            prev_hash=segment.prev_hash,
+            size=segment.size,
+            rows=done.rows,
+            parents=list(parents),
+        )
+        gone: list[str] | None = (await self._ask("compact", words))["gone"]
         return gone
 
     async def tell_cost(self) -> None:

@@ -46,6 +46,15 @@ class DataFile:
             names = footer.schema.to_arrow_schema().names
             return cls(folder, name, about, names, footer.num_rows)
 
+    def schema(self) -> pa.Schema:
+        """Read the Arrow schema of the rows.
+
+        Raises:
+            DataFileDamaged: it cannot be read.
+        """
+        with _naming_damage(self.name), self.folder.open(self.name) as stream:
+            return pq.read_schema(stream)
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Read the rows; every page's checksum is compared.
 

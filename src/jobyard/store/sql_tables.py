@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jobyard.store.transactions import segments
+from jobyard.store.transactions import compaction, segments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jobyard.core.compaction import ChainPart, Merger
     from jobyard.core.extract import Extract
     from jobyard.core.extraction import (
         Cost,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         Publication,
         Wish,
     )
+    from jobyard.core.layout import FileLayout
     from jobyard.core.ranges import Span
     from jobyard.core.segments import Segment
     from jobyard.core.shares import Share
@@ -78,6 +80,25 @@ class SqlTables:
         """Make a file part of its table."""
         step = partial(segments.publish, session, attempt_id, job_id, publication, delay_us)
         return await self._driver.write(step)
+
+    async def chain_part(self, job_id: int, table: str, start: int) -> ChainPart:
+        """Read a page of a table's chain."""
+        return await self._driver.read(partial(compaction.chain_part, job_id, table, start))
+
+    async def compact(
+        self,
+        session: str,
+        attempt_id: int,
+        job_id: int,
+        merger: Merger,
+        layout: FileLayout,
+        delay_us: int,
+    ) -> list[str] | None:
+        """Put one file in the place of others."""
+        fence = (session, attempt_id, job_id)
+        return await self._driver.write(
+            partial(compaction.compact, *fence, merger, layout, delay_us)
+        )
 
     async def count_cost(self, session: str, attempt_id: int, job_id: int, cost: Cost) -> None:
         """Add what reading has cost."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jobyard.core.compaction import ChainPart, Merger
     from jobyard.core.extract import Extract
     from jobyard.core.extraction import (
         Cost,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         Publication,
         Wish,
     )
+    from jobyard.core.layout import FileLayout
     from jobyard.core.ranges import Span
     from jobyard.core.segments import Segment
     from jobyard.core.shares import Share
@@ -87,6 +89,32 @@ class Tables(Protocol):
         The same file twice counts once. A file of the very same blocks is not needed: its own name
         is the answer, and its writer removes it. Other names are of files that it takes the place
         of: they are retired, to be collected after the delay.
+
+        Raises:
+            LeaseLost: the worker does not speak for this attempt.
+            Unusable: the job does not write this table.
+        """
+
+    async def chain_part(self, job_id: int, table: str, start: int) -> ChainPart:
+        """Read a page of the canonical chain of a job's table, from a block on.
+
+        Raises:
+            Unusable: the job does not write this table.
+        """
+
+    async def compact(
+        self,
+        session: str,
+        attempt_id: int,
+        job_id: int,
+        merger: Merger,
+        layout: FileLayout,
+        delay_us: int,
+    ) -> list[str] | None:
+        """Put one file in the place of others of the chain, which are retired; tell their names.
+
+        Neither the chain's ends nor its hashes nor its rows change by that. None, and nothing
+        done, when the others are not exactly what the file was made of, or are not cold.
 
         Raises:
             LeaseLost: the worker does not speak for this attempt.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobyard import clock
+from jobyard import clock, config
 from jobyard.core.waiting import FOR_A_WORKER, unplaced, waiting_reason
 from jobyard.errors import InvalidQueryParam
 from jobyard.spec.document import DEFAULT_LIMITS, Limits
@@ -36,7 +36,7 @@ class Counter:
         trigger: str = "api",
         providers_dir: Path | None = None,
         data_dir: Path = Path("data"),
-        collect_after: float = 1800.0,
+        collect_after: float | None = None,
     ) -> None:
         """Serve ``store``.
 
@@ -51,7 +51,8 @@ class Counter:
         self._trigger = trigger
         self._providers_dir = providers_dir
         self._data_dir = str(data_dir)
-        self._collect_after_us = int(collect_after * 1_000_000)
+        usual = config.default("collect_after")
+        self._collect_after: float = usual if collect_after is None else collect_after
 
     async def _told(self, jobs: Sequence[Job]) -> list[Object]:
         """Write jobs; those that wait for a worker say what is missing.

@@ -204,7 +204,7 @@ class TableDesk(Counter):
         # First of all: nothing that is there may give way to what is not.
         if known - found.names:
             await self.store.lose_files(revision_id, sorted(known - found.names))
-        delay_us = self._collect_after_us
+        delay_us = int(self._collect_after * SECOND)
         for at in range(0, len(found.files), TAKE_IN):
             part = found.files[at : at + TAKE_IN]
             gone = await self.store.take_in(revision_id, part, delay_us)

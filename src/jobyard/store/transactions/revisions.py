@@ -241,9 +241,9 @@ def files(revision_id: int, after: str, limit: int) -> Transaction[list[TableFil
 
 
 def _file(row: Row) -> TableFile:
-    cells = [*row]
-    cells[9] = bool(cells[9])
-    return TableFile(*cells)
+    number, revision_id, path, name, start, stop, size, rows, created_at, chained, *gone = row
+    known = (number, revision_id, path, name, start, stop, size, rows, created_at)
+    return TableFile(*known, bool(chained), *gone)
 
 
 def file(file_id: int) -> Transaction[TableFile]:

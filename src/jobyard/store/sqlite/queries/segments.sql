@@ -230,3 +230,49 @@ WHERE job_id IN (SELECT value FROM json_each(?1));
 -- name: delete_extraction_tables :none
 DELETE FROM extraction_tables
 WHERE job_id IN (SELECT value FROM json_each(?1));
+
+-- name: chain_part :rows
+-- The segments of the chain that begin in [?2, ?3), in its order, at most ?4.
+SELECT
+    id, name, network, start_block, stop_block, hash, prev_hash, size, created_at, row_count
+FROM segments
+WHERE revision_id = ?1
+    AND start_block >= ?2
+    AND start_block < ?3
+    AND chained = 1
+ORDER BY start_block
+LIMIT ?4;
+
+-- name: segments_across :rows
+-- The segments that have blocks of [?2, ?3): of the chain, and beside it.
+SELECT id, start_block, stop_block
+FROM segments
+WHERE revision_id = ?1
+    AND chained = 1
+    AND start_block < ?3
+    AND start_block >= coalesce(
+        (SELECT max(b.start_block)
+        FROM segments AS b
+        WHERE b.revision_id = ?1
+            AND b.chained = 1
+            AND b.start_block <= ?2),
+        0)
+    AND stop_block > ?2
+UNION ALL
+SELECT id, start_block, stop_block
+FROM segments
+WHERE revision_id = ?1
+    AND chained = 0
+    AND start_block < ?3
+    AND stop_block > ?2;
+
+-- name: top_of_revision :rows
+-- The block behind the highest that a revision has or had until its file was retired.
+SELECT max(stop_block)
+FROM (
+    SELECT chain_stop AS stop_block FROM table_revisions WHERE id = ?1
+    UNION ALL
+    SELECT max(stop_block) FROM segments WHERE revision_id = ?1 AND chained = 0
+    UNION ALL
+    SELECT max(stop_block) FROM retired_files WHERE revision_id = ?1
+) AS known;
