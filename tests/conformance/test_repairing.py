@@ -90,6 +90,7 @@ def test_a_job_with_an_end_may_be_past_them_so_another_waits_for_it(stage: Stage
     assert done.is_new
     assert (behind.state.status, behind.state.waiting_on) == (JobStatus.PENDING, 1)
     writer.worker.end(writer.claim)
+    stage.decide_due()
     assert stage.job(done.job_id).state.status is JobStatus.SCHEDULED
 
 
