@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.conformance.writers import DELAY, EMPTY, LINE, ORDERED, Writer, a, writer_path
 
+from jobyard.core.extraction import Quarantined
 from jobyard.core.state import Request
 from jobyard.core.states import JobStatus
 from jobyard.errors import ActiveJobConflict, NothingToRematerialize, WorkerNotAvailable
@@ -90,6 +91,7 @@ def test_a_job_with_an_end_may_be_past_them_so_another_waits_for_it(stage: Stage
     assert done.is_new
     assert (behind.state.status, behind.state.waiting_on) == (JobStatus.PENDING, 1)
     writer.worker.end(writer.claim)
+    stage.decide_due()
     assert stage.job(done.job_id).state.status is JobStatus.SCHEDULED
 
 
@@ -173,13 +175,14 @@ def test_a_damaged_file_leaves_its_table_and_is_never_collected(stage: Stage) ->
     writer = writing(stage, over=True, end="29")
     (path,) = writer_path(writer)
 
-    assert stage.do(stage.store.quarantine(path, ["b", "unknown"])) == ["b"]
+    (taken,) = stage.do(stage.store.quarantine(path, ["b", "unknown"]))
+    assert taken == Quarantined("eth/main", "hash", "blocks", "b", 10, 20)
     assert writer.chain() == (0, 10, 1, 10, 3)
     stage.clock.advance(10 * 365 * 86_400)
     assert stage.do(stage.store.collectable(10)) == []
     assert stage.do(stage.store.retired_names(writer.job_id, "blocks")) == ["b"]
     # It is known yet that they were there.
-    assert stage.do(stage.store.quarantine(path, ["c"])) == ["c"]
+    assert len(stage.do(stage.store.quarantine(path, ["c"]))) == 1
     assert again(stage, 10, 30).span == (10, 30)
 
 

@@ -99,6 +99,18 @@ class TakenOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A damaged file that is not part of its table any more, and the blocks that it had."""
+
+    dataset: str
+    manifest_hash: str
+    table: str
+    name: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rematerialized:
     """The job that extracts some blocks once more, and what it finds missing."""
 

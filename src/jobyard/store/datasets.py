@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         ProviderRecord,
         Revision,
     )
-    from jobyard.core.extraction import Rematerialized
+    from jobyard.core.extraction import Quarantined, Rematerialized
     from jobyard.core.job import JobSpec
     from jobyard.core.ranges import Span
     from jobyard.core.records import Job
@@ -131,8 +131,8 @@ class Datasets(Protocol):
             WorkerNotAvailable: the worker that is to have the job is not alive.
         """
 
-    async def quarantine(self, path: str, names: Sequence[str]) -> list[str]:
-        """Take damaged files out of the table in a folder; tell which were part of it.
+    async def quarantine(self, path: str, names: Sequence[str]) -> list[Quarantined]:
+        """Take damaged files out of the table in a folder; tell of those that were part of it.
 
         They are never collected.
         """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         ProviderRecord,
         Revision,
     )
-    from jobyard.core.extraction import Rematerialized
+    from jobyard.core.extraction import Quarantined, Rematerialized
     from jobyard.core.job import JobSpec
     from jobyard.core.ranges import Span
     from jobyard.core.records import Job
@@ -114,7 +114,7 @@ class SqlDatasets:
             self._driver.hint()
         return done
 
-    async def quarantine(self, path: str, names: Sequence[str]) -> list[str]:
+    async def quarantine(self, path: str, names: Sequence[str]) -> list[Quarantined]:
         """Take damaged files out of the table in a folder."""
         return await self._driver.write(partial(repair.quarantine, path, names), durable=True)
 

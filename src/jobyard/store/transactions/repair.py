@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from jobyard.core.extract import Extract, is_relative
-from jobyard.core.extraction import Rematerialized, TakenOut
+from jobyard.core.extraction import Quarantined, Rematerialized, TakenOut
 from jobyard.core.job import Dependency, DependencyCondition
 from jobyard.core.states import JobStatus
 from jobyard.errors import ActiveJobConflict, Internal, NothingToRematerialize
@@ -105,14 +105,15 @@ def _will_come_by(job_id: int, missing: Extract) -> Transaction[bool]:
     return int(ordered["end"]) >= int(missing.end or 0)
 
 
-def quarantine(path: str, names: Sequence[str]) -> Transaction[list[str]]:
+def quarantine(path: str, names: Sequence[str]) -> Transaction[list[Quarantined]]:
     """Take files that are damaged or gone out of the table that lies in a folder.
 
-    Tells which of them were part of it.
+    Tells of those that were part of it which blocks they had.
     """
-    found: list[str] = []
-    for revision, *_ in (yield Query("revision_at", (path,))):
+    found: list[Quarantined] = []
+    for revision, *whose in (yield Query("revision_at", (path,))):
         yield Query("chain_of_revision", (revision,))
-        rows = yield Query("segments_named", (revision, list(names)))
-        found += yield from withdraw(revision, [row[0] for row in rows], DAMAGED, KEPT_US)
+        rows = yield Query("segments_by_name", (revision, list(names)))
+        yield from withdraw(revision, [row[0] for row in rows], DAMAGED, KEPT_US)
+        found += [Quarantined(*whose, *row[1:]) for row in rows]
     return found

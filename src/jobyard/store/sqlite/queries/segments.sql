@@ -276,3 +276,11 @@ FROM (
     UNION ALL
     SELECT max(stop_block) FROM retired_files WHERE revision_id = ?1
 ) AS known;
+
+-- name: segments_by_name :rows
+-- The segments of a revision with these names, and the blocks that they have.
+SELECT id, name, start_block, stop_block
+FROM segments
+WHERE revision_id = ?1
+    AND name IN (SELECT value FROM json_each(?2))
+ORDER BY name;
