@@ -92,12 +92,14 @@ class _Share(Kind):
         return {"anyOf": [{"type": "boolean"}, number, {"const": "full"}]}
 
 
+BLOCK_END = _End()
+SHARE = _Share()
 DEPLOYMENT = Shape(
     "a deployment",
-    Field("end_block", _End(), "the last block; without one the job follows the head for ever"),
+    Field("end_block", BLOCK_END, "the last block; without one the job follows the head for ever"),
     Field("parallelism", Whole(1, MOST_WRITERS), "attempts that extract at the same time"),
     Field("worker_id", Text(is_worker_pattern, WORKER_RULE), "who is to have the job"),
-    Field("verify", _Share(), "whether everything is proved that can be, or of which share"),
+    Field("verify", SHARE, "whether everything is proved that can be, or of which share"),
     Field(
         "providers",
         ListOf(Text(is_provider, PROVIDER_RULE)),

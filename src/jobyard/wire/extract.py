@@ -119,7 +119,8 @@ class Orders(TypedDict):
     layout: dict[str, Any]
     """How its files are laid out: the members of `core.layout.FileLayout`."""
     variables: dict[str, str]
-    """What the providers' ``${VAR}`` stand for; a variable that is not set is not here."""
+    """What the providers' ``${VAR}`` stand for; a variable that is not set is not here. Where files
+    go to an object store, also the worker's ``AWS_…``."""
 
 
 class CostWords(TypedDict):
