@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobyard import app
 from jobyard.cli.options import as_json as json_option
 from jobyard.cli.options import store_options
 from jobyard.cli.printer import colours, show_json, table
-from jobyard.errors import ExitCode, NotFound
+from jobyard.errors import ExitCode
 
 if TYPE_CHECKING:
     from jobyard.config import Settings
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("place", metavar="DIR|NAMESPACE/NAME")
+@click.argument("place", metavar="DIR|s3://…|NAMESPACE/NAME")
 @click.option("--quick", is_flag=True, help="Only what costs little: headers, links, indexes.")
 @json_option
 @store_options
@@ -28,39 +26,25 @@ if TYPE_CHECKING:
 def verify(
     ctx: click.Context, /, settings: Settings, place: str, quick: bool, as_json: bool
 ) -> None:
-    """Prove the tables below a folder, or those of a dataset, from their files alone.
+    """Prove tables below a folder, in an object store or of a dataset, from their files alone.
 
     Exits 0 only if nothing is damaged, nothing fails, and there is something to prove. What cannot
     be proved is said.
     """
+    from jobyard.cli.kept import kept_at
     from jobyard.data.folder import DataFolder
-    from jobyard.data.verify import verify_folder
+    from jobyard.data.verify import verify_files, verify_folder
 
-    folder = DataFolder.at(folder_of(settings, place))
-    found = verify_folder(folder, full=not quick)
+    kept = kept_at(settings, place, chained=False)
+    if isinstance(kept, str):
+        found = verify_folder(DataFolder.at(kept), full=not quick)
+    else:
+        found = verify_files((each for one in kept for each in one.infos()), full=not quick)
     if as_json:
         show_json(found.as_json())
     else:
         click.echo(_page(found))
     ctx.exit(ExitCode.DONE if found.sound and found.rows else ExitCode.FAILED)
-
-
-def folder_of(settings: Settings, place: str) -> str:
-    """Find the folder that is meant: one that is there, an object store's, or a dataset's.
-
-    Raises:
-        NotFound: there is none.
-    """
-    data = settings.data_dir or settings.state_dir / app.DATA
-    for path in (Path(place), data / place):
-        if path.is_dir():
-            return str(path)
-    if "://" in place:
-        return place
-    raise NotFound(
-        f"there is no folder {place}, and no dataset of that name has tables",
-        hint=f"tables of datasets lie below {data}",
-    )
 
 
 def _page(found: Verified) -> str:
