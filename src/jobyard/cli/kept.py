@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from jobyard.config import Settings
-    from jobyard.core.dataset import Revision
     from jobyard.core.tables import TableFile, TableRevision
     from jobyard.store.base import Store
 
@@ -37,7 +36,7 @@ def kept_at(settings: Settings, place: str, *, chained: bool) -> str | list[Kept
         reference(place)
     except InvalidPath as error:
         raise NotFound(f"there is no folder {place}", hint="is the path right?") from error
-    if settings.database or (settings.state_dir / "jobs.db").exists():
+    if has_store(settings):
         found = app.run_async(_of_dataset(settings, place, chained=chained))
         if found:
             return found
@@ -57,26 +56,36 @@ async def _of_dataset(settings: Settings, place: str, *, chained: bool) -> list[
             message = f"there is no folder {place}, and {error.detail.removeprefix('there is ')}"
             raise NotFound(message, hint=error.hint) from error
         found = []
-        async for one in _active(yard.store, wanted):
-            every = [file async for file in _files(yard.store, one.id)]
+        key = (wanted.dataset.full_name, wanted.manifest.hash)
+        async for one in active_revisions(yard.store):
+            if (one.of.dataset, one.of.manifest_hash) != key:
+                continue
+            every = [file async for file in published_files(yard.store, one.id)]
             files = [file for file in every if file.chained or not chained]
             if files:
                 found.append(Kept(one.of.table, one.path, {file.name: file.size for file in files}))
     return sorted(found, key=lambda one: one.table)
 
 
-async def _active(store: Store, wanted: Revision) -> AsyncIterator[TableRevision]:
-    after, key = 0, (wanted.dataset.full_name, wanted.manifest.hash)
+def has_store(settings: Settings) -> bool:
+    """Tell whether there is a store that may know of files."""
+    return bool(settings.database) or (settings.state_dir / "jobs.db").exists()
+
+
+async def active_revisions(store: Store) -> AsyncIterator[TableRevision]:
+    """Go through the revisions of all tables that are read and written."""
+    after = 0
     while page := await store.table_revisions(active=True, after=after, limit=PAGE):
         after = page[-1].id
         for one in page:
-            if (one.of.dataset, one.of.manifest_hash) == key:
-                yield one
+            yield one
 
 
-async def _files(store: Store, revision_id: int) -> AsyncIterator[TableFile]:
+async def published_files(store: Store, revision_id: int) -> AsyncIterator[TableFile]:
+    """Go through the files of a revision, by name."""
     after = ""
     while page := await store.revision_files(revision_id, after=after, limit=PAGE):
         after = page[-1].name
         for one in page:
-            yield one
+            if one.retired_at is None:
+                yield one

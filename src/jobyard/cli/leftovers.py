@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from jobyard.core.segments import Segment
     from jobyard.store.base import Store
 
-QUARANTINED = ".damaged"
-"""Ending of files that cannot be read: put aside, with a dot in front, for somebody to look at."""
-
 
 async def make_way(store: Store, wanted: Extract) -> None:
     """End the jobs of extractions into the same folder whose process was killed.
@@ -106,7 +103,7 @@ def _read(path: str, table: str) -> list[tuple[Segment, int]]:
             rows = file.check()
         except DataFileDamaged as error:
             say(f"put aside: {error}")
-            folder.rename(info.name, f".{info.name}{QUARANTINED}")
+            folder.put_aside(info.name)
             continue
         if file.about.table == table:
             found.append((file.about.segment, rows))

@@ -13,6 +13,7 @@ from jobyard.channel import Channel, ChannelError
 from jobyard.data.extractor import Extractor
 from jobyard.data.link import Link
 from jobyard.errors import BlockDisproved, ChainFailed, JobyardError
+from jobyard.loop import run_async
 from jobyard.wire.extract import FATAL_EXIT, RETRY_EXIT
 
 if TYPE_CHECKING:
@@ -87,8 +88,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write("usage: python -m jobyard.data extract\n")
         return USAGE
     log.configure("info")
-    with asyncio.Runner() as runner:
-        return runner.run(extract())
+    return run_async(extract())
 
 
 if __name__ == "__main__":
