@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from jobyard.core.ranges import Span
     from jobyard.data.chains import ChainKind
-    from jobyard.data.folder import DataFolder
+    from jobyard.data.folder import DataFolder, FileInfo
 
 NO_BLOCKS = "there is no table of blocks"
 
@@ -78,8 +78,20 @@ def verify_folder(folder: DataFolder, *, full: bool = True) -> Verified:
         OSError: the folder cannot be read.
 
     """
+    return verify_files(
+        ((below, info) for below in folder.folders() for info in below.files()), full=full
+    )
+
+
+def verify_files(given: Iterable[tuple[DataFolder, FileInfo]], *, full: bool = True) -> Verified:
+    """Prove the tables of chains that some files make; see `Verified` for what becomes known.
+
+    Raises:
+        OSError: a folder cannot be read.
+
+    """
     found = Verified()
-    files = list(_files(folder, found))
+    files = list(_files(given, found))
     kinds = {kind.name for kind, _, _ in files}
     for kind in CHAINS.values():
         tables: dict[str, list[DataFile]] = {}
@@ -100,21 +112,25 @@ def verify_folder(folder: DataFolder, *, full: bool = True) -> Verified:
     return found
 
 
-def _files(folder: DataFolder, found: Verified) -> Iterator[tuple[ChainKind, DataFile, int]]:
+def _files(
+    given: Iterable[tuple[DataFolder, FileInfo]], found: Verified
+) -> Iterator[tuple[ChainKind, DataFile, int]]:
     """Find the files of chains' tables and their rows; each is read from end to end."""
-    for below in folder.folders():
-        for info in below.files():
-            try:
-                file = DataFile.read(below, info.name, info.size)
-                count = file.check()
-            except DataFileDamaged as error:
-                found.note_damage(info.name, below, error.fields["cause"])
-                continue
-            kind = _kind_of(file)
-            if kind is None:
-                found.foreign.append(info.name)
-            else:
-                yield kind, file, count
+    for below, info in given:
+        try:
+            file = DataFile.read(below, info.name, info.size)
+            count = file.check()
+        except DataFileDamaged as error:
+            found.note_damage(info.name, below, error.fields["cause"])
+            continue
+        except FileNotFoundError:
+            found.note_damage(info.name, below, f"is not in {below.path}")
+            continue
+        kind = _kind_of(file)
+        if kind is None:
+            found.foreign.append(info.name)
+        else:
+            yield kind, file, count
 
 
 def _kind_of(file: DataFile) -> ChainKind | None:
