@@ -43,6 +43,7 @@ ASKED = sorted(
 THROUGH = {
     "beside_below", "chain_end", "covered_beside", "delete_segments_of", "files_of_revision",
     "gaps_beside", "lowest_segment", "note_all_retired", "segments_beside",
+    "top_of_revision",
 }  # fmt: skip
 """Questions about all of a table, or all beside its chain, and those that are over after a few."""
 

@@ -11,7 +11,7 @@ from tests.conformance.writers import a
 from jobyard.app import remove_files
 from jobyard.core.tables import TableOf
 from jobyard.data.folder import DataFolder
-from jobyard.data.tidy import tidy
+from jobyard.data.tidy import Place, tidy
 from jobyard.data.upkeep import hide
 from jobyard.engine.collector import LATER_US, SLICE, Collector
 from jobyard.testing.stage import Stage, sqlite_stage
@@ -136,7 +136,8 @@ def test_a_killed_programs_rename_is_finished_by_the_next(tmp_path: Path) -> Non
         (tmp_path / name).touch()
     link = _Knowing(["0-kept.parquet"], ["0-old.parquet", "0-x.parquet"])
 
-    asyncio.run(tidy(DataFolder.at(tmp_path), "t", link, lambda _: True))  # type: ignore[arg-type]
+    folder, place = DataFolder.at(tmp_path), Place("a/b@dev")
+    asyncio.run(tidy(folder, "t", link, lambda _: True, place))  # type: ignore[arg-type]
     assert left(tmp_path) == [
         ".0-old.parquet.retired", ".0-x.parquet.retired", "0-kept.parquet",
     ]  # fmt: skip

@@ -182,6 +182,10 @@ _SHAPES: dict[str, Schema] = {
         special_tags=_object(latest=_maybe("string"), dev=_maybe("string")),
     ),
     "Deployed": _perhaps(_object(job_id=_ID), warnings=_list(_TEXT)),
+    "Rematerialized": _object(
+        job_id=_ID, start_block=_COUNT, end_block=_COUNT, files=_COUNT,
+        new_job_created={"type": "boolean"},
+    ),
     "Provider": _PROVIDER,
     "Providers": _object(providers=_list(_ref("Provider"))),
     "Health": _object(status=_TEXT),
@@ -226,6 +230,7 @@ ABOUT = {
     "SpecialTags": "The hashes that `latest` and `dev` stand for.",
     "Versions": "The versions of a dataset.",
     "Deployed": "The job that extracts a revision.",
+    "Rematerialized": "The job that extracts blocks anew, and which these are.",
     "Provider": "A source of blocks, without its secrets.",
     "Providers": "All providers.",
     "Health": "Whether the server lives.",

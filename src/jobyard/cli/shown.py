@@ -128,7 +128,9 @@ def progress_page(found: Object) -> str:
         lines.append(f"blocks  {_pace(found)}")
     if found["tables"]:
         rows = [(name, *_extent(found["tables"][name])) for name in sorted(found["tables"])]
-        lines += ["", _table(("TABLE", "BLOCKS", "FILES", "SIZE", "GAPS"), rows)]
+        header = ("TABLE", "BLOCKS", "FILES", "SIZE", "GAPS")
+        width = len(header) - (not any(row[-1] for row in rows))
+        lines += ["", _table(header[:width], [row[:width] for row in rows])]
     return "\n".join(lines)
 
 

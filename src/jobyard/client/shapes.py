@@ -390,6 +390,16 @@ class Deployed(TypedDict):
     warnings: NotRequired[list[str]]
 
 
+class Rematerialized(TypedDict):
+    """The job that extracts blocks anew, and which these are."""
+
+    job_id: int
+    start_block: int
+    end_block: int
+    files: int
+    new_job_created: bool
+
+
 class Provider(TypedDict):
     """A source of blocks, without its secrets."""
 

@@ -90,6 +90,37 @@ class Extraction:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenOut:
+    """Files that are not part of a table any more; they lie in the folder ``path``."""
+
+    table: str
+    path: str
+    names: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A damaged file that is not part of its table any more, and the blocks that it had."""
+
+    dataset: str
+    manifest_hash: str
+    table: str
+    name: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rematerialized:
+    """The job that extracts some blocks once more, and what it finds missing."""
+
+    job_id: int
+    span: Span
+    taken: Sequence[TakenOut]
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Publication:
     """A file that is to become part of its table, with what fetching it cost."""
 

@@ -22,7 +22,7 @@ from jobyard.data.compaction import Compaction
 from jobyard.data.extract import EXTRACTIONS
 from jobyard.data.folder import DataFolder
 from jobyard.data.parquet import layout_of
-from jobyard.data.tidy import tidy
+from jobyard.data.tidy import Place, tidy
 from jobyard.data.writing import Reorganised, Rewriting, Writing
 from jobyard.errors import BlocksUnavailable
 
@@ -144,9 +144,12 @@ class Extractor:
         """Compare the tables' folders with what the store knows of them, as far as it is ours."""
         places = await self._link.tables()
         self._folders = TableFolders({place.table: place.path for place in places})
+        orders = self._orders
+        revision = f"{orders['namespace']}/{orders['dataset']}@{orders['version']}"
+        whose = Place(revision, orders["folder"])
         for place in places:
             folder = self._folders.below(place.table)
-            await tidy(folder, place.table, self._link, self._is_mine)
+            await tidy(folder, place.table, self._link, self._is_mine, whose)
         self._compaction = Compaction(
             self._link,
             self._folders,

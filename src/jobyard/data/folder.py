@@ -31,6 +31,10 @@ RETIRED = ".retired"
 """Ending of files that are not part of their table any more, with a dot in front like the others:
 whoever has one open goes on, nobody else meets it."""
 
+DAMAGED = ".damaged"
+"""Ending of files that cannot be read, with a dot in front: for somebody to look at, never removed
+by any program."""
+
 PART = 8 << 20
 """Bytes handed to an upload at a time."""
 
@@ -133,6 +137,11 @@ class DataFolder:
         """Hide a file that is not part of its table any more; one that is gone is no error."""
         with contextlib.suppress(FileNotFoundError):
             self.rename(name, f".{name}{RETIRED}")
+
+    def put_aside(self, name: str) -> None:
+        """Hide a damaged file for somebody to look at; one that is gone is no error."""
+        with contextlib.suppress(FileNotFoundError):
+            self.rename(name, f".{name}{DAMAGED}")
 
     def sweep(self) -> list[str]:
         """Remove what interrupted writers left unfinished; only when no writer is at work here."""

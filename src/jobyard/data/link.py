@@ -75,9 +75,9 @@ class Link:
         }
 
     async def files(self, table: str) -> tuple[dict[str, tuple[int, int]], set[str]]:
-        """List the files of a table by name, with size and first block; name those retired."""
+        """List the files of a table by name, with their blocks; name those retired."""
         answer = await self._ask("files", {"table": table})
-        known = {name: (size, start) for name, size, start, _ in answer["files"]}
+        known = {name: (start, stop) for name, _, start, stop in answer["files"]}
         return known, set(answer["retired"])
 
     async def publish(self, done: Published) -> list[str]:

@@ -1,11 +1,13 @@
 """Writing the files of one table: Parquet, bounded in memory, published whole.
 
-Rows wait until they make a row group; a file ends when it is full or when the chain was reorganised
-under it, so a file is always one valid piece of the chain.
+Rows wait until they make a row group, which is then encoded and written beside the decoding of the
+next; a file ends when it is full or when the chain was reorganised under it, so a file is always
+one valid piece of the chain.
 """
 
 from __future__ import annotations
 
+from concurrent import futures
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,15 +33,19 @@ SMALL = 64 << 10
 """Bytes below which a batch is small."""
 JOINED = 32
 """Small batches that wait one by one; so many are joined."""
+_PRESS = futures.ThreadPoolExecutor(1, "parquet")
+"""Writes the row groups of all tables, one at a time: faster than they are decoded, and without
+Python's lock, so that another core can do it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """How files are laid out.
 
-    ``row_group_bytes`` are of Arrow memory, which is what a writer holds at most; ``file_bytes``
-    are of the file and may be exceeded by one row group. Row groups of fewer rows than
-    ``sought_from_rows`` get no Bloom filters: they would be larger than what they spare.
+    ``row_group_bytes`` are of Arrow memory; a writer holds two row groups at most, one that is
+    written and one that is gathered. ``file_bytes`` are of the file and may be exceeded by two.
+    Row groups of fewer rows than ``sought_from_rows`` get no Bloom filters: they would be larger
+    than what they spare.
     ``time_unit`` is that of timestamps in files: Spark reads no nanoseconds, and blocks are made
     at whole seconds.
     """
@@ -143,6 +149,8 @@ class TableWriter:
         self._extent: Extent | None = None
         self._file: Unpublished | None = None
         self._parquet: pq.ParquetWriter | None = None
+        self._writing: futures.Future[None] | None = None
+        self._size = 0
         self._created_at = 0
 
     @property
@@ -216,6 +224,7 @@ class TableWriter:
         self, file: Unpublished, extent: Extent, origin: Origin | None = None
     ) -> Published:
         self._flush()
+        self._settle()
         writer = self._parquet or self._open_parquet(0)
         name = self.table.name
         about = describe(
@@ -246,6 +255,8 @@ class TableWriter:
 
     def discard(self) -> None:
         """Leave nothing of the file in hand."""
+        if self._writing is not None:
+            futures.wait([self._writing])
         if self._parquet is not None:
             self._parquet.is_open = False  # its footer is not wanted
         if self._file is not None:
@@ -262,18 +273,29 @@ class TableWriter:
         if self._extent is None or self._file is None:
             return False
         blocks = self._extent.stop - self._extent.start
-        return blocks >= self._layout.file_blocks or self._file.size >= self._layout.file_bytes
+        return blocks >= self._layout.file_blocks or self._size >= self._layout.file_bytes
 
     def _flush(self) -> None:
-        """Write what waits as one row group."""
+        """Have what waits written as one row group, when the one before is."""
         self._join()
         if not self._waiting:
             return
-        rows = pa.Table.from_batches(self._waiting).cast(self._schema)
+        rows = pa.Table.from_batches(self._waiting)
         self._waiting.clear()
         self._waiting_bytes = 0
+        self._settle()
         writer = self._parquet or self._open_parquet(rows.num_rows)
-        writer.write_table(rows, row_group_size=rows.num_rows)
+        self._writing = _PRESS.submit(self._print, writer, rows)
+
+    def _print(self, writer: pq.ParquetWriter, rows: pa.Table) -> None:
+        writer.write_table(rows.cast(self._schema), row_group_size=rows.num_rows)
+
+    def _settle(self) -> None:
+        """Wait for the row group that is being written; raise what went wrong with it."""
+        writing, self._writing = self._writing, None
+        if writing is not None and self._file is not None:
+            writing.result()
+            self._size = self._file.size
 
     def _keep(self, batch: pa.RecordBatch) -> None:
         """Let rows wait; small batches are joined, as each has kilobytes of its own beside them."""
@@ -321,6 +343,5 @@ class TableWriter:
     def _forget(self) -> None:
         self._small.clear()
         self._waiting.clear()
-        self._waiting_bytes = 0
-        self._rows = 0
-        self._extent = self._file = self._parquet = None
+        self._waiting_bytes = self._rows = self._size = 0
+        self._extent = self._file = self._parquet = self._writing = None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jobyard import clock, ids
 from jobyard.core.compaction import Merger
 from jobyard.core.extraction import Cost, Publication, Wish
+from jobyard.core.places import below
 from jobyard.core.segments import Segment
 from jobyard.core.shares import Share
 from jobyard.errors import InvalidRequest
@@ -65,7 +66,7 @@ class Extractions:
         root = extract.folder or f"{self._data}/{extract.namespace}/{extract.name}"
         # Later revisions sort behind earlier ones.
         revision = f"{clock.now_us():014x}-{ids.session()[:8]}"
-        wishes = [Wish(table, f"{root}/{table}/{revision}") for table in extract.tables]
+        wishes = [Wish(table, below(root, table, revision)) for table in extract.tables]
         opened = await self._store.open_tables(
             asked.session, claim.attempt_id, claim.job_id, extract, wishes
         )

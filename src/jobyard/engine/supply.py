@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from jobyard.core.places import is_address
 from jobyard.errors import InvalidProvider
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from jobyard.core.extract import Extract
     from jobyard.store.datasets import Datasets
 
+STORES = "AWS_"
+"""Beginning of the variables that say how an object store is reached, keys among them."""
 OURS = "JOBYARD_"
 """Variables with this beginning are the worker's own: what opens its database and its server."""
 
@@ -85,6 +88,8 @@ class Suppliers:
         from jobyard.spec.providers import variables_in
 
         names = {name for config in fitting.values() for name in variables_in(config)}
+        if extract.folder is not None and is_address(extract.folder):
+            names |= {name for name in self._environment if name.startswith(STORES)}
         return Supplied(
             tuple(fitting.items()),
             {

@@ -34,6 +34,7 @@
     │   ├── DatasetNotFound
     │   ├── ManifestNotFound
     │   ├── ProviderNotFound
+    │   ├── NothingToRematerialize    no table has these blocks
     │   ├── RevisionNotFound          of a table
     │   ├── FileNotKnown              of a table
     │   ├── TableNotInManifest
@@ -131,6 +132,7 @@ from jobyard.errors.datasets import (
     ManifestContradicts,
     ManifestLinked,
     ManifestNotFound,
+    NothingToRematerialize,
     ProviderNotFound,
     WorkerNotAvailable,
 )
@@ -250,6 +252,7 @@ __all__ = [
     "MethodNotAllowed",
     "NotFound",
     "NotJsonRpc",
+    "NothingToRematerialize",
     "NothingToRetry",
     "Problem",
     "ProviderNotFound",

@@ -180,6 +180,24 @@ class ProviderNotFound(NotFound):
         )
 
 
+class NothingToRematerialize(NotFound):
+    """No table of a dataset's revision has, or had, any of these blocks."""
+
+    slug = "nothing-to-rematerialize"
+    title = "No table has these blocks"
+    code = "NOTHING_TO_REMATERIALIZE"
+
+    def __init__(self, dataset: str, start: int, end: int) -> None:
+        """Name the dataset and the blocks."""
+        super().__init__(
+            f"no table of {dataset} has a block from {start} to {end}",
+            hint="`jobyard dataset deploy` extracts what was never there",
+            dataset=dataset,
+            start_block=start,
+            end_block=end,
+        )
+
+
 class ManifestLinked(Conflict):
     """A manifest that a dataset has cannot be deleted."""
 

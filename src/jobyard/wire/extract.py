@@ -114,10 +114,13 @@ class Orders(TypedDict):
     providers: list[ProviderOrder]
     sparse: bool
     """Whether blocks that a recording does not have are none that are wanted."""
+    folder: str | None
+    """Where its tables lie if somebody said so; None means below the data folder."""
     layout: dict[str, Any]
     """How its files are laid out: the members of `core.layout.FileLayout`."""
     variables: dict[str, str]
-    """What the providers' ``${VAR}`` stand for; a variable that is not set is not here."""
+    """What the providers' ``${VAR}`` stand for; a variable that is not set is not here. Where files
+    go to an object store, also the worker's ``AWS_…``."""
 
 
 class CostWords(TypedDict):
@@ -196,6 +199,7 @@ def orders(
         finalized_blocks_only=extract.finalized_only,
         providers=[ProviderOrder(name=name, config=dict(config)) for name, config in providers],
         sparse=extract.sparse,
+        folder=extract.folder,
         layout=asdict(extract.layout),
         variables=dict(variables),
     )

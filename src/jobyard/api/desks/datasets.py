@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from jobyard.errors import (
     Problem,
 )
 from jobyard.spec import naming
-from jobyard.spec.extraction import deployment
+from jobyard.spec.extraction import deployment, rematerialization
 from jobyard.spec.manifest import load_manifest, manifest_hash, manifest_of
 from jobyard.spec.references import Reference, check_version, reference
 from jobyard.wire.datasets import (
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jobyard.core.dataset import Manifest, Revision
+    from jobyard.core.extraction import Rematerialized
     from jobyard.store.datasets import Name
 
 MOST_DEPENDENCIES = 1000
@@ -188,6 +190,34 @@ class DatasetDesk(Counter):
                 made["warnings"] = [": ".join(filter(None, (error.detail, error.hint)))]
         return made
 
+    async def rematerialize(self, dataset: str, /, **options: Any) -> Object:
+        """Have blocks of a revision extracted anew: ``start_block`` to ``end_block``.
+
+        The files that have them leave their tables. Tells the ``job_id`` of the job that fetches
+        them, whether it is a new one (``new_job_created``), how many ``files`` it takes the place
+        of, and the blocks that are missing now. The other options are those of a deployment.
+
+        Raises:
+            DatasetNotFound: there is no such dataset, or no such revision of it.
+            InvalidBody: the range or an option is wrong; all problems are in it.
+            NothingToRematerialize: no table has such a block.
+            ActiveJobConflict: the revision has a job that is ending.
+        """
+        spec, wanted = rematerialization(await self._revision(dataset), options)
+        delay_us = int(self._collect_after * 1_000_000)
+        done = await self.store.rematerialize(
+            spec, wanted, delay_us=delay_us, trigger=self._trigger
+        )
+        await asyncio.to_thread(_hide, done)
+        start, stop = done.span
+        return {
+            "job_id": done.job_id,
+            "new_job_created": done.is_new,
+            "start_block": start,
+            "end_block": stop - 1,
+            "files": sum(len(one.names) for one in done.taken),
+        }
+
     async def dataset_jobs(
         self,
         dataset: str,
@@ -256,6 +286,19 @@ class DatasetDesk(Counter):
             seen |= fresh
             left += fresh
         return False
+
+
+def _hide(done: Rematerialized) -> None:
+    """Hide files that left their tables, if they lie where this process can see them.
+
+    If not, the next one that extracts into their folder does it.
+    """
+    try:
+        from jobyard.data.upkeep import hide
+    except ImportError:
+        return
+    for one in done.taken:
+        hide(one.path, one.names)
 
 
 def registration(body: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | str, str | None]:

@@ -242,3 +242,45 @@ WHERE revision_id = ?1
     AND chained = 1
 ORDER BY start_block
 LIMIT ?4;
+
+-- name: segments_across :rows
+-- The segments that have blocks of [?2, ?3): of the chain, and beside it.
+SELECT id, start_block, stop_block
+FROM segments
+WHERE revision_id = ?1
+    AND chained = 1
+    AND start_block < ?3
+    AND start_block >= coalesce(
+        (SELECT max(b.start_block)
+        FROM segments AS b
+        WHERE b.revision_id = ?1
+            AND b.chained = 1
+            AND b.start_block <= ?2),
+        0)
+    AND stop_block > ?2
+UNION ALL
+SELECT id, start_block, stop_block
+FROM segments
+WHERE revision_id = ?1
+    AND chained = 0
+    AND start_block < ?3
+    AND stop_block > ?2;
+
+-- name: top_of_revision :rows
+-- The block behind the highest that a revision has or had until its file was retired.
+SELECT max(stop_block)
+FROM (
+    SELECT chain_stop AS stop_block FROM table_revisions WHERE id = ?1
+    UNION ALL
+    SELECT max(stop_block) FROM segments WHERE revision_id = ?1 AND chained = 0
+    UNION ALL
+    SELECT max(stop_block) FROM retired_files WHERE revision_id = ?1
+) AS known;
+
+-- name: segments_by_name :rows
+-- The segments of a revision with these names, and the blocks that they have.
+SELECT id, name, start_block, stop_block
+FROM segments
+WHERE revision_id = ?1
+    AND name IN (SELECT value FROM json_each(?2))
+ORDER BY name;
