@@ -89,6 +89,28 @@ def test_a_cancel_ends_a_job_and_leaves_nothing_half_published(tmp_path: Path) -
     asyncio.run(scenario())
 
 
+def test_a_reorganisation_while_blocks_are_read_is_no_reason_to_give_up(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        chain = ReplayChain.read(MINTED, length=240)
+        async with ReplayServer(chain, SLOW) as server, extractions(tmp_path) as yard:
+            await yard.provide(server.url)
+            job_id = await yard.deploy(wanted(end="239"))
+
+            async def under_way() -> bool:
+                return server.seen.calls[BLOCK] > 100
+
+            await yard.until(under_way)
+            chain.fork(20)
+            server.faults = Faults()
+            job = await yard.end(job_id)
+            assert job.state.status == "COMPLETED", job.state.message
+            ends = (await yard.ends(job_id)).values()
+            assert set(ends) == {(239, chain.hash_of(239))}
+            await assert_files_are_the_tables(yard, job_id)
+
+    asyncio.run(scenario())
+
+
 def test_a_stop_while_blocks_are_fetched_anew_takes_no_files_away(tmp_path: Path) -> None:
     async def scenario() -> None:
         chain = ReplayChain.read(MINTED, length=LENGTH)
