@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jobyard import config, log, loop
+from jobyard.engine.collector import Collector
 from jobyard.engine.controller import Controller
 from jobyard.engine.supply import Suppliers
 from jobyard.engine.worker import Listener, Worker, WorkerSettings
@@ -18,7 +19,7 @@ from jobyard.spec.naming import is_worker_pattern
 from jobyard.store.base import Retention
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
     from pathlib import Path
 
     from jobyard.config import Settings
@@ -49,7 +50,8 @@ class Yard:
     def controller(self, *, cleans: bool = True) -> Controller:
         """Make a controller; one that does not clean leaves finished jobs where they are."""
         limits = Retention(self.settings.retention_age, self.settings.retention_count)
-        return Controller(self.store, cleans=cleans, retention=limits)
+        collector = Collector(self.store, remove_files)
+        return Controller(self.store, cleans=cleans, retention=limits, collector=collector)
 
     def worker(
         self,
@@ -74,6 +76,14 @@ class Yard:
             Suppliers(self.store, self.settings.providers_dir, config.environment()).supply,
             self.settings.data_dir or (self.settings.state_dir / DATA).absolute(),
         )
+
+
+def remove_files(path: str, names: Sequence[str]) -> Mapping[str, str]:
+    """Remove retired files of a table; tell of each that is still there why it is."""
+    # Room `data` needs libraries that a yard without tables does not have.
+    from jobyard.data.upkeep import remove
+
+    return remove(path, names)
 
 
 def worker_settings(

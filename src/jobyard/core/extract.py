@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from jobyard.core.layout import DEFAULT_LAYOUT, FileLayout
+
 LATEST = "latest"
 MOST_BLOCK = 2**63 - 2
 """The largest number of a block; the one behind it is still an id that databases can hold."""
@@ -48,6 +50,7 @@ class Extract:
     """Where its tables lie; None means below the data folder, by namespace and name."""
     sparse: bool = False
     """Whether blocks that a recording does not have are none that are wanted."""
+    layout: FileLayout = DEFAULT_LAYOUT
 
     @property
     def dataset(self) -> str:

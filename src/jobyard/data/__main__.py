@@ -32,6 +32,8 @@ async def extract() -> int:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     try:
         orders = await link.orders()
+        stores = orders["variables"].items()
+        config.export({name: value for name, value in stores if name.startswith("AWS_")})
         done = await Extractor(orders, link, stopping).run()
         await link.result(done)
     except ChannelError as error:

@@ -20,7 +20,10 @@ from jobyard.core.segments import Segment
 from jobyard.data.footer import describe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from jobyard.chain.tables import Table
+    from jobyard.core.layout import FileLayout
     from jobyard.data.folder import DataFolder, Unpublished
     from jobyard.data.footer import Extent
 
@@ -59,6 +62,18 @@ class Layout:
 DEFAULT_LAYOUT = Layout()
 
 
+def layout_of(files: FileLayout) -> Layout:
+    """Lay files out as a job has it."""
+    codec, level = files.codec
+    return Layout(
+        row_group_bytes=files.row_group_bytes,
+        file_bytes=files.file_bytes,
+        file_blocks=files.file_blocks,
+        compression=codec,
+        compression_level=level,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """A file that is there now."""
@@ -67,6 +82,15 @@ class Published:
     segment: Segment
     extent: Extent
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a file was made of: files in the order of the chain, the newest of ``created_at``."""
+
+    parents: Sequence[str]
+    generation: int
+    created_at: int
 
 
 def _bounded(table: Table) -> list[str]:
@@ -161,6 +185,26 @@ class TableWriter:
             done += self.close()
         return done
 
+    def rewrite(
+        self, batches: Iterable[pa.RecordBatch], extent: Extent, origin: Origin
+    ) -> Published:
+        """Publish one file of rows that are in others already, however large it becomes.
+
+        Raises:
+            OSError: it cannot be written; nothing is left of it.
+        """
+        file = self._begin(extent)
+        self._created_at = origin.created_at
+        try:
+            for batch in batches:
+                self._keep(batch)
+                if self._waiting_bytes >= self._layout.row_group_bytes:
+                    self._flush()
+            return self._publish(file, extent, origin)
+        except BaseException:
+            self.discard()
+            raise
+
     def close(self) -> list[Published]:
         """Publish the file in hand, if there is one; a file without rows still covers blocks.
 
@@ -176,12 +220,22 @@ class TableWriter:
             self.discard()
             raise
 
-    def _publish(self, file: Unpublished, extent: Extent) -> Published:
+    def _publish(
+        self, file: Unpublished, extent: Extent, origin: Origin | None = None
+    ) -> Published:
         self._flush()
         self._settle()
         writer = self._parquet or self._open_parquet(0)
         name = self.table.name
-        about = describe(name, file.name, self._network, extent, self._created_at)
+        about = describe(
+            name,
+            file.name,
+            self._network,
+            extent,
+            self._created_at,
+            generation=origin.generation if origin else 0,
+            parents=origin.parents if origin else (),
+        )
         writer.add_key_value_metadata(about)
         writer.close()
         size = file.publish()
@@ -209,10 +263,11 @@ class TableWriter:
             self._file.discard()
         self._forget()
 
-    def _begin(self, extent: Extent) -> None:
+    def _begin(self, extent: Extent) -> Unpublished:
         self._file = self._folder.create(f"{extent.start:09}-{ids.session()}.parquet")
         self._created_at = clock.now_us()
         self._extent = extent
+        return self._file
 
     def _is_full(self) -> bool:
         if self._extent is None or self._file is None:

@@ -6,12 +6,15 @@
     │   │   └── ManifestContradicts   at odds with itself, or with what it builds on
     │   └── InvalidBody               what a dataset is to be deployed with
     ├── InvalidRequest           400  a parameter, header or body of a request
+    │   ├── FileUnreadable            a file that a command names
     │   ├── InvalidQueryParam
     │   │   ├── InvalidQueryParameters
     │   │   ├── LimitInvalid
     │   │   └── LimitTooLarge
     │   ├── InvalidJobId
     │   ├── InvalidWorkerId
+    │   ├── InvalidPathParameters     no id of a revision
+    │   ├── InvalidFileId
     │   ├── InvalidPayloadFormat      no JSON object, or without what it must have
     │   ├── InvalidPath               no name of a dataset or of a revision
     │   ├── InvalidHash
@@ -31,7 +34,12 @@
     │   ├── DatasetNotFound
     │   ├── ManifestNotFound
     │   ├── ProviderNotFound
-    │   └── RevisionNotFound          of a table
+    │   ├── NothingToRematerialize    no table has these blocks
+    │   ├── RevisionNotFound          of a table
+    │   ├── FileNotKnown              of a table
+    │   ├── TableNotInManifest
+    │   ├── TableNotFound             no revision of it, or no file
+    │   └── TableNotRegistered        no revision that could become active
     ├── Conflict                 409
     │   ├── StateConflict             the thing is not in a status that allows this
     │   ├── JobConflict               the job is not over
@@ -42,7 +50,11 @@
     │   ├── WorkerIdTaken
     │   ├── ManifestLinked            a dataset has this manifest
     │   ├── ActiveJobConflict         the dataset has an active job that is another one
-    │   └── ActiveWriter              another job writes this table
+    │   ├── ActiveWriter              another job writes this table
+    │   ├── RevisionIsActive          and must not be
+    │   ├── RevisionPathTaken         a folder is a revision of one table
+    │   ├── WriterJobNotTerminal      a job that is not over writes the revision
+    │   └── FilesRemaining            files that could not be removed
     ├── Unusable                 422  understood, but not to be had here
     │   └── ExecutorUnavailable
     ├── MethodNotAllowed         405
@@ -63,6 +75,7 @@
     │   ├── ReceiptsMissing           a table is asked for that needs receipts
     │   ├── DataFileDamaged           a Parquet file that is not what was written
     │   └── DataFileMissing           a file that is part of a table is not there
+    ├── RegisterFilesFailed      500  the folder of a revision cannot be read
     ├── InvalidProvider          400  a provider file that cannot be used
     ├── StoreUnavailable         503
     ├── ServerUnreachable             (client) nobody answers at that address
@@ -119,8 +132,8 @@ from jobyard.errors.datasets import (
     ManifestContradicts,
     ManifestLinked,
     ManifestNotFound,
+    NothingToRematerialize,
     ProviderNotFound,
-    RevisionNotFound,
     WorkerNotAvailable,
 )
 from jobyard.errors.documents import (
@@ -137,6 +150,7 @@ from jobyard.errors.missing import (
 )
 from jobyard.errors.requests import (
     WORKER_ID_RULE,
+    FileUnreadable,
     Forbidden,
     HeadersTooLarge,
     InvalidJobId,
@@ -166,6 +180,20 @@ from jobyard.errors.surroundings import (
     StoreUnavailable,
     Unusable,
 )
+from jobyard.errors.tables import (
+    FileNotKnown,
+    FilesRemaining,
+    InvalidFileId,
+    InvalidPathParameters,
+    RegisterFilesFailed,
+    RevisionIsActive,
+    RevisionNotFound,
+    RevisionPathTaken,
+    TableNotFound,
+    TableNotInManifest,
+    TableNotRegistered,
+    WriterJobNotTerminal,
+)
 
 __all__ = [
     "WORKER_ID_RULE",
@@ -187,16 +215,21 @@ __all__ = [
     "EventNotFound",
     "ExecutorUnavailable",
     "ExitCode",
+    "FileNotKnown",
+    "FileUnreadable",
+    "FilesRemaining",
     "Forbidden",
     "HeadersTooLarge",
     "IdempotencyConflict",
     "Internal",
     "InvalidBody",
     "InvalidDocument",
+    "InvalidFileId",
     "InvalidHash",
     "InvalidJobId",
     "InvalidManifest",
     "InvalidPath",
+    "InvalidPathParameters",
     "InvalidPayloadFormat",
     "InvalidProvider",
     "InvalidProviderName",
@@ -219,6 +252,7 @@ __all__ = [
     "MethodNotAllowed",
     "NotFound",
     "NotJsonRpc",
+    "NothingToRematerialize",
     "NothingToRetry",
     "Problem",
     "ProviderNotFound",
@@ -226,19 +260,26 @@ __all__ = [
     "ProviderUnavailable",
     "RangeNotSatisfiable",
     "ReceiptsMissing",
+    "RegisterFilesFailed",
     "RequestRejected",
     "RequestTimeout",
+    "RevisionIsActive",
     "RevisionNotFound",
+    "RevisionPathTaken",
     "SchemaMismatch",
     "ServerUnreachable",
     "StateConflict",
     "StoreUnavailable",
+    "TableNotFound",
+    "TableNotInManifest",
+    "TableNotRegistered",
     "TooLarge",
     "Unauthorized",
     "Unusable",
     "WorkerIdTaken",
     "WorkerNotAvailable",
     "WorkerNotFound",
+    "WriterJobNotTerminal",
     "WrongChain",
     "family",
     "printable",

@@ -34,6 +34,7 @@ from jobyard.core.job import (
     RestartPolicy,
     SuccessRule,
 )
+from jobyard.core.layout import FileLayout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -253,8 +254,9 @@ def _write_extract(extract: Extract) -> dict[str, Any]:
 
 
 def _read_extract(written: Mapping[str, Any]) -> Extract:
-    lists = {name: tuple(written[name]) for name in ("tables", "providers")}
-    return Extract(**{**written, **lists})
+    read = {name: tuple(written[name]) for name in ("tables", "providers")}
+    layout = FileLayout(**written.get("layout", {}))
+    return Extract(**{**written, **read, "layout": layout})
 
 
 def _each(convert: Any, into: Any) -> Any:

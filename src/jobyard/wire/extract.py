@@ -18,14 +18,20 @@ whose ``completions`` are its parallelism. It gets everything over the attempt c
   with j % P == i: no index needs to know of another.
 * ``POST tables`` makes the job the one writer of its tables and answers, under ``tables``, with a
   folder for each: ``{"table", "path"}``.
-* ``POST lacking`` with ``{"start", "stop"}`` answers, under ``tables``, with what each lacks of
-  these blocks (``spans``), what a reorganisation left unlinked (``repairs``), and the newest ends
-  of what it has (``known``: last block and hash, ascending).
+* ``POST lacking`` with ``{"start", "stop", "chunk", "index", "writers"}`` answers, under
+  ``tables``, with what each lacks of these blocks (``spans``: those that touch the share of this
+  index, the lowest if there are many), what a reorganisation left unlinked (``repairs``), and the
+  newest ends of what it has (``known``: last block and hash, ascending).
 * ``POST files`` with ``{"table"}`` answers with ``files``: name, size, first block, the one behind
   the last; and with ``retired``, the names of files that are not part of the table any more.
 * ``POST segments`` (``Channel.publish``) makes a finished file part of its table: ``SegmentWords``.
   It answers with names under ``gone``. The file's own says that it is not needed: its writer
   removes it. Others are retired: whoever hears of them renames them (``DataFolder.retire``).
+* ``POST chain`` with ``{"table", "start"}`` answers with a page of the table's canonical chain from
+  that block on, and what tells whether a file may be joined with others: `core.compaction`.
+* ``POST compact`` puts a file in the place of others of the chain: `MergerWords`. ``gone`` are
+  their names, to be renamed; null when the chain is not what the file was made of any more: then
+  its writer removes it.
 * ``POST cost`` adds what reading has cost: ``CostWords``. ``PUT failure`` keeps
   why a program fails.
 * It ends with exit code 0 when its part is complete, ``FATAL_EXIT`` when trying again is no use
@@ -35,6 +41,7 @@ whose ``completions`` are its parallelism. It gets everything over the attempt c
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from jobyard.core.extract import FATAL_EXIT, is_relative, stop_of
@@ -49,6 +56,7 @@ __all__ = [
     "RETRY_EXIT",
     "WORDS",
     "CostWords",
+    "MergerWords",
     "Orders",
     "ProviderOrder",
     "SegmentWords",
@@ -64,6 +72,8 @@ WORDS = (
     ("POST", "lacking"),
     ("POST", "files"),
     ("POST", "segments"),
+    ("POST", "chain"),
+    ("POST", "compact"),
     ("POST", "cost"),
     ("PUT", "failure"),
 )
@@ -104,8 +114,13 @@ class Orders(TypedDict):
     providers: list[ProviderOrder]
     sparse: bool
     """Whether blocks that a recording does not have are none that are wanted."""
+    folder: str | None
+    """Where its tables lie if somebody said so; None means below the data folder."""
+    layout: dict[str, Any]
+    """How its files are laid out: the members of `core.layout.FileLayout`."""
     variables: dict[str, str]
-    """What the providers' ``${VAR}`` stand for; a variable that is not set is not here."""
+    """What the providers' ``${VAR}`` stand for; a variable that is not set is not here. Where files
+    go to an object store, also the worker's ``AWS_…``."""
 
 
 class CostWords(TypedDict):
@@ -130,6 +145,21 @@ class SegmentWords(TypedDict):
     size: int
     rows: int
     cost: CostWords
+
+
+class MergerWords(TypedDict):
+    """A file that has the rows of others, ``parents``, which are neighbours in the chain."""
+
+    table: str
+    name: str
+    network: str
+    start: int
+    stop: int
+    hash: str
+    prev_hash: str
+    size: int
+    rows: int
+    parents: list[str]
 
 
 def orders(
@@ -169,5 +199,7 @@ def orders(
         finalized_blocks_only=extract.finalized_only,
         providers=[ProviderOrder(name=name, config=dict(config)) for name, config in providers],
         sparse=extract.sparse,
+        folder=extract.folder,
+        layout=asdict(extract.layout),
         variables=dict(variables),
     )
