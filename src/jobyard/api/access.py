@@ -76,6 +76,7 @@ ROLES: Mapping[str, Role] = {
     "POST /datasets/{namespace}/{name}/versions/{revision}/deploy": Role.ADMIN,
     "POST /jobs": Role.ADMIN,
     "POST /manifests": Role.ADMIN,
+    "POST /schema": Role.OPERATOR,
     "POST /providers": Role.ADMIN,
 }
 """The role that each route asks for, by method and path. Whoever submits runs programs."""

@@ -13,6 +13,7 @@ from jobyard.cli.options import JOB_ID, as_json, run, server_options
 from jobyard.cli.printer import say, show_json
 from jobyard.cli.shown import jobs_table, page, plain_table, show_object
 from jobyard.cli.sources import read_value
+from jobyard.core.derived import MOST_BATCH
 from jobyard.spec.naming import is_manifest_hash
 
 if TYPE_CHECKING:
@@ -173,6 +174,11 @@ def jobs(
 @click.option("--verify", is_flag=True, help="Prove all that can be proved of every block.")
 @click.option("--verify-share", type=click.FloatRange(0, 1), help="Prove that share of them.")
 @click.option("--provider", "providers", multiple=True, metavar="NAME", help="Read from it only.")
+@click.option(
+    "--batch-blocks",
+    type=click.IntRange(1, MOST_BATCH),
+    help="Blocks that SQL is evaluated for at once, of a dataset made of others.",
+)
 @as_json
 @server_options
 def deploy(
@@ -184,6 +190,7 @@ def deploy(
     verify: bool,
     verify_share: float | None,
     providers: tuple[str, ...],
+    batch_blocks: int | None,
     as_json: bool,
 ) -> None:
     """Have a revision of a dataset extracted (alias: dep).
@@ -194,7 +201,7 @@ def deploy(
     share = verify if verify_share is None else verify_share
     given = {
         "end_block": end_block, "parallelism": parallelism, "worker_id": worker_id,
-        "verify": share, "providers": list(providers) or None,
+        "verify": share, "providers": list(providers) or None, "batch_blocks": batch_blocks,
     }  # fmt: skip
     options: Any = {name: value for name, value in given.items() if value is not None}
     found = asked(settings, lambda desk: desk.deploy(dataset, **options))

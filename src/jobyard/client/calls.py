@@ -77,6 +77,8 @@ class Deployment(TypedDict, total=False):
     verify: bool | float
     """Whether every block is proved in full, or which share of them."""
     providers: Sequence[str]
+    batch_blocks: int
+    """Blocks that SQL is evaluated for at once, of a dataset that is made of others."""
 
 
 class Stretch(NamedTuple):

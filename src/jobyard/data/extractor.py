@@ -22,7 +22,7 @@ from jobyard.data.extract import EXTRACTIONS
 from jobyard.data.folder import DataFolder
 from jobyard.data.intake import batches
 from jobyard.data.parquet import Layout
-from jobyard.data.tidy import tidy
+from jobyard.data.tidy import settle, tidy
 from jobyard.errors import BlocksUnavailable
 
 if TYPE_CHECKING:
@@ -261,12 +261,7 @@ class Extractor:
     async def publish(self, done: Sequence[Published]) -> None:
         """Make files part of their tables, and hide those that they take the place of."""
         for one in done:
-            gone = await self._link.publish(one)
-            folder = self._folders.below(one.table)
-            for name in gone:
-                # One that never became part of its table has no reader.
-                never = name == one.segment.name
-                await asyncio.to_thread(folder.remove if never else folder.retire, name)
+            await settle(one, self._folders.below(one.table), self._link)
 
     async def skipped_upto(self, piece: Piece, last: BlockRef | None) -> str | None:
         """Tell the hash of the block before a piece's end if no block is between it and there.

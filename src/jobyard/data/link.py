@@ -6,9 +6,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jobyard.core.derived import Source
+from jobyard.core.segments import Segment
 from jobyard.wire.extract import CostWords, SegmentWords
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jobyard.chain.source import Traffic
     from jobyard.channel import Channel
     from jobyard.core.ranges import Span
@@ -74,6 +78,27 @@ class Link:
         answer = await self._ask("files", {"table": table})
         known = {name: (size, start) for name, size, start, _ in answer["files"]}
         return known, set(answer["retired"])
+
+    async def sources(self, tables: Sequence[tuple[str, str]]) -> list[Source]:
+        """Ask how far tables are that others are made of, by alias and name."""
+        answer = await self._ask("sources", {"tables": list(tables)})
+        return [
+            Source(**{key: one[key] for key in one if key not in {"alias", "table"}})
+            for one in answer["sources"]
+        ]
+
+    async def links(
+        self, table: tuple[str, str], revision: int, below: int
+    ) -> list[Segment] | None:
+        """Ask for files of a table's chain, the last one below a block first."""
+        words = {"alias": table[0], "table": table[1], "revision": revision, "below": below}
+        found = (await self._ask("links", words))["segments"]
+        if found is None:
+            return None
+        return [
+            Segment(name, "", start, stop, own, before, size=size)
+            for name, start, stop, own, before, size in found
+        ]
 
     async def publish(self, done: Published) -> list[str]:
         """Make a file part of its table; returns the names of those that are not any more.

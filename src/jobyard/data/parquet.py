@@ -77,26 +77,33 @@ def _bounded(table: Table) -> list[str]:
     ]
 
 
+def _comparable(schema: pa.Schema) -> list[str]:
+    """Name the columns of which the least and the greatest value may tell something."""
+    opaque = (pa.types.is_nested, pa.types.is_binary, pa.types.is_fixed_size_binary)
+    return [one.name for one in schema if not any(test(one.type) for test in opaque)]
+
+
 def stored_schema(table: Table, layout: Layout = DEFAULT_LAYOUT) -> pa.Schema:
     """Make the schema of a table's files: the table's own, where readers in use can read it.
 
     pandas reads no lists of fixed-size bytes; they are kept as byte strings.
     """
     return pa.schema(
-        [field.with_type(_stored_type(field.type, layout)) for field in arrow_schema(table)]
+        [field.with_type(stored_type(field.type, layout)) for field in arrow_schema(table)]
     )
 
 
-def _stored_type(kind: pa.DataType, layout: Layout) -> pa.DataType:
+def stored_type(kind: pa.DataType, layout: Layout = DEFAULT_LAYOUT) -> pa.DataType:
+    """Tell the type that files have in place of one that not all readers can read."""
     if pa.types.is_timestamp(kind):
         return pa.timestamp(layout.time_unit, kind.tz)
     if pa.types.is_list(kind):
         item = kind.value_field
         if pa.types.is_fixed_size_binary(item.type):
             return pa.list_(item.with_type(pa.binary()))
-        return pa.list_(item.with_type(_stored_type(item.type, layout)))
+        return pa.list_(item.with_type(stored_type(item.type, layout)))
     if pa.types.is_struct(kind):
-        return pa.struct([field.with_type(_stored_type(field.type, layout)) for field in kind])
+        return pa.struct([field.with_type(stored_type(field.type, layout)) for field in kind])
     return kind
 
 
@@ -104,14 +111,20 @@ class TableWriter:
     """Writes the rows of one table, in the order of the chain, into files of a folder."""
 
     def __init__(
-        self, table: Table, folder: DataFolder, network: str, layout: Layout = DEFAULT_LAYOUT
+        self,
+        table: Table,
+        folder: DataFolder,
+        network: str,
+        layout: Layout = DEFAULT_LAYOUT,
+        schema: pa.Schema | None = None,
     ) -> None:
-        """Begin without a file."""
+        """Begin without a file; ``schema`` is given where a table's columns are no chain's."""
         self.table = table
+        self._bounded = _bounded(table) if schema is None else _comparable(schema)
         self._folder = folder
         self._network = network
         self._layout = layout
-        self._schema = stored_schema(table, layout)
+        self._schema = stored_schema(table, layout) if schema is None else schema
         self._small: list[pa.RecordBatch] = []
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_bytes = 0
@@ -255,7 +268,7 @@ class TableWriter:
             compression=layout.compression,
             compression_level=layout.compression_level,
             use_dictionary=sorted(table.coded),
-            write_statistics=_bounded(table),
+            write_statistics=self._bounded,
             write_page_index=True,
             write_page_checksum=True,
             sorting_columns=[pq.SortingColumn(0)],

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jobyard import clock, ids
 from jobyard.core.extraction import Cost, Publication, Wish
 from jobyard.core.segments import Segment
+from jobyard.engine.sources import links, sources
 from jobyard.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -85,6 +86,12 @@ class Extractions:
             "files": await self._store.table_files(job_id, table),
             "retired": await self._store.retired_names(job_id, table),
         }
+
+    async def _sources(self, asked: Asked) -> Any:
+        return await sources(self._store, asked)
+
+    async def _links(self, asked: Asked) -> Any:
+        return await links(self._store, asked)
 
     async def _segments(self, asked: Asked) -> Any:
         segment = Segment(

@@ -60,6 +60,8 @@ class Suppliers:
         Raises:
             InvalidProvider: there is none, or a file cannot be read.
         """
+        if extract.derived is not None:
+            return Supplied()
         fitting = {
             name: record.config
             for name, record in (await self.all()).items()

@@ -20,7 +20,18 @@
     │   ├── DataConversion            a provider with a wrong key or value
     │   ├── InvalidProviderName
     │   ├── CannotDeleteLatest
-    │   └── WorkerNotAvailable        nobody alive has the worker's id that was named
+    │   ├── WorkerNotAvailable        nobody alive has the worker's id that was named
+    │   ├── EmptyTablesAndFunctions
+    │   ├── InvalidTableName
+    │   └── TableRefused              a table that cannot be made by its SQL
+    │       ├── InvalidTableSql
+    │       ├── NonIncrementalQuery       not final when its blocks are known
+    │       ├── CatalogQualifiedTable
+    │       ├── TableReferenceResolution  no such table, or no such dependency
+    │       ├── NoTableReferences
+    │       ├── SelfReferencingTable
+    │       ├── SelfRefTableNotFound
+    │       └── CyclicDependency
     ├── Unauthorized             401  no token, or one that is not known here
     ├── Forbidden                403  a token that may not do this, or a strange web page
     ├── NotFound                 404
@@ -31,6 +42,7 @@
     │   ├── DatasetNotFound
     │   ├── ManifestNotFound
     │   ├── ProviderNotFound
+    │   ├── DependencyNotFound
     │   └── RevisionNotFound          of a table
     ├── Conflict                 409
     │   ├── StateConflict             the thing is not in a status that allows this
@@ -62,7 +74,10 @@
     │   ├── BlockDisproved            contradicts the chain's own hashes
     │   ├── ReceiptsMissing           a table is asked for that needs receipts
     │   ├── DataFileDamaged           a Parquet file that is not what was written
-    │   └── DataFileMissing           a file that is part of a table is not there
+    │   ├── DataFileMissing           a file that is part of a table is not there
+    │   ├── DependencyNotSynced       made of a dataset that nobody has extracted
+    │   ├── TableNotMade              a query fails at some blocks
+    │   └── SourceReorganised         what tables are made of changes while it is read
     ├── InvalidProvider          400  a provider file that cannot be used
     ├── StoreUnavailable         503
     ├── ServerUnreachable             (client) nobody answers at that address
@@ -123,6 +138,23 @@ from jobyard.errors.datasets import (
     RevisionNotFound,
     WorkerNotAvailable,
 )
+from jobyard.errors.derived import (
+    CatalogQualifiedTable,
+    CyclicDependency,
+    DependencyNotFound,
+    DependencyNotSynced,
+    EmptyTablesAndFunctions,
+    InvalidTableName,
+    InvalidTableSql,
+    NonIncrementalQuery,
+    NoTableReferences,
+    SelfReferencingTable,
+    SelfRefTableNotFound,
+    SourceReorganised,
+    TableNotMade,
+    TableReferenceResolution,
+    TableRefused,
+)
 from jobyard.errors.documents import (
     InvalidDocument,
     Problem,
@@ -178,12 +210,17 @@ __all__ = [
     "BlocksUnavailable",
     "BlocksUnlinked",
     "CannotDeleteLatest",
+    "CatalogQualifiedTable",
     "ChainFailed",
     "Conflict",
+    "CyclicDependency",
     "DataConversion",
     "DataFileDamaged",
     "DataFileMissing",
     "DatasetNotFound",
+    "DependencyNotFound",
+    "DependencyNotSynced",
+    "EmptyTablesAndFunctions",
     "EventNotFound",
     "ExecutorUnavailable",
     "ExitCode",
@@ -206,6 +243,8 @@ __all__ = [
     "InvalidRequest",
     "InvalidRequestBody",
     "InvalidSetting",
+    "InvalidTableName",
+    "InvalidTableSql",
     "InvalidWorkerId",
     "JobConflict",
     "JobNotFound",
@@ -217,6 +256,8 @@ __all__ = [
     "ManifestLinked",
     "ManifestNotFound",
     "MethodNotAllowed",
+    "NoTableReferences",
+    "NonIncrementalQuery",
     "NotFound",
     "NotJsonRpc",
     "NothingToRetry",
@@ -230,9 +271,15 @@ __all__ = [
     "RequestTimeout",
     "RevisionNotFound",
     "SchemaMismatch",
+    "SelfRefTableNotFound",
+    "SelfReferencingTable",
     "ServerUnreachable",
+    "SourceReorganised",
     "StateConflict",
     "StoreUnavailable",
+    "TableNotMade",
+    "TableReferenceResolution",
+    "TableRefused",
     "TooLarge",
     "Unauthorized",
     "Unusable",

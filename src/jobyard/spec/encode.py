@@ -13,6 +13,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from jobyard.core.derived import read_derivation
 from jobyard.core.extract import Extract
 from jobyard.core.indexes import IndexSet
 from jobyard.core.job import (
@@ -254,7 +255,8 @@ def _write_extract(extract: Extract) -> dict[str, Any]:
 
 def _read_extract(written: Mapping[str, Any]) -> Extract:
     lists = {name: tuple(written[name]) for name in ("tables", "providers")}
-    return Extract(**{**written, **lists})
+    derived = read_derivation(written.get("derived"))
+    return Extract(**{**written, **lists, "derived": derived})
 
 
 def _each(convert: Any, into: Any) -> Any:

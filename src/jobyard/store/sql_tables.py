@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jobyard.store.transactions import retiring, segments
+from jobyard.store.transactions import retiring, segments, sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jobyard.core.derived import Source
     from jobyard.core.extract import Extract
     from jobyard.core.extraction import (
         Cost,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from jobyard.core.ranges import Span
     from jobyard.core.segments import Segment
     from jobyard.store.query import Driver
+    from jobyard.store.tables import TableName
 
 
 class SqlTables:
@@ -96,3 +98,14 @@ class SqlTables:
     async def postpone(self, file_ids: Sequence[int], delay_us: int) -> None:
         """Have retired files come up again later."""
         await self._driver.write(partial(retiring.postpone, file_ids, delay_us))
+
+    async def source(self, table: TableName) -> Source:
+        """Tell how far a table is that others are made of."""
+        return await self._driver.read(partial(sources.source, table))
+
+    async def source_segments(
+        self, table: TableName, revision: int, below: int, limit: int
+    ) -> list[Segment] | None:
+        """List segments of a table's chain that begin below a block."""
+        step = partial(sources.source_segments, table, revision, below, limit)
+        return await self._driver.read(step)

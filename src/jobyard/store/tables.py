@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jobyard.core.derived import Source
     from jobyard.core.extract import Extract
     from jobyard.core.extraction import (
         Cost,
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     )
     from jobyard.core.ranges import Span
     from jobyard.core.segments import Segment
+
+
+TableName = tuple[str, str, str]
+"""A dataset as ``namespace/name``, the hash of its manifest, and one of its tables."""
 
 
 class Tables(Protocol):
@@ -112,3 +117,14 @@ class Tables(Protocol):
 
     async def postpone(self, file_ids: Sequence[int], delay_us: int) -> None:
         """Have retired files that cannot be removed now come up again after a delay."""
+
+    async def source(self, table: TableName) -> Source:
+        """Tell how far a table is that others are made of; the cost is always the same."""
+
+    async def source_segments(
+        self, table: TableName, revision: int, below: int, limit: int
+    ) -> list[Segment] | None:
+        """List segments of a table's chain that begin below a block, the last one first.
+
+        None when the table has another active revision. The cost depends on ``limit`` alone.
+        """

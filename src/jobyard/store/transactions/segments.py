@@ -109,9 +109,9 @@ def lacking(job_id: int, wanted: Span) -> Transaction[dict[str, Lacking]]:
     found: dict[str, Lacking] = {}
     for row in (yield Query("extraction_tables", (job_id,))):
         name, revision, _, _, start, *_ = row
-        beside = [_segment(each) for each in (yield Query("segments_beside", (revision,)))]
+        beside = [segment_of(each) for each in (yield Query("segments_beside", (revision,)))]
         newest = yield Query("chain_end", (revision, KNOWN))
-        known = [_segment(each) for each in reversed(newest)]
+        known = [segment_of(each) for each in reversed(newest)]
         # All of the chain counts as covered: a gap in it is one of the chain's own numbers.
         chain = [(start, known[-1].stop)] if known else []
         spans = subtract([wanted], [*chain, *((one.start, one.stop) for one in beside)])
@@ -122,7 +122,8 @@ def lacking(job_id: int, wanted: Span) -> Transaction[dict[str, Lacking]]:
     return found
 
 
-def _segment(row: Row) -> Segment:
+def segment_of(row: Row) -> Segment:
+    """Read a row of a segment."""
     name, network, start, stop, block_hash, prev_hash, size, created_at = row
     return Segment(name, network, start, stop, block_hash, prev_hash, created_at, size)
 
