@@ -32,6 +32,7 @@ import soak
 import solana
 import startup
 import submission
+import tables
 from ground import Ground
 from jobyard import __version__, config
 from lines import Benchmark, Figure
@@ -57,6 +58,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "solana": solana.BENCHMARK,
     "fetching": fetching.BENCHMARK,
     "evm_peers": evm_peers.BENCHMARK,
+    "tables": tables.BENCHMARK,
 }
 HEADER = (
     "name",

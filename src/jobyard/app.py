@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import os
 import stat
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
-from jobyard import config, log
+from jobyard import config, log, loop
+from jobyard.engine.collector import Collector
 from jobyard.engine.controller import Controller
 from jobyard.engine.supply import Suppliers
 from jobyard.engine.worker import Listener, Worker, WorkerSettings
@@ -20,18 +19,16 @@ from jobyard.spec.naming import is_worker_pattern
 from jobyard.store.base import Retention
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
     from pathlib import Path
 
     from jobyard.config import Settings
     from jobyard.executor.base import Executor
     from jobyard.store.base import LogStore, Store
 
-T = TypeVar("T")
 
-COLLECT_EVERY = 10_000
-"""New objects after which the youngest are searched for cycles. Python's 700 are fewer than one
-transaction makes, and each would be looked at several times for nothing: 3 % of a busy worker."""
+run_async = loop.run_async
+"""Runs an async main function: what commands need beside the parts that they run."""
 
 EXECUTORS = ("process", "fake")
 """The executors that there are so far."""
@@ -53,7 +50,8 @@ class Yard:
     def controller(self, *, cleans: bool = True) -> Controller:
         """Make a controller; one that does not clean leaves finished jobs where they are."""
         limits = Retention(self.settings.retention_age, self.settings.retention_count)
-        return Controller(self.store, cleans=cleans, retention=limits)
+        collector = Collector(self.store, remove_files)
+        return Controller(self.store, cleans=cleans, retention=limits, collector=collector)
 
     def worker(
         self,
@@ -78,6 +76,14 @@ class Yard:
             Suppliers(self.store, self.settings.providers_dir, config.environment()).supply,
             self.settings.data_dir or (self.settings.state_dir / DATA).absolute(),
         )
+
+
+def remove_files(path: str, names: Sequence[str]) -> Mapping[str, str]:
+    """Remove retired files of a table; tell of each that is still there why it is."""
+    # Room `data` needs libraries that a yard without tables does not have.
+    from jobyard.data.upkeep import remove
+
+    return remove(path, names)
 
 
 def worker_settings(
@@ -191,16 +197,6 @@ def prepare_state_dir(folder: Path) -> None:
             f"the state folder {folder} cannot be made: {error.strerror}",
             hint="--state-dir or JOBYARD_STATE_DIR names another one",
         ) from error
-
-
-def run_async(main: Coroutine[Any, Any, T]) -> T:
-    """Run an async main function to its end, on uvloop's event loop where that is installed."""
-    gc.set_threshold(COLLECT_EVERY, *gc.get_threshold()[1:])
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(main)
-    return uvloop.run(main)
 
 
 @asynccontextmanager

@@ -421,3 +421,8 @@ def environment() -> dict[str, str]:
 def total_memory() -> int:
     """Tell the bytes of memory of this machine."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def export(variables: Mapping[str, str]) -> None:
+    """Put variables into this process's environment, where foreign libraries look for them."""
+    os.environ.update(variables)

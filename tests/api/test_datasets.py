@@ -277,6 +277,8 @@ def test_an_end_is_text_or_a_number(http: httpx.Client, written: Any, read: Any)
         ({"verify": 2}, "verify"),
         ({"verify": "partly"}, "verify"),
         ({"speed": 3}, "speed"),
+        ({"layout": 3}, "layout"),
+        ({"layout": {"file_bytes": "1"}}, "layout.file_bytes"),
         ({"dataset": "x"}, "dataset"),
     ],
 )
@@ -303,6 +305,10 @@ def test_the_same_deployment_again_is_the_same_job_and_another_a_conflict(
     first = deploy(http, end_block="20", verify=False).json()["job_id"]
 
     assert deploy(http, "dev", parallelism=1, end_block=20).json()["job_id"] == first
+    usual = {"compression": "zstd:1", "file_bytes": "256Mi"}
+    assert deploy(http, end_block=20, layout=usual).json()["job_id"] == first
+    other = deploy(http, end_block=20, layout={"file_bytes": "64Mi"})
+    assert (other.status_code, other.json()["fields"]) == (409, ["layout"])
     conflict = deploy(http, end_block="21")
     assert code(conflict) == (409, "ACTIVE_JOB_CONFLICT")
     assert (conflict.json()["job_id"], conflict.json()["fields"]) == (first, ["end_block"])

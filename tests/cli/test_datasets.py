@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from tests.cli.conftest import CommandLine
 
 PROVIDER = (
@@ -21,6 +28,20 @@ def generate(jobyard: CommandLine, *more: str, to: str = "eth.json") -> None:
 
 def read(jobyard: CommandLine, *args: str) -> Any:
     return json.loads(jobyard.ok(*args, "--json"))
+
+
+@contextmanager
+def web_server(folder: Path) -> Iterator[str]:
+    """Serve a folder's files."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        serving = Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            serving.join()
 
 
 @pytest.mark.parametrize("served", [False, True], ids=["embedded", "served"])
@@ -86,15 +107,23 @@ def test_a_manifest_comes_from_a_file_a_url_or_standard_input(jobyard: CommandLi
         jobyard.ok("manifest", "register", "-", stdin=printed),
     }
 
+    with web_server(jobyard.folder) as url:
+        hashes.add(jobyard.ok("manifest", "register", f"{url}/out/{file.name}"))
+        missing = jobyard("dataset", "register", "eth", f"{url}/none.json?key=s3cret")
+
     assert len(hashes) == 1
-    assert jobyard("manifest", "register", "s3://bucket/eth.json").returncode == 78
+    assert missing.returncode == 2
+    assert "none.json cannot be read: the server answers 404" in missing.stderr
+    assert "s3cret" not in missing.stderr
+    large = jobyard("manifest", "register", str(file), JOBYARD_DOCUMENT_LIMIT="100")
+    assert "more than 100 bytes" in large.stderr
 
 
 @pytest.mark.parametrize(
     ("args", "exits", "words"),
     [
         (("dataset", "register", "Eth", "eth.json"), 2, "`Eth` is not the name of a dataset"),
-        (("dataset", "register", "eth", "none.json"), 78, "none.json cannot be read"),
+        (("dataset", "register", "eth", "none.json"), 2, "none.json cannot be read"),
         (("dataset", "register", "eth", "wrong.json"), 1, "network: missing"),
         (("dataset", "register", "eth", "f" * 64), 3, "no manifest has the hash"),
         (("dataset", "deploy", "eth"), 3, "there is no dataset _/eth"),
@@ -107,7 +136,7 @@ def test_a_manifest_comes_from_a_file_a_url_or_standard_input(jobyard: CommandLi
             "solana has no such table",
         ),
         (("provider", "register", "a", "wrong.json"), 2, "url: is missing"),
-        (("provider", "register", "a", "none.toml"), 78, "none.toml cannot be read"),
+        (("provider", "register", "a", "none.toml"), 2, "none.toml cannot be read"),
         (("provider", "register", "a/b", "wrong.json"), 2, "not the name of a provider"),
     ],
 )
@@ -140,3 +169,35 @@ def test_all_options_of_a_deployment_reach_the_job(jobyard: CommandLine) -> None
     assert (extract["providers"], extract["version"]) == (["a", "b"], "latest")
     late = jobyard("dataset", "deploy", "eth", "--end-block", "4")
     assert (late.returncode, "before the dataset's first block" in late.stderr) == (1, True)
+
+
+def test_a_deployment_that_nothing_here_can_read_says_what_to_add(jobyard: CommandLine) -> None:
+    generate(jobyard)
+    jobyard.ok("dataset", "register", "eth", "eth.json")
+    text = "no provider of kind evm-rpc reads the network mainnet: `jobyard provider register"
+
+    done = jobyard("dataset", "deploy", "eth", "--json")
+
+    made = json.loads(done.stdout)
+    assert (done.returncode, made["job_id"]) == (0, 1)
+    assert done.stderr.startswith(f"warning: {text}")
+    assert made["warnings"][0].startswith(text)
+    (jobyard.folder / "node.toml").write_text(PROVIDER)
+    jobyard.ok("provider", "register", "node", "node.toml")
+    again = jobyard("dataset", "deploy", "eth", "--json")
+    assert (json.loads(again.stdout), again.stderr) == ({"job_id": 1}, "")
+
+
+def test_who_waits_for_what_never_ends_is_told(jobyard: CommandLine) -> None:
+    generate(jobyard)
+    jobyard.ok("dataset", "register", "eth", "eth.json")
+    jobyard.ok("dataset", "deploy", "eth")
+    jobyard.ok("submit", "--", "true")
+    words = "job 1 has no last block: it follows the head of mainnet and never completes"
+
+    done = jobyard("job", "wait", "1", "--timeout", "1s")
+
+    assert done.returncode == 1
+    assert done.stderr.count(words) == 1
+    assert "follows the head" not in jobyard("job", "wait", "2", "--timeout", "1s").stderr
+    assert words not in jobyard("job", "wait", "1", "--for", "started", "--timeout", "1s").stderr

@@ -138,11 +138,15 @@ def test_what_was_understood_and_failed_is_1(jobyard: CommandLine) -> None:
         "submit --label =x -- true", "worker --label x",
         "job prune --status running",
         "job list --created-after yesterday", "run --set x a.json",
+        "run missing.yaml", "validate missing.yaml",
+        "apply -f missing.yaml", "create -f empty", "provider register a missing.toml",
+        "dataset register a missing.json",
     ],
 )  # fmt: skip
 def test_what_cannot_be_understood_is_2(jobyard: CommandLine, line: str) -> None:
     jobyard.ok("migrate")
     (jobyard.folder / "a.json").write_text('{"name": "a", "command": ["true"]}')
+    (jobyard.folder / "empty").mkdir()
 
     done = jobyard(*line.split())
 
@@ -169,11 +173,9 @@ def test_a_job_in_the_way_is_4(jobyard: CommandLine) -> None:
     [
         (("job", "list", "--url", "x"), {}),
         (("job", "list"), {"JOBYARD_SLOTS": "many"}),
-        (("run", "missing.yaml"), {}),
-        (("create", "-f", "."), {}),
     ],
 )
-def test_a_setting_or_file_that_cannot_be_used_is_78(
+def test_a_setting_that_cannot_be_used_is_78(
     jobyard: CommandLine, args: tuple[str, ...], env: dict[str, str]
 ) -> None:
     assert jobyard(*args, **env).returncode == 78

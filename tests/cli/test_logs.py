@@ -47,6 +47,10 @@ def test_logs_are_chosen_alike_with_and_without_a_server(
     assert logs("--prefix", "--grep", ":1") == "talk[0] | 0:1\ntalk[1] | 1:1\n"
     for how in ([], ["--tail", "3"], ["--grep", "e"], ["--stream", "stderr"]):
         assert sorted(logs("--follow", *how)) == sorted(logs(*how))
+    for how in ([], ["--follow"]):
+        absent = jobyard("job", "logs", "1", "--index", "2", *how)
+        assert (absent.returncode, absent.stdout) == (3, "")
+        assert "job 1 has no index 2: the last is 1" in absent.stderr
     wrong = jobyard("job", "logs", "1", "--grep", "(")
     assert wrong.returncode == 2
     assert "grep is `(`" in wrong.stderr

@@ -17,7 +17,7 @@ from jobyard.store.transactions.chains import withdraw
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobyard.core.extraction import RetiredFile
+    from jobyard.core.tables import RetiredFile
     from jobyard.testing.stage import Stage
 
 SECONDS = DELAY // 1_000_000

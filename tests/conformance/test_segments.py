@@ -12,8 +12,10 @@ from tests.conformance.writers import EMPTY, LINE, Writer, a, writer_path
 
 from jobyard.core.extraction import Cost
 from jobyard.core.segments import Segment, canonical
+from jobyard.core.shares import Share
 from jobyard.core.states import AttemptStatus
 from jobyard.errors import ActiveJobConflict, LeaseLost, Unusable
+from jobyard.store.transactions import segments
 from jobyard.store.transactions.segments import KNOWN
 
 if TYPE_CHECKING:
@@ -222,6 +224,28 @@ def test_a_repair_goes_no_further_back_than_the_end_of_the_chain(writer: Writer)
     assert writer.chain()[:3] == (0, 30, 3)
     lack = writer.lacking(0, 40)
     assert (lack.spans, lack.repairs) == ([], [(20, 40)])
+
+
+def test_of_a_share_the_lowest_spans_are_told_the_same_blocks_of_all_tables(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = Writer(stage)
+    writer.open("blocks", "logs")
+    for start in (0, 20, 40, 60, 80):
+        ends = str(start - 1), str(start + 9)
+        writer.publish(a(f"s{start}", start, start + 10, *ends))
+    writer.publish(a("other", 0, 75, "-", "74"), table="logs")
+    monkeypatch.setattr(segments, "MOST_SPANS", 2)
+
+    def told(index: int) -> dict[str, list[tuple[int, int]]]:
+        found = stage.do(stage.store.lacking(writer.job_id, (0, 200), Share(10, index, 2)))
+        return {table: list(one.spans) for table, one in found.items()}
+
+    assert told(0) == {"blocks": [(90, 200)], "logs": [(75, 200)]}
+    assert told(1) == {"blocks": [(10, 20), (30, 40)], "logs": []}
+    for start in (10, 30):
+        writer.publish(a(f"s{start}", start, start + 10, str(start - 1), str(start + 9)))
+    assert told(1) == {"blocks": [(50, 60), (70, 80)], "logs": [(75, 80)]}
 
 
 def test_no_more_than_the_newest_ends_of_a_long_chain_are_told(writer: Writer) -> None:

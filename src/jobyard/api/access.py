@@ -74,6 +74,7 @@ ROLES: Mapping[str, Role] = {
     "POST /apply": Role.ADMIN,
     "POST /datasets": Role.ADMIN,
     "POST /datasets/{namespace}/{name}/versions/{revision}/deploy": Role.ADMIN,
+    "POST /datasets/{namespace}/{name}/versions/{revision}/rematerialize": Role.ADMIN,
     "POST /jobs": Role.ADMIN,
     "POST /manifests": Role.ADMIN,
     "POST /schema": Role.OPERATOR,

@@ -41,14 +41,23 @@ def make_app(
     hosts: Collection[str] = (),
     tokens: Tokens | None = None,
     providers_dir: Path | None = None,
+    collect_after: float | None = None,
 ) -> FastAPI:
     """Make the app that serves an open store.
 
     ``executors`` are those that a job may ask for, ``limits`` bound the documents of submissions,
     ``hosts`` are names of this server besides the loopback ones, ``tokens`` those that may ask;
-    without any, everybody who reaches it; ``providers_dir`` has files of providers.
+    without any, everybody who reaches it; ``providers_dir`` has files of providers; files that
+    leave their table may go after ``collect_after`` seconds.
     """
-    desk = Desk(store, logs, executors=executors, limits=limits, providers_dir=providers_dir)
+    desk = Desk(
+        store,
+        logs,
+        executors=executors,
+        limits=limits,
+        providers_dir=providers_dir,
+        collect_after=collect_after,
+    )
     app = FastAPI(
         title="Jobyard",
         version=__version__,

@@ -16,7 +16,7 @@ from jobyard.api.parameters import LARGEST_ID, Limit, Rows
 from jobyard.api.shapes import answers, nothing
 from jobyard.errors import InvalidBody, InvalidPayloadFormat
 from jobyard.spec import naming
-from jobyard.spec.extraction import DEPLOYMENT
+from jobyard.spec.extraction import DEPLOYMENT, REMATERIALIZATION
 
 Namespace = Annotated[
     str, Path(pattern=f"^{naming.DATASET_SPACE}$", description="The namespace of datasets.")
@@ -127,6 +127,20 @@ def _add_revisions(router: APIRouter, desk: Desk) -> None:
         options = await mapping_of(request, desk.limits, InvalidBody, empty=True)
         dataset = f"{namespace}/{name}@{revision}"
         return answer(await desk.deploy(dataset, **options), 202)
+
+    @router.post(
+        f"{below}/rematerialize",
+        status_code=202,
+        responses=answers("Rematerialized", 400, 404, 408, 409, 413, 422, status=202),
+        openapi_extra=described_body(REMATERIALIZATION.schema(), "Which blocks, and how."),
+    )
+    async def rematerialize_dataset(
+        namespace: Namespace, name: Name, revision: Revision, request: Request
+    ) -> Response:
+        """Have blocks of a revision extracted anew; what has them now leaves its table."""
+        options = await mapping_of(request, desk.limits, InvalidBody)
+        dataset = f"{namespace}/{name}@{revision}"
+        return answer(await desk.rematerialize(dataset, **options), 202)
 
     @router.get(f"{below}/jobs", responses=answers("Jobs", 400, 404))
     async def list_jobs_of_revision(

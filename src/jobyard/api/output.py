@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from jobyard.api.chosen import Chosen
     from jobyard.api.lines import Line
-    from jobyard.core.records import Attempt
+    from jobyard.core.records import Attempt, Job
     from jobyard.store.base import LogStore, Store
 
 PAGE = 500
@@ -92,6 +92,24 @@ async def attempts_of(
         if len(page) < PAGE:
             return
         after = page[-1].id
+
+
+def check_index(job: Job, index: int | None) -> None:
+    """Make sure that a job has an index that was asked for; its attempts may still be to come.
+
+    Raises:
+        AttemptNotFound: it has not.
+    """
+    policy = job.state.policy
+    if index is None:
+        return
+    if not policy.indexed or policy.completions is None:
+        raise AttemptNotFound(detail=f"job {job.id} has no index {index}: it is not Indexed")
+    if policy.indexes is not None and index not in policy.indexes:
+        raise AttemptNotFound(detail=f"job {job.id} has no index {index}, but {policy.indexes}")
+    if index >= policy.completions:
+        last = policy.completions - 1
+        raise AttemptNotFound(detail=f"job {job.id} has no index {index}: the last is {last}")
 
 
 async def check(store: Store, job_id: int, chosen: Chosen) -> None:

@@ -29,8 +29,11 @@ _OUTLIER = 20.0
 """Times the mean latency that an answer may take before it is taken for lost."""
 _PATIENCE = 5
 """Failures in a row after which an endpoint is left alone for a while."""
-_REST = (0.25, 30.0)
-"""Seconds that it is left alone: at first, at most."""
+_REST = (0.25, 5.0)
+"""Seconds that it is left alone: at first, at most. One request then asks whether it is back, so
+that it may be asked often."""
+RESTS_AFTER = frozenset({Kind.BROKEN, Kind.SLOW})
+"""Failures that say of an endpoint, and not of what it was asked, that it does not work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class Endpoint:
         try:
             answers = await self._transport.send(calls, min(patience, self.limits.timeout))
         except Failure as failure:
-            self.failed(failure)
+            self.failed(failure, began)
             raise
         now = clock.monotonic()
         self.pace.answered(now - began, self.in_flight)
@@ -100,24 +103,26 @@ class Endpoint:
         """Take note of an answer that was accepted."""
         self.health.succeeded()
 
-    def failed(self, failure: Failure) -> None:
-        """Take note of a failure; the endpoint may be paused for it."""
+    def failed(self, failure: Failure, began: float | None = None) -> None:
+        """Take note of a failure of what was sent when it ``began``; the endpoint may rest then."""
         now = clock.monotonic()
         self._traffic.causes[failure.kind.name.lower()] = (
             self._traffic.causes.get(failure.kind.name.lower(), 0) + 1
         )
         self._traffic.throttled += failure.kind is Kind.THROTTLED
         self.pace.complained(failure.kind, now)
-        self.health.failed(failure, now)
+        self.health.failed(failure, now, now if began is None else began)
 
     def cost(self) -> float:
         """Tell how dear the next request here is: how long it takes, and how often in vain."""
         load = (self.in_flight + 1) / max(1, self.pace.limit)
         return (self.pace.latency + 0.001) * load * (1 + 10 * self.health.trouble)
 
-    def may_take(self, now: float) -> bool:
-        """Tell whether a request may be sent now."""
-        return self.in_flight < self.pace.limit and now >= self.health.rests_until
+    @property
+    def room(self) -> int:
+        """How many more requests may be in flight: of one that seems to be away, one alone."""
+        limit = 1 if self.health.seems_away else self.pace.limit
+        return limit - self.in_flight
 
     async def close(self) -> None:
         """Disconnect."""
@@ -140,16 +145,21 @@ class _Health:
     last: Failure | None = None
     _row: int = 0
 
+    @property
+    def seems_away(self) -> bool:
+        return self._row >= _PATIENCE
+
     def succeeded(self) -> None:
         self._row = 0
         self.trouble *= 1 - _FORGETTING
 
-    def failed(self, failure: Failure, now: float) -> None:
+    def failed(self, failure: Failure, now: float, began: float) -> None:
         self.last = failure
         self.trouble += _FORGETTING * (_LIES.get(failure.kind, 0.5) - self.trouble)
         if failure.retry_after is not None:
             self.rests_until = max(self.rests_until, now + min(failure.retry_after, LONGEST_WAIT))
-        if failure.kind not in {Kind.BROKEN, Kind.SLOW}:
+        # What was sent before the rest began fails for the same reason: it is no further failure.
+        if failure.kind not in RESTS_AFTER or began < self.rests_until:
             return
         self._row += 1
         if self._row >= _PATIENCE:

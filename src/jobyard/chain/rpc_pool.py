@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jobyard import clock, ids, log
+from jobyard.chain.rpc_endpoint import RESTS_AFTER
 from jobyard.chain.rpc_failures import Failure, Kind
 from jobyard.errors import (
     BlocksUnavailable,
@@ -229,7 +230,9 @@ class Pool:
         except ChainFailed as error:
             raise (error.at(min(numbers), max(numbers) + 1) if numbers else error) from failure
         if failure.kind is not Kind.TOO_LARGE:
-            works = clock.monotonic() - self._useful_at < _LATELY
+            # An endpoint that is away rests as a whole; its calls need not wait each for itself.
+            rests = failure.kind in RESTS_AFTER
+            works = rests or clock.monotonic() - self._useful_at < _LATELY
             await clock.sleep(tried.delay(works=works))
 
     def _judge(self, failure: Failure, endpoint: Endpoint, tried: Tried, count: int) -> None:
@@ -294,7 +297,7 @@ class Pool:
             raise ProviderUnavailable(f"no useful answer for {self._patience:g} s: {last}")
         awake = [each for each in able if now >= each.health.rests_until]
         ordinary = [each for each in awake if not each.spare]
-        free = [each for each in ordinary or awake if each.in_flight < each.pace.limit]
+        free = [each for each in ordinary or awake if each.room > 0]
         others = [each for each in free if each.name != tried.avoided]
         return min(others or free, key=lambda each: each.cost(), default=None)
 
@@ -315,7 +318,7 @@ class Pool:
 
     def _release(self, endpoint: Endpoint) -> None:
         endpoint.in_flight -= 1
-        self._wake(endpoint.pace.limit - endpoint.in_flight)
+        self._wake(endpoint.room)
 
     def _wake(self, count: int = 2**31) -> None:
         while self._waiting and count > 0:

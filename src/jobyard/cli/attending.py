@@ -16,7 +16,7 @@ from jobyard.core.states import TERMINAL
 from jobyard.errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from jobyard.cli.desk import Desk
     from jobyard.cli.options import Command
@@ -67,6 +67,7 @@ async def see_through(
 
 
 async def _attend(desk: Desk, job: Object, attention: Attention, *, quiet: bool) -> Object:
+    mention_endless([job])
     told = _Troubles(job["id"])
     over = asyncio.ensure_future(until_over(desk, job["id"], None if quiet else told.look))
     try:
@@ -113,6 +114,17 @@ def why(job: Object) -> str:
     """Say why a job did not complete, to be put behind its status."""
     told = job["message"] or job["reason"]
     return f": {told}" if told and job["status"] != "COMPLETED" else ""
+
+
+def mention_endless(jobs: Iterable[Object]) -> None:
+    """Say of jobs that nobody should wait for their end."""
+    for job in jobs:
+        extract = job["spec"].get("extract")
+        if extract is not None and extract["end"] is None and job["status"] not in TERMINAL:
+            say(
+                f"job {job['id']} has no last block: it follows the head of {extract['network']} "
+                f"and never completes; `jobyard job stop {job['id']}` ends it"
+            )
 
 
 async def mention_missing_worker(desk: Desk, settings: Settings, job: Object) -> None:

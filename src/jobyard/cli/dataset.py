@@ -9,7 +9,8 @@ import click
 
 from jobyard.cli.desk import open_desk
 from jobyard.cli.groups import LazyGroup
-from jobyard.cli.options import JOB_ID, as_json, run, server_options
+from jobyard.cli.layout import layout_options
+from jobyard.cli.options import JOB_ID, Number, as_json, run, server_options
 from jobyard.cli.printer import say, show_json
 from jobyard.cli.shown import jobs_table, page, plain_table, show_object
 from jobyard.cli.sources import read_value
@@ -179,6 +180,7 @@ def jobs(
     type=click.IntRange(1, MOST_BATCH),
     help="Blocks that SQL is evaluated for at once, of a dataset made of others.",
 )
+@layout_options
 @as_json
 @server_options
 def deploy(
@@ -191,6 +193,7 @@ def deploy(
     verify_share: float | None,
     providers: tuple[str, ...],
     batch_blocks: int | None,
+    layout: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Have a revision of a dataset extracted (alias: dep).
@@ -202,13 +205,53 @@ def deploy(
     given = {
         "end_block": end_block, "parallelism": parallelism, "worker_id": worker_id,
         "verify": share, "providers": list(providers) or None, "batch_blocks": batch_blocks,
+        "layout": layout or None,
     }  # fmt: skip
     options: Any = {name: value for name, value in given.items() if value is not None}
     found = asked(settings, lambda desk: desk.deploy(dataset, **options))
+    for warning in found.get("warnings", ()):
+        say(f"warning: {warning}")
     if as_json:
         show_json(found)
     else:
         click.echo(found["job_id"])
+
+
+@dataset.command()
+@_revision
+@click.option("--start-block", "--start", type=Number(0), required=True, help="The first block.")
+@click.option("--end-block", "--end", type=Number(0), required=True, help="The last block.")
+@click.option("--provider", "providers", multiple=True, metavar="NAME", help="Read from it only.")
+@as_json
+@server_options
+def rematerialize(
+    settings: Settings,
+    dataset: str,
+    start_block: int,
+    end_block: int,
+    providers: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Have blocks of a revision extracted anew, and proved in full.
+
+    The files that have them leave their tables. A job that follows the head fetches the blocks
+    again; else a new job does, which waits for one that is at work.
+    """
+    more: Any = {"providers": list(providers)} if providers else {}
+    found = asked(
+        settings,
+        lambda desk: desk.rematerialize(
+            dataset, start_block=start_block, end_block=end_block, **more
+        ),
+    )
+    if as_json:
+        show_json(found)
+        return
+    say(
+        f"{found['files']} files left their tables; job {found['job_id']} extracts blocks "
+        f"{found['start_block']} to {found['end_block']}"
+    )
+    click.echo(found["job_id"])
 
 
 @dataset.command()

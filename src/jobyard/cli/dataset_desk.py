@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Unpack
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jobyard.client.calls import Deployment
+    from jobyard.client.calls import Deployment, Repair
 
     Object = Mapping[str, Any]
 
@@ -67,6 +67,11 @@ class DatasetDesk(Protocol):
 
     async def deploy(self, dataset: str, /, **options: Unpack[Deployment]) -> Object:
         """Have a revision extracted."""
+
+    async def rematerialize(
+        self, dataset: str, /, *, start_block: int, end_block: int, **options: Unpack[Repair]
+    ) -> Object:
+        """Have blocks of a revision extracted anew."""
 
     async def dataset_jobs(
         self,

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     Object = dict[str, Any]
 
 
+SHAPES = ("application", "kubernetes-job", "extraction")
+
+
 @click.command()
 @click.argument(
     "files",
@@ -45,13 +48,20 @@ def _check(file: str, executor: str | None, *, quiet: bool) -> Object:
     # Reading documents takes the YAML reader, which only commands that read them import.
     from jobyard.cli.sources import name_of, read_source
     from jobyard.spec.document import Limits
-    from jobyard.spec.load import load
+    from jobyard.spec.load import Purpose, load
 
     name, limits = name_of(file), Limits.of(config.load({}))
     found: Object = {"file": file, "valid": True, "jobs": [], "problems": [], "warnings": []}
     try:
         text = read_source(file, limits.size)
-        loaded = load(text, now=clock.now(), executor=executor, limits=limits, source=name)
+        loaded = load(
+            text,
+            now=clock.now(),
+            executor=executor,
+            limits=limits,
+            source=name,
+            purpose=Purpose.RUN,
+        )
     except JobyardError as error:
         found["valid"] = False
         problems = error.problems if isinstance(error, InvalidDocument) else []
@@ -61,12 +71,20 @@ def _check(file: str, executor: str | None, *, quiet: bool) -> Object:
         return found
     found["jobs"] = [spec.name for spec in loaded.specs]
     found["warnings"] = _listed(loaded.warnings)
+    if loaded.extractions:
+        found["extractions"] = [one.kind for one in loaded.extractions]
     if not quiet:
-        count = len(loaded.specs)
-        click.echo(f"{name}: valid, {count} {'job' if count == 1 else 'jobs'}")
+        counts = [_counted(len(loaded.specs), "job")] if loaded.specs else []
+        if loaded.extractions:
+            counts.append(_counted(len(loaded.extractions), "extraction"))
+        click.echo(f"{name}: valid, {', '.join(counts)}")
         for warning in loaded.warnings:
             say(f"  {'note' if warning.code == 'Note' else 'warning'}: {_line(warning)}")
     return found
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _line(problem: Problem) -> str:
@@ -88,11 +106,9 @@ def _listed(problems: Sequence[Problem]) -> list[Object]:
 
 
 @click.command()
-@click.argument(
-    "shape", type=click.Choice(["application", "kubernetes-job"]), default="application"
-)
+@click.argument("shape", type=click.Choice(SHAPES), default="application")
 def schema(shape: str) -> None:
-    """Print the JSON Schema of a document: the application document, or a Kubernetes Job."""
+    """Print the JSON Schema of a document: with jobs, a Kubernetes Job, or an extraction."""
     from jobyard.spec.schema import schemas
 
     show_indented(schemas()[shape])

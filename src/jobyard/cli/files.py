@@ -11,7 +11,7 @@ from jobyard.cli.desk import open_desk
 from jobyard.cli.options import as_json, run, server_options
 from jobyard.cli.printer import say, show_error, show_json
 from jobyard.cli.sources import STDIN, name_of, read_source
-from jobyard.errors import ExitCode, InvalidDocument, InvalidSetting, JobyardError
+from jobyard.errors import ExitCode, FileUnreadable, InvalidDocument, JobyardError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -128,7 +128,7 @@ def _documents(names: tuple[str, ...]) -> Iterator[str]:
             continue
         found = sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES)
         if not found:
-            raise InvalidSetting(
+            raise FileUnreadable(
                 f"no document is in {name}", hint=f"documents end in {', '.join(SUFFIXES)}"
             )
         yield from map(str, found)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobyard.cli.printer import say
+from jobyard.core.places import below
 from jobyard.core.state import Request
 from jobyard.core.states import TERMINAL, JobStatus
 from jobyard.data.folder import DataFolder
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from jobyard.core.records import Job, WorkerRecord
     from jobyard.core.segments import Segment
     from jobyard.store.base import Store
-
-QUARANTINED = ".damaged"
-"""Ending of files that cannot be read: put aside, with a dot in front, for somebody to look at."""
 
 
 async def make_way(store: Store, wanted: Extract) -> None:
@@ -74,7 +71,7 @@ async def take_over(store: Store, wanted: Extract, collect_after: float) -> None
     for table in wanted.tables:
         if await store.active_path(wanted, table) is not None:
             continue
-        path, found = await asyncio.to_thread(_newest, Path(wanted.folder, table), table)
+        path, found = await asyncio.to_thread(_newest, below(wanted.folder, table), table)
         if not found:
             continue
         delay_us = int(collect_after * 1_000_000)
@@ -85,15 +82,18 @@ async def take_over(store: Store, wanted: Extract, collect_after: float) -> None
             say(f"going on with {len(found) - len(gone)} files of `{table}` in {path}")
 
 
-def _newest(folder: Path, table: str) -> tuple[str, list[tuple[Segment, int]]]:
+def _newest(place: str, table: str) -> tuple[str, list[tuple[Segment, int]]]:
     """Find the newest revision of a table that has files."""
-    for path in sorted(folder.glob("*/"), reverse=True):
-        if found := _read(path, table):
-            return str(path), found
+    table_folder = DataFolder.at(place)
+    revisions = [one.path for one in table_folder.folders() if one.path != table_folder.path]
+    for path in sorted(revisions, reverse=True):
+        folder = below(place, path.removeprefix(f"{table_folder.path}/"))
+        if found := _read(folder, table):
+            return folder, found
     return "", []
 
 
-def _read(path: Path, table: str) -> list[tuple[Segment, int]]:
+def _read(path: str, table: str) -> list[tuple[Segment, int]]:
     """Read what files say of themselves; put those aside that are damaged."""
     folder = DataFolder.at(path)
     found = []
@@ -103,7 +103,7 @@ def _read(path: Path, table: str) -> list[tuple[Segment, int]]:
             rows = file.check()
         except DataFileDamaged as error:
             say(f"put aside: {error}")
-            folder.rename(info.name, f".{info.name}{QUARANTINED}")
+            folder.put_aside(info.name)
             continue
         if file.about.table == table:
             found.append((file.about.segment, rows))

@@ -16,7 +16,7 @@ from jobyard.cli.shown import plain_table
 from jobyard.cli.sources import read_value
 from jobyard.core.dataset import RAW_KINDS
 from jobyard.core.extract import MOST_BLOCK
-from jobyard.errors import InvalidSetting
+from jobyard.errors import FileUnreadable
 from jobyard.spec.table_sql import queries_of
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def generate(
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InvalidSetting(
+        raise FileUnreadable(
             f"{file} cannot be written: {error.strerror}", hint="is the path right?"
         ) from error
     say(f"{file} written")

@@ -7,6 +7,7 @@ import signal
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jobyard import clock
+from jobyard.cli.attending import mention_endless
 from jobyard.cli.printer import say
 from jobyard.cli.waiting import last_exit_code
 from jobyard.core.states import TERMINAL
@@ -67,6 +68,7 @@ class Session:
         async with self._place.opened() as jobs:
             self.jobs = {job["id"]: job for job in jobs}
             self._live.name(jobs)
+            mention_endless(jobs)
             self._catch_signals()
             await self._follow()
             self._place.rest(unfinished=bool(self._unfinished()))

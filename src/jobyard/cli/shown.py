@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Object = Mapping[str, Any]
 
 LONGEST_CELL = 60
+SHOWN_GAPS = 3
+"""Gaps of a table that fit behind it; the JSON has more of them."""
 
 
 def jobs_table(jobs: Sequence[Object]) -> str:
@@ -126,7 +128,9 @@ def progress_page(found: Object) -> str:
         lines.append(f"blocks  {_pace(found)}")
     if found["tables"]:
         rows = [(name, *_extent(found["tables"][name])) for name in sorted(found["tables"])]
-        lines += ["", _table(("TABLE", "BLOCKS", "FILES", "SIZE"), rows)]
+        header = ("TABLE", "BLOCKS", "FILES", "SIZE", "GAPS")
+        width = len(header) - (not any(row[-1] for row in rows))
+        lines += ["", _table(header[:width], [row[:width] for row in rows])]
     return "\n".join(lines)
 
 
@@ -159,10 +163,18 @@ def _counts(counted: Object) -> str:
     return " · ".join(parts)
 
 
-def _extent(written: Object) -> tuple[str, str, str]:
+def _extent(written: Object) -> tuple[str, str, str, str]:
     first, last = written["start_block"], written["current_block"]
     blocks = "(no data)" if last is None else f"{first} - {last}"
-    return blocks, str(written["files_count"]), in_bytes(written["total_size_bytes"])
+    size = in_bytes(written["total_size_bytes"])
+    return blocks, str(written["files_count"]), size, _gaps(written)
+
+
+def _gaps(written: Object) -> str:
+    """Write the first gaps, and how many more there are."""
+    first = [f"{a} - {b}" if a < b else str(a) for a, b in written.get("gaps", ())[:SHOWN_GAPS]]
+    more = written.get("gaps_count", 0) - len(first)
+    return ", ".join([*first, *([f"{more} more"] if more else [])])
 
 
 def in_bytes(count: int) -> str:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobyard.errors import InvalidSetting
+from jobyard.errors import FileUnreadable
 from jobyard.spec.document import too_large
 
 if TYPE_CHECKING:
@@ -22,44 +22,45 @@ def name_of(source: str) -> str:
 
 
 def read_source(source: str, limit: int) -> bytes:
-    """Read a file, or standard input (``-``); not a byte more than it takes to refuse it.
+    """Read a file, standard input (``-``) or an address; no byte more than it takes to refuse it.
+
+    An address begins with ``file://``, ``http(s)://``, ``s3://`` or what else pyarrow knows.
 
     Raises:
-        InvalidSetting: it cannot be read.
+        FileUnreadable: it cannot be read.
         TooLarge: it has more than ``limit`` bytes.
     """
     if source == STDIN:
         return _bounded(sys.stdin.buffer, limit)
+    source = source.removeprefix("file://")
+    if "://" in source:
+        from jobyard.cli.remote import read_remote
+
+        return read_remote(source, limit)
     try:
         with Path(source).open("rb") as file:
             if os.fstat(file.fileno()).st_size > limit:
                 raise too_large(limit)
             return _bounded(file, limit)
     except OSError as error:
-        raise InvalidSetting(
+        raise FileUnreadable(
             f"{source} cannot be read: {error.strerror}", hint="is the path right?"
         ) from error
 
 
 def read_value(source: str, limit: int) -> Any:
-    """Read the one document of a file, YAML or JSON; `file://` may stand before its path.
+    """Read the one document of a file or an address, YAML or JSON.
 
     Raises:
-        InvalidSetting: it cannot be read, or is not one document.
+        FileUnreadable: it cannot be read, or is not one document.
         InvalidDocument: it is neither YAML nor JSON.
         TooLarge: it has more than ``limit`` bytes.
     """
     from jobyard.spec.document import Limits, read
 
-    scheme, separator, path = source.partition("://")
-    if separator and scheme != "file":
-        raise InvalidSetting(
-            f"{source} cannot be read: only files of this machine can", hint="copy it here first"
-        )
-    name = path if separator else source
-    found = read(read_source(name, limit), limits=Limits(size=limit))
+    found = read(read_source(source, limit), limits=Limits(size=limit))
     if len(found) != 1:
-        raise InvalidSetting(f"{name_of(name)} has {len(found)} documents, not one")
+        raise FileUnreadable(f"{name_of(source)} has {len(found)} documents, not one")
     return found[0].value
 
 

@@ -11,7 +11,7 @@ import click
 from jobyard import app
 from jobyard.cli.options import as_json as json_option
 from jobyard.cli.options import store_options
-from jobyard.cli.printer import colours, show_json, table
+from jobyard.cli.printer import colours, say, show_json, table
 from jobyard.errors import ExitCode, NotFound
 
 if TYPE_CHECKING:
@@ -22,26 +22,42 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("place", metavar="DIR|NAMESPACE/NAME")
 @click.option("--quick", is_flag=True, help="Only what costs little: headers, links, indexes.")
+@click.option("--quarantine", is_flag=True, help="Put damaged files aside, out of their tables.")
 @json_option
 @store_options
 @click.pass_context
 def verify(
-    ctx: click.Context, /, settings: Settings, place: str, quick: bool, as_json: bool
+    ctx: click.Context,
+    /,
+    settings: Settings,
+    place: str,
+    quick: bool,
+    quarantine: bool,
+    as_json: bool,
 ) -> None:
     """Prove the tables below a folder, or those of a dataset, from their files alone.
 
     Exits 0 only if nothing is damaged, nothing fails, and there is something to prove. What cannot
-    be proved is said.
+    be proved is said. With `--quarantine` a damaged file is called `.NAME.damaged` from then on,
+    and its blocks are missing: it is said how they come back. It is never removed.
     """
+    from jobyard.cli.quarantine import has_store, note_lost, put_aside, quarantined_object, tell
     from jobyard.data.folder import DataFolder
     from jobyard.data.verify import verify_folder
 
     folder = DataFolder.at(folder_of(settings, place))
     found = verify_folder(folder, full=not quick)
+    if has_store(settings):
+        app.run_async(note_lost(settings, folder, found))
+    taken = app.run_async(put_aside(settings, found)) if quarantine else []
     if as_json:
-        show_json(found.as_json())
+        show_json({**found.as_json(), "quarantined": quarantined_object(taken)})
     else:
         click.echo(_page(found))
+        if quarantine:
+            tell(found, taken)
+        elif found.damaged:
+            say("--quarantine puts damaged files aside, so that their blocks are extracted again")
     ctx.exit(ExitCode.DONE if found.sound and found.rows else ExitCode.FAILED)
 
 

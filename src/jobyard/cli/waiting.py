@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jobyard import clock
-from jobyard.cli.attending import why
+from jobyard.cli.attending import mention_endless, why
 from jobyard.cli.desk import FIRST_LOOK, SLOWEST_LOOK, ask
 from jobyard.cli.options import DURATION, as_json, job_ids, server_options
 from jobyard.cli.printer import say, show_json
@@ -86,6 +86,7 @@ class _Wish:
         self._met = met
         self._name = name
         self._quiet = quiet
+        self._seen: set[int] = set()
         self.granted = True
 
     async def wait(self, desk: Desk, job_ids: Iterable[int], within: float | None) -> None:
@@ -113,6 +114,7 @@ class _Wish:
     def _decided(self, job: Object) -> bool:
         met = self._met(job)
         if not met and job["status"] not in TERMINAL:
+            self._mention(job)
             return False
         if not met:
             self.granted = False
@@ -121,6 +123,12 @@ class _Wish:
         else:
             say(f"job {job['id']} is {job['status']}{why(job)}")
         return True
+
+    def _mention(self, job: Object) -> None:
+        """Say once of a job that it never gets there by itself."""
+        if self._name != "started" and job["id"] not in self._seen:
+            self._seen.add(job["id"])
+            mention_endless([job])
 
 
 async def last_exit_code(desk: Desk, job_id: int) -> int:

@@ -28,7 +28,7 @@ LOOK = 1.0
 
 def watch_jobs(settings: Settings, read: Reader, *, as_json: bool) -> None:
     """Show the jobs that ``read`` finds, again whenever they change, until interrupted."""
-    show = _Changes() if as_json else _Drawing()
+    show = _Changes() if as_json else Drawing()
 
     async def work(desk: Desk) -> None:
         absence = AsyncAbsence()
@@ -42,7 +42,7 @@ def watch_jobs(settings: Settings, read: Reader, *, as_json: bool) -> None:
 
 def watch_progress(settings: Settings, job_id: int, *, as_json: bool) -> None:
     """Show how far a job is, again whenever that changes, until it is over."""
-    drawing = _Drawing()
+    drawing = Drawing()
 
     async def work(desk: Desk) -> None:
         told: Object | None = None
@@ -60,7 +60,7 @@ def watch_progress(settings: Settings, job_id: int, *, as_json: bool) -> None:
     ask(settings, work)
 
 
-class _Drawing:
+class Drawing:
     """A page, drawn over the last one on a terminal, under it elsewhere."""
 
     def __init__(self) -> None:
@@ -84,6 +84,10 @@ class _Drawing:
             sys.stdout.write(f"{chr(10) if self._shown else ''}{table}\n")
         sys.stdout.flush()
         self._shown = table
+
+    def forget(self) -> None:
+        """Draw below what is there now."""
+        self._shown = ""
 
 
 class _Changes:

@@ -17,6 +17,7 @@ from jobyard.client.shapes import (
     Providers,
     Pruned,
     RegisteredManifest,
+    Rematerialized,
     Schemas,
     Versions,
 )
@@ -24,7 +25,7 @@ from jobyard.client.shapes import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jobyard.client.calls import Deployment, Object
+    from jobyard.client.calls import Deployment, Object, Repair
 
 
 class AsyncDatasetCalls(AsyncLink):
@@ -164,6 +165,20 @@ class AsyncDatasetCalls(AsyncLink):
         """
         call = calls.post(calls.of_revision(dataset, "deploy"), options)
         return await self._ask(call, Deployed)
+
+    async def rematerialize(
+        self, dataset: str, /, *, start_block: int, end_block: int, **options: Unpack[Repair]
+    ) -> Rematerialized:
+        """Have blocks of a revision extracted anew, both ends included.
+
+        Raises:
+            InvalidBody: the range or an option is wrong; all problems are in it.
+            NothingToRematerialize: no table has such a block.
+            ActiveJobConflict: the revision has a job that is ending.
+        """
+        body = {"start_block": start_block, "end_block": end_block, **options}
+        call = calls.post(calls.of_revision(dataset, "rematerialize"), body)
+        return await self._ask(call, Rematerialized)
 
     async def dataset_jobs(
         self,

@@ -66,17 +66,24 @@ class Filters(TypedDict, total=False):
     """RFC 3339 with a zone."""
 
 
-class Deployment(TypedDict, total=False):
-    """How a dataset is to be extracted; what is left out is as the server has it."""
+class Repair(TypedDict, total=False):
+    """How blocks are to be extracted; what is left out is as the server has it."""
 
-    end_block: str | int | None
-    """The last block: a number, ``latest``, ``-n`` for n below the head; None follows the head."""
     parallelism: int
     worker_id: str | None
     """An id, or the beginning of ids and one ``*``."""
     verify: bool | float
     """Whether every block is proved in full, or which share of them."""
     providers: Sequence[str]
+    layout: Mapping[str, Any]
+    """How files are laid out: ``file_bytes``, ``compression``, ``compact``, ..."""
+
+
+class Deployment(Repair, total=False):
+    """How a dataset is to be extracted."""
+
+    end_block: str | int | None
+    """The last block: a number, ``latest``, ``-n`` for n below the head; None follows the head."""
     batch_blocks: int
     """Blocks that SQL is evaluated for at once, of a dataset that is made of others."""
 

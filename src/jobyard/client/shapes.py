@@ -393,6 +393,17 @@ class Deployed(TypedDict):
     """The job that extracts a revision."""
 
     job_id: int
+    warnings: NotRequired[list[str]]
+
+
+class Rematerialized(TypedDict):
+    """The job that extracts blocks anew, and which these are."""
+
+    job_id: int
+    start_block: int
+    end_block: int
+    files: int
+    new_job_created: bool
 
 
 class Provider(TypedDict):

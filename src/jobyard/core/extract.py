@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jobyard.core.derived import Derivation
 
+from jobyard.core.layout import DEFAULT_LAYOUT, FileLayout
+
 LATEST = "latest"
 MOST_BLOCK = 2**63 - 2
 """The largest number of a block; the one behind it is still an id that databases can hold."""
@@ -54,6 +56,7 @@ class Extract:
     """Whether blocks that a recording does not have are none that are wanted."""
     derived: Derivation | None = None
     """How its tables are made of others; None for one that is read from a chain."""
+    layout: FileLayout = DEFAULT_LAYOUT
 
     @property
     def dataset(self) -> str:

@@ -53,7 +53,7 @@ class TableProgress:
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """What a table lacks of the blocks that are wanted.
+    """What a table lacks of the blocks that are wanted: all, or the lowest of one writer's share.
 
     ``repairs`` are covered, but by files that do not belong together: the chain was reorganised
     between them. ``known`` are the ends of its newest segments as (last block, hash), ascending: a
@@ -63,6 +63,14 @@ class Lacking:
     spans: Sequence[Span]
     repairs: Sequence[Span] = ()
     known: Sequence[tuple[int, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """Blocks that a table lacks below the highest that it has: the first gaps, and how many."""
+
+    spans: Sequence[Span] = ()
+    count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,37 @@ class Extraction:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenOut:
+    """Files that are not part of a table any more; they lie in the folder ``path``."""
+
+    table: str
+    path: str
+    names: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A damaged file that is not part of its table any more, and the blocks that it had."""
+
+    dataset: str
+    manifest_hash: str
+    table: str
+    name: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rematerialized:
+    """The job that extracts some blocks once more, and what it finds missing."""
+
+    job_id: int
+    span: Span
+    taken: Sequence[TakenOut]
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Publication:
     """A file that is to become part of its table, with what fetching it cost."""
 
@@ -89,12 +128,3 @@ class Publication:
     segment: Segment
     rows: int
     cost: Cost = Cost()
-
-
-@dataclass(frozen=True, slots=True)
-class RetiredFile:
-    """A file that was part of a table, in the folder ``path``, and is to be removed."""
-
-    id: int
-    path: str
-    name: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 Span = tuple[int, int]
 
@@ -48,6 +48,19 @@ def subtract(wanted: Iterable[Span], had: Iterable[Span]) -> list[Span]:
         if start < stop:
             missing.append((start, stop))
     return missing
+
+
+def uncovered(wanted: Span, covers: Iterable[Span]) -> Iterator[Span]:
+    """Find what of a span none of the covers has, in order; they come by their starts."""
+    start, stop = wanted
+    for cover_start, cover_stop in covers:
+        if cover_start >= stop:
+            break
+        if cover_start > start:
+            yield start, cover_start
+        start = max(start, cover_stop)
+    if start < stop:
+        yield start, stop
 
 
 def intersect(spans: Iterable[Span], others: Iterable[Span]) -> list[Span]:

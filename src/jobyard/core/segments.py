@@ -79,20 +79,23 @@ def fork(segments: Iterable[Segment], chain: Sequence[Segment]) -> list[Segment]
     by_end: dict[str, list[Segment]] = {}
     for segment in others:
         by_end.setdefault(segment.hash, []).append(segment)
+    seen: set[str] = set()
     # The newest branch is what the node says now, so it comes before a higher but older one.
     for top in sorted(above, key=lambda segment: (-segment.created_at, -segment.stop)):
         branch = [top]
-        while True:
+        # What a branch before this one came through leads where that one led: nowhere.
+        while branch[-1].name not in seen:
+            seen.add(branch[-1].name)
             before = [
                 segment
                 for segment in by_end.get(branch[-1].prev_hash, ())
                 if branch[-1].follows(segment) and (segment.stop, segment.hash) not in ends
             ]
             if not before:
+                if branch[-1].start <= chain[-1].stop:
+                    return branch[::-1]
                 break
             branch.append(max(before, key=lambda segment: segment.created_at))
-        if branch[-1].start <= chain[-1].stop:
-            return branch[::-1]
     return []
 
 

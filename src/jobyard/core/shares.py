@@ -6,6 +6,7 @@ from block 0, is for index ``j % writers``.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -18,6 +19,20 @@ LARGEST_CHUNK = 2_000
 SMALLEST_CHUNK = 16
 CHUNKS_EACH = 8
 """Pieces that each writer of a short range gets, so that slow ones do not hold up the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What of the chain one of several writers extracts: of its pieces every ``writers``-th."""
+
+    chunk: int
+    index: int
+    writers: int
+
+    def touches(self, span: Span) -> bool:
+        """Tell whether some of these blocks are in the share."""
+        first = span[0] // self.chunk
+        return (first + (self.index - first) % self.writers) * self.chunk < span[1]
 
 
 class Piece(NamedTuple):

@@ -13,6 +13,7 @@ from jobyard.channel import Channel, ChannelError
 from jobyard.data.extractor import Extractor
 from jobyard.data.link import Link
 from jobyard.errors import BlockDisproved, ChainFailed, JobyardError
+from jobyard.loop import run_async
 from jobyard.wire.extract import FATAL_EXIT, RETRY_EXIT
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ async def extract() -> int:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     try:
         orders = await link.orders()
+        stores = orders["variables"].items()
+        config.export({name: value for name, value in stores if name.startswith("AWS_")})
         done = await _program(orders, link, stopping).run()
         await link.result(done)
     except ChannelError as error:
@@ -97,8 +100,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write("usage: python -m jobyard.data extract\n")
         return USAGE
     log.configure("info")
-    with asyncio.Runner() as runner:
-        return runner.run(extract())
+    return run_async(extract())
 
 
 if __name__ == "__main__":

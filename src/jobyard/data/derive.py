@@ -15,20 +15,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobyard import clock, log
-from jobyard.chain.tables import Table
 from jobyard.core.derived import SELF
 from jobyard.core.extract import is_relative, stop_of
+from jobyard.core.layout import FileLayout
+from jobyard.core.shares import Share
 from jobyard.data.canon import Canon, Header, confirmed
 from jobyard.data.chains import CHAINS
+from jobyard.data.compaction import Compaction
 from jobyard.data.evaluate import evaluate
-from jobyard.data.extractor import LAYOUT, POLL, PUBLISH_AFTER
-from jobyard.data.folder import DataFolder
+from jobyard.data.extractor import FOLLOW_AFTER, POLL, PUBLISH_AFTER, TableFolders
 from jobyard.data.footer import Extent
 from jobyard.data.incremental import incremental
-from jobyard.data.parquet import TableWriter
+from jobyard.data.parquet import MadeTable, TableWriter, layout_of
 from jobyard.data.plan import plan
 from jobyard.data.sources import Sources
-from jobyard.data.tidy import settle, tidy
+from jobyard.data.tidy import Place, settle, tidy
 from jobyard.errors import DataFileMissing, DependencyNotSynced
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ class Deriver:
         self._link = link
         self._stopping = stopping
         self._stop = orders["stop"]
-        self._folders: dict[str, DataFolder] = {}
+        self._files = FileLayout(**orders["layout"])
+        self._layout = layout_of(self._files)
+        self._compact_at = 0.0
         self._origins = {one["alias"]: one for one in derived["origins"]}
         self._headers: Sequence[Named] = ()
         self._canons: dict[str, tuple[tuple[int, ...], Canon, Sequence[SourceTable]]] = {}
@@ -80,6 +83,8 @@ class Deriver:
         self._rows = 0
         self._tables: Sequence[PlannedTable] = ()
         self._sources = Sources(link, ())
+        self._folders: TableFolders
+        self._compaction: Compaction
 
     async def run(self) -> dict[str, Any]:
         """Make tables until nothing is missing; tell what was done.
@@ -90,10 +95,8 @@ class Deriver:
             ChannelError: the worker does not take what was made.
             OSError: files cannot be written.
         """
-        for place in await self._link.tables():
-            self._folders[place.table] = DataFolder.at(place.path)
-            await tidy(self._folders[place.table], place.table, self._link, lambda _: True)
-        stale = 0
+        await self._tidy()
+        stale, states = 0, set[State]()
         while not self._stopping.is_set():
             try:
                 states = await self._round()
@@ -109,8 +112,25 @@ class Deriver:
                 break
             if State.MORE not in states:
                 await self._wait()
+        while states == {State.DONE} and await self._compact():
+            pass
         await self._link.tell_cost()
         return {"blocks": self._link.published, "rows": self._rows}
+
+    async def _tidy(self) -> None:
+        """Compare the tables' folders with what the store knows of them."""
+        orders = self._orders
+        places = await self._link.tables()
+        self._folders = TableFolders({place.table: place.path for place in places})
+        revision = f"{orders['namespace']}/{orders['dataset']}@{orders['version']}"
+        whose = Place(revision, orders["folder"])
+        for place in places:
+            folder = self._folders.below(place.table)
+            await tidy(folder, place.table, self._link, lambda _: True, whose)
+
+    async def _compact(self) -> bool:
+        """Join some small files; tell whether there may be more."""
+        return self._files.compact and await self._compaction.step()
 
     async def _round(self) -> set[State]:
         """Make what each table lacks now; tell how they are then."""
@@ -155,6 +175,14 @@ class Deriver:
                 return False
             schemas[alias][table] = await asyncio.to_thread(_columns, source)
         self._tables = plan(queries, schemas).sound()
+        self._compaction = Compaction(
+            self._link,
+            self._folders,
+            [MadeTable.of(table.name, table.schema) for table in self._tables],
+            self._files,
+            is_mine=lambda _: True,
+            stopping=self._stopping.is_set,
+        )
         return True
 
     def _ready(self, alias: str, table: str) -> SourceTable | None:
@@ -220,20 +248,18 @@ class Deriver:
             return again, max(stop, min(own.stop, canon.limit))
         if own.start <= start and own.stop >= stop:
             return None
-        spans = (await self._link.lacking(start, stop))[table.name].spans
+        # There is one writer: all pieces are its own.
+        share = Share(stop, 0, 1)
+        spans = (await self._link.lacking(start, stop, share))[table.name].spans
         # What is covered beside the chain, and not linked to it, is of no use.
         return spans[0] if spans else (own.stop, stop)
 
     async def _make(self, table: PlannedTable, canon: Canon, span: Span) -> bool:
         """Make some blocks; what is complete of them is published whatever happens."""
-        names = [one.name for one in table.schema if not pa.types.is_nested(one.type)]
-        writer = TableWriter(
-            Table(table.name, "", (), coded=frozenset(names)),
-            self._folders[table.name],
-            self._orders["network"],
-            LAYOUT,
-            schema=table.schema,
-        )
+        made = MadeTable.of(table.name, table.schema)
+        folder = self._folders.below(table.name)
+        writer = TableWriter(made, folder, self._orders["network"], self._layout)
+        publish_after = self._files.flush_after or PUBLISH_AFTER
         at, published_at = span[0], clock.monotonic()
         try:
             while at < span[1] and not self._stopping.is_set():
@@ -244,7 +270,7 @@ class Deriver:
                 await self._publish(await asyncio.to_thread(writer.write, rows, extent))
                 self._rows += rows.num_rows
                 at = extent.stop
-                if clock.monotonic() - published_at > PUBLISH_AFTER:
+                if clock.monotonic() - published_at > publish_after:
                     published_at = clock.monotonic()
                     await self._publish(await asyncio.to_thread(writer.close))
         finally:
@@ -266,10 +292,14 @@ class Deriver:
 
     async def _publish(self, done: Sequence[Published]) -> None:
         for one in done:
-            await settle(one, self._folders[one.table], self._link)
+            await settle(one, self._folders.below(one.table), self._link)
 
     async def _wait(self) -> None:
-        """Wait for new blocks; say so once in a while."""
+        """Wait for new blocks, and join small files meanwhile; say so once in a while."""
+        if self._tables and clock.monotonic() >= self._compact_at:
+            if await self._compact():
+                return
+            self._compact_at = clock.monotonic() + (self._files.flush_after or FOLLOW_AFTER)
         if clock.monotonic() - self._told_at > TELL_AFTER:
             self._told_at = clock.monotonic()
             told = {
@@ -289,7 +319,8 @@ class Deriver:
             there = {one.name for one in source.folder.files()}
             for one in source.chain:
                 if one.name not in there:
-                    return DataFileMissing(".".join(name), one.name, source.folder.path)
+                    repair = "put it back, or `jobyard verify` the dataset with `--quarantine`"
+                    return DataFileMissing(".".join(name), one.name, source.folder.path, repair)
         return error
 
 

@@ -75,6 +75,8 @@ class Extraction:
         self._last: BlockRef | None = None
         self._waiting: list[RawBlock] = []
         self._waiting_bytes = 0
+        self._file_blocks = layout.file_blocks
+        self._room = self._measure()
 
     @property
     def report(self) -> Report:
@@ -99,7 +101,7 @@ class Extraction:
             published += self._work()
         self._waiting.append(block)
         self._waiting_bytes += block.size
-        if self._waiting_bytes >= self.kind.batch_bytes or len(self._waiting) >= BATCH_BLOCKS:
+        if self._waiting_bytes >= self.kind.batch_bytes or len(self._waiting) >= self._room:
             published += self._work()
         return published
 
@@ -122,7 +124,14 @@ class Extraction:
 
     def publish(self) -> list[Published]:
         """Publish the files in hand with the blocks written so far, and none that still wait."""
-        return [done for writer in self._writers for done in writer.close()]
+        done = [done for writer in self._writers for done in writer.close()]
+        self._room = self._measure()
+        return done
+
+    def _measure(self) -> int:
+        """Tell how many blocks fit into the files in hand, as far as a batch may have so many."""
+        held = [each.stop - each.start for each in (one.extent for one in self._writers) if each]
+        return max(1, min(BATCH_BLOCKS, self._file_blocks - max(held, default=0)))
 
     def discard(self) -> None:
         """Leave nothing of the files in hand."""
@@ -147,6 +156,7 @@ class Extraction:
             for part in self._lacking(writer.table.name, span):
                 rows, extent = self._piece(decoded, writer.table.name, part)
                 published += writer.write(rows, extent)
+        self._room = self._measure()
         return published
 
     def _covered(self, given: Sequence[RawBlock]) -> Span:

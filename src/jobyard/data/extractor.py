@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jobyard import clock, log
@@ -16,42 +15,35 @@ from jobyard.chain import provider
 from jobyard.chain.providers import open_source
 from jobyard.chain.source import BlockRef
 from jobyard.core.extract import is_relative, stop_of
-from jobyard.core.shares import LARGEST_CHUNK, Piece, chunk_size, owner, share
+from jobyard.core.layout import FileLayout
+from jobyard.core.shares import LARGEST_CHUNK, Piece, Share, chunk_size, owner, share
 from jobyard.data.chains import CHAINS
+from jobyard.data.compaction import Compaction
 from jobyard.data.extract import EXTRACTIONS
 from jobyard.data.folder import DataFolder
-from jobyard.data.intake import batches
-from jobyard.data.parquet import Layout
-from jobyard.data.tidy import settle, tidy
+from jobyard.data.parquet import layout_of
+from jobyard.data.tidy import Place, settle, tidy
+from jobyard.data.writing import Reorganised, Rewriting, Writing
 from jobyard.errors import BlocksUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from jobyard.chain.source import RawBlock, Source
+    from jobyard.chain.source import Source
     from jobyard.chain.tables import Table
     from jobyard.core.ranges import Span
+    from jobyard.core.segments import Segment
     from jobyard.data.extract import Extraction
     from jobyard.data.link import Lack, Link
     from jobyard.data.parquet import Published
     from jobyard.wire.extract import Orders
 
-LAYOUT = Layout(file_blocks=LARGEST_CHUNK)
 PUBLISH_AFTER = 30.0
 """Seconds after which the files in hand are published, so that a slow source shows progress."""
 FOLLOW_AFTER = 10.0
 """The same at the chain's head, where blocks come one by one."""
 POLL = 1.0
 """Seconds between looks for new blocks at the head."""
-
-
-class Reorganised(Exception):
-    """The chain has left blocks that are in hand, or published: look again what is missing."""
-
-    def __init__(self, number: int) -> None:
-        """Name the first block that is another one now."""
-        super().__init__(f"block {number} is another one now")
-        self.number = number
 
 
 class TableFolders:
@@ -75,11 +67,15 @@ class Extractor:
         self._link = link
         self._stopping = stopping
         self._index, self._writers = orders["index"], orders["parallelism"]
+        self._files = FileLayout(**orders["layout"])
+        self._layout = layout_of(self._files)
         self._proved: dict[str, int] = {}
         self._stop: int | None = None
         self._chunk = LARGEST_CHUNK
+        self._compact_at = 0.0
         self._source: Source
         self._folders: TableFolders
+        self._compaction: Compaction
 
     async def run(self) -> dict[str, Any]:
         """Extract until nothing is missing; tell what was done.
@@ -98,6 +94,7 @@ class Extractor:
                 await self._follow()
             else:
                 await self._fill(self._stop)
+                await self._compact()
             await self._link.tell_cost()
         finally:
             await self._source.close()
@@ -132,16 +129,35 @@ class Extractor:
         recorded = orders["kind"] == "recorded"
         self._chunk = chunk_size(start, self._stop, self._writers, once=recorded)
 
+    def _mine(self) -> Share:
+        return Share(self._chunk, self._index, self._writers)
+
     def _is_mine(self, number: int) -> bool:
         return owner(number, self._chunk, self._writers) == self._index
+
+    def _is_whole_mine(self, segment: Segment) -> bool:
+        """Tell whether no other index may be at work on a file's blocks."""
+        first, last = segment.start // self._chunk, (segment.stop - 1) // self._chunk
+        return self._writers == 1 or (first == last and self._is_mine(segment.start))
 
     async def _tidy(self) -> None:
         """Compare the tables' folders with what the store knows of them, as far as it is ours."""
         places = await self._link.tables()
         self._folders = TableFolders({place.table: place.path for place in places})
+        orders = self._orders
+        revision = f"{orders['namespace']}/{orders['dataset']}@{orders['version']}"
+        whose = Place(revision, orders["folder"])
         for place in places:
             folder = self._folders.below(place.table)
-            await tidy(folder, place.table, self._link, self._is_mine)
+            await tidy(folder, place.table, self._link, self._is_mine, whose)
+        self._compaction = Compaction(
+            self._link,
+            self._folders,
+            self._tables(self._orders["tables"]),
+            self._files,
+            is_mine=self._is_whole_mine,
+            stopping=self._stopping.is_set,
+        )
 
     async def _fill(self, stop: int) -> None:
         """Extract what is missing below ``stop``, until nothing is."""
@@ -150,14 +166,14 @@ class Extractor:
             return
         before: list[Piece] = []
         while not self._stopping.is_set():
-            lacking = await self._link.lacking(start, stop)
-            pieces = self._share(lacking, "spans") or self._repairs(lacking)
-            if pieces == before:
-                self._give_up(pieces)
+            lacking = await self._link.lacking(start, stop, self._mine())
+            pieces, repairs = self._share(lacking, "spans"), self._repairs(lacking)
+            if (pieces or repairs) == before:
+                self._give_up(before)
                 return
-            before = pieces
-            for piece in pieces:
-                await self._piece(piece)
+            before = pieces or repairs
+            for piece in before:
+                await self._piece(piece, Writing if pieces else Rewriting)
 
     def _share(self, lacking: Mapping[str, Lack], what: str) -> list[Piece]:
         spans: dict[str, list[Span]] = {name: getattr(one, what) for name, one in lacking.items()}
@@ -177,13 +193,12 @@ class Extractor:
             hint="leave them out, or add a source that has them",
         ).at(first.start, first.stop)
 
-    async def _piece(self, piece: Piece) -> None:
+    async def _piece(self, piece: Piece, how: type[Writing] = Writing) -> None:
         """Extract one piece; what is complete of it is published whatever happens."""
         if self._stopping.is_set():
             return
-        writing = _Writing(self, piece)
         try:
-            await writing.run(self._source.blocks(piece.start, piece.stop), self._stopping)
+            await how(self, piece).run(self._source.blocks(piece.start, piece.stop), self._stopping)
         except Reorganised as moved:
             log.info("the chain was reorganised", block=moved.number)
 
@@ -195,12 +210,17 @@ class Extractor:
             if head is None or head < start:
                 await self._wait(POLL)
                 continue
-            lacking = await self._link.lacking(start, head + 1)
-            pieces = self._share(lacking, "spans") or self._repairs(lacking)
+            lacking = await self._link.lacking(start, head + 1, self._mine())
+            pieces = self._share(lacking, "spans")
             for piece in pieces:
                 await self._tip(piece, lacking[piece.tables[0]], head)
+            # All writers are here: those of the blocks repair them, and no two the same.
+            repairs = [] if pieces else self._repairs(lacking)
+            for piece in repairs:
+                if self._is_mine(piece.start):
+                    await self._piece(piece, Rewriting)
             if not pieces or pieces[-1].stop > head:
-                await self._wait(POLL)
+                await self._rest()
 
     async def _tip(self, piece: Piece, lack: Lack, head: int) -> None:
         """Extract a piece; at the head go on with the blocks that come, until it is time."""
@@ -208,8 +228,8 @@ class Extractor:
         if piece.stop <= head or (known and known[-1].number != piece.start - 1):
             await self._piece(piece)
             return
-        writing = _Writing(self, piece)
-        until = clock.monotonic() + FOLLOW_AFTER
+        writing = Writing(self, piece)
+        until = clock.monotonic() + (self._files.flush_after or FOLLOW_AFTER)
         last = (piece.start // self._chunk + 1) * self._chunk
         at, stop = piece.start, min(piece.stop, last)
         try:
@@ -228,19 +248,40 @@ class Extractor:
             await writing.discard()
             if moved.number < piece.start:
                 await self._rewrite(moved.number, piece, known)
+        except BaseException:
+            await writing.keep()
+            raise
 
     async def _rewrite(self, number: int, piece: Piece, known: Sequence[BlockRef]) -> None:
         """Extract anew from the beginning of the file that holds the first block that moved."""
         starts = [one.number + 1 for one in known if one.number < number]
         start = starts[-1] if starts else self._orders["start_block"]
         log.info("the chain was reorganised", block=number, again_from=start)
-        await self._piece(Piece(start, piece.stop, piece.tables))
+        await self._piece(Piece(start, piece.stop, piece.tables), Rewriting)
+
+    async def _rest(self) -> None:
+        """Join small files while there may be no new block; else wait for one."""
+        if self._files.compact and clock.monotonic() >= self._compact_at:
+            if await self._compaction.step():
+                return
+            self._compact_at = clock.monotonic() + (self._files.flush_after or FOLLOW_AFTER)
+        await self._wait(POLL)
+
+    async def _compact(self) -> None:
+        """Join small files, now that nothing else is to be done."""
+        while self._files.compact and await self._compaction.step():
+            pass
 
     async def _wait(self, seconds: float) -> None:
         try:
             await asyncio.wait_for(self._stopping.wait(), seconds)
         except TimeoutError:
             return
+
+    @property
+    def publish_after(self) -> float:
+        """Tell how many seconds files in hand may wait, where blocks come many at a time."""
+        return self._files.flush_after or PUBLISH_AFTER
 
     def writer(self, piece: Piece) -> Extraction:
         """Make what writes a piece."""
@@ -255,13 +296,19 @@ class Extractor:
             orders["network"],
             start=piece.start,
             full=full,
-            layout=LAYOUT,
+            layout=self._layout,
         )
 
     async def publish(self, done: Sequence[Published]) -> None:
         """Make files part of their tables, and hide those that they take the place of."""
         for one in done:
             await settle(one, self._folders.below(one.table), self._link)
+
+    async def remove(self, done: Sequence[Published]) -> None:
+        """Remove files that were never part of their tables."""
+        for one in done:
+            folder = self._folders.below(one.table)
+            await asyncio.to_thread(folder.remove, one.segment.name)
 
     async def skipped_upto(self, piece: Piece, last: BlockRef | None) -> str | None:
         """Tell the hash of the block before a piece's end if no block is between it and there.
@@ -282,71 +329,3 @@ class Extractor:
         """Add up what was proved."""
         for check, count in report.items():
             self._proved[check] = self._proved.get(check, 0) + count
-
-
-class _Writing:
-    """A piece that is being written."""
-
-    def __init__(self, extractor: Extractor, piece: Piece) -> None:
-        self._extractor = extractor
-        self._piece = piece
-        self._writer = extractor.writer(piece)
-        self._published_at = clock.monotonic()
-        self.refs: list[BlockRef] = []
-
-    async def run(self, blocks: AsyncGenerator[RawBlock, None], stopping: asyncio.Event) -> None:
-        """Write all blocks; when reading fails, publish those before it first."""
-        try:
-            await self.take(blocks, stopping)
-        except Reorganised:
-            await self.discard()
-            raise
-        except BaseException:
-            await self._extractor.publish(await asyncio.to_thread(self._writer.publish))
-            raise
-        await self.finish(whole=not stopping.is_set())
-
-    async def take(self, blocks: AsyncGenerator[RawBlock, None], stopping: asyncio.Event) -> None:
-        """Write blocks.
-
-        Raises:
-            Reorganised: one of them takes the place of another; what is in hand is of no use.
-        """
-        async with aclosing(batches(blocks, stopping)) as given:
-            async for batch in given:
-                self._check_order(batch)
-                await self._extractor.publish(await asyncio.to_thread(self._feed, batch))
-                if clock.monotonic() - self._published_at > PUBLISH_AFTER:
-                    self._published_at = clock.monotonic()
-                    await self._extractor.publish(await asyncio.to_thread(self._writer.publish))
-
-    def _check_order(self, batch: Sequence[RawBlock]) -> None:
-        for block in batch:
-            if block.number < self._piece.start or (
-                self.refs and block.number <= self.refs[-1].number
-            ):
-                raise Reorganised(block.number)
-            self.refs.append(block.ref)
-        del self.refs[:-512]
-
-    def _feed(self, batch: Sequence[RawBlock]) -> list[Published]:
-        return [done for block in batch for done in self._writer.take(block)]
-
-    async def finish(self, *, whole: bool = True) -> None:
-        """Publish all that was taken."""
-        writer = self._writer
-        finish: Callable[[], list[Published]] = writer.finish
-        if whole and writer.kind.skips:
-            stop = self._piece.stop
-            last = self.refs[-1] if self.refs else None
-            if last is None or last.number + 1 < stop:
-                prev_hash = await self._extractor.skipped_upto(self._piece, last)
-                finish = partial(writer.finish, stop if prev_hash else None, prev_hash)
-
-        await self._extractor.publish(await asyncio.to_thread(finish))
-        tallies = writer.report.tallies
-        self._extractor.proved({check: tally.proved for check, tally in tallies.items()})
-
-    async def discard(self) -> None:
-        """Leave nothing of the files in hand."""
-        await asyncio.to_thread(self._writer.discard)

@@ -31,6 +31,10 @@ RETIRED = ".retired"
 """Ending of files that are not part of their table any more, with a dot in front like the others:
 whoever has one open goes on, nobody else meets it."""
 
+DAMAGED = ".damaged"
+"""Ending of files that cannot be read, with a dot in front: for somebody to look at, never removed
+by any program."""
+
 PART = 8 << 20
 """Bytes handed to an upload at a time."""
 
@@ -120,10 +124,24 @@ class DataFolder:
         """Give a file another name."""
         self.filesystem.move(f"{self.path}/{name}", f"{self.path}/{other}")
 
+    def is_there(self) -> bool:
+        """Tell whether the folder is there; an object store has no folders, only names."""
+        return not self._is_local or os.path.isdir(self.path)  # noqa: PTH112 - a plain text
+
+    def remove_retired(self, name: str) -> None:
+        """Remove a file that is not part of its table any more, hidden or not."""
+        self.remove(f".{name}{RETIRED}")
+        self.remove(name)
+
     def retire(self, name: str) -> None:
         """Hide a file that is not part of its table any more; one that is gone is no error."""
         with contextlib.suppress(FileNotFoundError):
             self.rename(name, f".{name}{RETIRED}")
+
+    def put_aside(self, name: str) -> None:
+        """Hide a damaged file for somebody to look at; one that is gone is no error."""
+        with contextlib.suppress(FileNotFoundError):
+            self.rename(name, f".{name}{DAMAGED}")
 
     def sweep(self) -> list[str]:
         """Remove what interrupted writers left unfinished; only when no writer is at work here."""

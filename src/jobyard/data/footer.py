@@ -21,7 +21,7 @@ from jobyard.core.segments import Segment
 from jobyard.errors import DataFileDamaged
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 KEY = "jobyard"
 PARENTS_KEY, GENERATION_KEY = "parent_file_ids", "generation"
@@ -51,9 +51,16 @@ class Extent:
 
 
 def describe(
-    table: str, name: str, network: str, extent: Extent, created_at: int, *, generation: int = 0
+    table: str,
+    name: str,
+    network: str,
+    extent: Extent,
+    created_at: int,
+    *,
+    generation: int = 0,
+    parents: Sequence[str] = (),
 ) -> dict[str, str]:
-    """Make the metadata of a file."""
+    """Make the metadata of a file; ``parents`` are the names of those that its rows were in."""
     about = {
         "table": table,
         "filename": name,
@@ -68,7 +75,8 @@ def describe(
             }
         ],
     }
-    return {KEY: json.dumps(about), PARENTS_KEY: "[]", GENERATION_KEY: str(generation)}
+    made_of = json.dumps(list(parents))
+    return {KEY: json.dumps(about), PARENTS_KEY: made_of, GENERATION_KEY: str(generation)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,8 @@ class About:
     table: str
     segment: Segment
     extent: Extent
+    generation: int = 0
+    """How often its rows were copied from smaller files."""
 
 
 def understand(metadata: Mapping[bytes, bytes] | None, name: str, size: int) -> About:
@@ -110,6 +120,7 @@ def understand(metadata: Mapping[bytes, bytes] | None, name: str, size: int) -> 
             clock.to_us(datetime.fromisoformat(about["created_at"])),
             size,
         )
-        return About(about["table"], segment, extent)
+        generation = int((metadata or {}).get(GENERATION_KEY.encode(), 0))
+        return About(about["table"], segment, extent, generation)
     except (ValueError, KeyError, TypeError) as error:
         raise DataFileDamaged(name, f"its metadata cannot be read: {error!r}") from error

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from jobyard.core.compaction import ChainPart
 from jobyard.core.derived import Source
 from jobyard.core.segments import Segment
-from jobyard.wire.extract import CostWords, SegmentWords
+from jobyard.wire.extract import CostWords, MergerWords, SegmentWords
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from jobyard.chain.source import Traffic
     from jobyard.channel import Channel
     from jobyard.core.ranges import Span
+    from jobyard.core.shares import Share
     from jobyard.data.parquet import Published
     from jobyard.wire.extract import Orders
 
@@ -63,9 +65,9 @@ class Link:
         answer = await self._ask("tables", {})
         return [Place(**each) for each in answer["tables"]]
 
-    async def lacking(self, start: int, stop: int) -> dict[str, Lack]:
-        """Ask what each table lacks of some blocks."""
-        answer = await self._ask("lacking", {"start": start, "stop": stop})
+    async def lacking(self, start: int, stop: int, mine: Share) -> dict[str, Lack]:
+        """Ask what each table lacks of some blocks: the lowest of one writer's share."""
+        answer = await self._ask("lacking", {"start": start, "stop": stop, **asdict(mine)})
         return {
             table: Lack(
                 *([(a, b) for a, b in each[name]] for name in ("spans", "repairs", "known"))
@@ -74,9 +76,9 @@ class Link:
         }
 
     async def files(self, table: str) -> tuple[dict[str, tuple[int, int]], set[str]]:
-        """List the files of a table by name, with size and first block; name those retired."""
+        """List the files of a table by name, with their blocks; name those retired."""
         answer = await self._ask("files", {"table": table})
-        known = {name: (size, start) for name, size, start, _ in answer["files"]}
+        known = {name: (start, stop) for name, _, start, stop in answer["files"]}
         return known, set(answer["retired"])
 
     async def sources(self, tables: Sequence[tuple[str, str]]) -> list[Source]:
@@ -120,6 +122,30 @@ class Link:
         )
         gone = await asyncio.to_thread(self._channel.publish, words)
         self.published += segment.stop - segment.start
+        return gone
+
+    async def chain(self, table: str, start: int) -> ChainPart:
+        """Read a page of a table's chain, from a block on."""
+        answer = await self._ask("chain", {"table": table, "start": start})
+        segments = [Segment(**each) for each in answer["segments"]]
+        return ChainPart(segments, answer["head"], answer["now"], answer["more"])
+
+    async def compact(self, done: Published, parents: Sequence[str]) -> list[str] | None:
+        """Put a file in the place of others; returns their names, None if that may not be."""
+        segment = done.segment
+        words = MergerWords(
+            table=done.table,
+            name=segment.name,
+            network=segment.network,
+            start=segment.start,
+            stop=segment.stop,
+            hash=segment.hash,
+            prev_hash=segment.prev_hash,
+            size=segment.size,
+            rows=done.rows,
+            parents=list(parents),
+        )
+        gone: list[str] | None = (await self._ask("compact", words))["gone"]
         return gone
 
     async def tell_cost(self) -> None:

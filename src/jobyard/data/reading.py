@@ -30,6 +30,7 @@ class DataFile:
     name: str
     about: About
     columns: list[str]
+    rows: int
 
     @classmethod
     def read(cls, folder: DataFolder, name: str, size: int) -> DataFile:
@@ -42,7 +43,17 @@ class DataFile:
         with _naming_damage(name), folder.open(name) as stream:
             footer = pq.read_metadata(stream)
             about = understand(footer.metadata, name, size)
-            return cls(folder, name, about, footer.schema.to_arrow_schema().names)
+            names = footer.schema.to_arrow_schema().names
+            return cls(folder, name, about, names, footer.num_rows)
+
+    def schema(self) -> pa.Schema:
+        """Read the Arrow schema of the rows.
+
+        Raises:
+            DataFileDamaged: it cannot be read.
+        """
+        with _naming_damage(self.name), self.folder.open(self.name) as stream:
+            return pq.read_schema(stream)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Read the rows; every page's checksum is compared.

@@ -40,10 +40,16 @@ class Verified:
 
     report: Report = field(default_factory=Report)
     damaged: dict[str, str] = field(default_factory=dict)
+    damaged_in: dict[str, DataFolder] = field(default_factory=dict)
     superseded: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     covered: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
+
+    def note_damage(self, name: str, folder: DataFolder, cause: str) -> None:
+        """Keep what is wrong with a file, and where it is, or should be."""
+        self.damaged[name] = cause
+        self.damaged_in[name] = folder
 
     @property
     def sound(self) -> bool:
@@ -102,7 +108,7 @@ def _files(folder: DataFolder, found: Verified) -> Iterator[tuple[ChainKind, Dat
                 file = DataFile.read(below, info.name, info.size)
                 count = file.check()
             except DataFileDamaged as error:
-                found.damaged[info.name] = error.fields["cause"]
+                found.note_damage(info.name, below, error.fields["cause"])
                 continue
             kind = _kind_of(file)
             if kind is None:

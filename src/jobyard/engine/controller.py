@@ -13,6 +13,7 @@ from jobyard.errors import StoreUnavailable
 from jobyard.store.base import POLL, Retention
 
 if TYPE_CHECKING:
+    from jobyard.engine.collector import Collector
     from jobyard.store.base import Store
 
 BATCH = 200
@@ -20,6 +21,9 @@ BATCH = 200
 
 RETAIN_EVERY = 10.0
 """Seconds between two looks for jobs beyond the retention, which is days or a million jobs."""
+
+COLLECT_EVERY = 10.0
+"""Seconds between two looks for files whose time has come, which was half an hour away."""
 
 LULL = 0.02
 """Seconds between two looks at the least: a busy yard hints far more often than it needs one."""
@@ -29,16 +33,25 @@ class Controller:
     """Looks at the jobs that need a decision until it is told to end."""
 
     def __init__(
-        self, store: Store, *, cleans: bool = True, retention: Retention | None = None
+        self,
+        store: Store,
+        *,
+        cleans: bool = True,
+        retention: Retention | None = None,
+        collector: Collector | None = None,
     ) -> None:
         """Decide on the jobs of ``store``.
 
         If it ``cleans``, it deletes those whose time to live has passed and those beyond the
-        ``retention``, and sweeps what deleted jobs left.
+        ``retention``, and sweeps what deleted jobs left; ``collector`` removes files that are not
+        part of a table any more.
         """
         self._store = store
         self._cleans = cleans
         self._retention = retention or Retention()
+        self._collector = collector
+        self._collecting: asyncio.Task[bool] | None = None
+        self._collect_at = 0.0
         self._wake = asyncio.Event()
         self._ending = False
         self._in_touch_since: float | None = None
@@ -73,6 +86,9 @@ class Controller:
             await self._rest(pause)
             if not self._ending:
                 await clock.sleep(max(0.0, began + min(LULL, pause) - clock.monotonic()))
+        if self._collecting is not None:
+            # What it is in the middle of is done anew by the next one, should it fail now.
+            await asyncio.gather(self._collecting, return_exceptions=True)
 
     async def _turn(self) -> float:
         """Do what is due; tell how long nothing will be."""
@@ -88,6 +104,7 @@ class Controller:
                 log.warning("worker lost", session=session)
         if self._cleans and now >= self._clean_at:
             self._clean_at = now if await self._clean(now) else now + POLL
+            self._collect(now)
         decided = await self._store.decide_due(BATCH)
         if decided.more:
             return 0.0
@@ -105,6 +122,18 @@ class Controller:
             self._retain_at = now if surplus else now + RETAIN_EVERY
             deleted += surplus
         return await self._store.sweep() or bool(deleted)
+
+    def _collect(self, now: float) -> None:
+        """Have files collected beside all else: an object store may take its time."""
+        if self._collecting is not None and self._collecting.done():
+            error = self._collecting.exception()
+            more = error is None and self._collecting.result()
+            if error is not None and not isinstance(error, StoreUnavailable):
+                raise error
+            self._collect_at = now if more else now + COLLECT_EVERY
+            self._collecting = None
+        if self._collector and self._collecting is None and now >= self._collect_at:
+            self._collecting = asyncio.create_task(self._collector.collect())
 
     async def _rest(self, pause: float) -> None:
         if self._ending:

@@ -6,12 +6,15 @@ The contract is in `wire/extract.py`. Every write goes to the store under the at
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from jobyard import clock, ids
+from jobyard.core.compaction import Merger
 from jobyard.core.extraction import Cost, Publication, Wish
+from jobyard.core.places import below
 from jobyard.core.segments import Segment
+from jobyard.core.shares import Share
 from jobyard.engine.sources import links, sources
 from jobyard.errors import InvalidRequest
 
@@ -64,7 +67,7 @@ class Extractions:
         root = extract.folder or f"{self._data}/{extract.namespace}/{extract.name}"
         # Later revisions sort behind earlier ones.
         revision = f"{clock.now_us():014x}-{ids.session()[:8]}"
-        wishes = [Wish(table, f"{root}/{table}/{revision}") for table in extract.tables]
+        wishes = [Wish(table, below(root, table, revision)) for table in extract.tables]
         opened = await self._store.open_tables(
             asked.session, claim.attempt_id, claim.job_id, extract, wishes
         )
@@ -72,7 +75,10 @@ class Extractions:
 
     async def _lacking(self, asked: Asked) -> Any:
         wanted = asked.get("start", int), asked.get("stop", int)
-        found = await self._store.lacking(asked.claim.job_id, wanted)
+        mine = Share(*(asked.get(name, int) for name in ("chunk", "index", "writers")))
+        if not (mine.chunk > 0 and 0 <= mine.index < mine.writers):
+            raise InvalidRequest("a share has a chunk, and an index below its writers")
+        found = await self._store.lacking(asked.claim.job_id, wanted, mine)
         return {
             "tables": {
                 table: {"spans": one.spans, "repairs": one.repairs, "known": one.known}
@@ -94,23 +100,36 @@ class Extractions:
         return await links(self._store, asked)
 
     async def _segments(self, asked: Asked) -> Any:
-        segment = Segment(
-            asked.get("name", str),
-            asked.get("network", str),
-            asked.get("start", int),
-            asked.get("stop", int),
-            asked.get("hash", str),
-            asked.get("prev_hash", str),
-            size=asked.get("size", int),
-        )
-        if not 0 <= segment.start < segment.stop:
-            raise InvalidRequest("a segment has blocks: `start` is below `stop`")
+        segment = _segment(asked)
         cost = _cost(asked.get("cost", dict))
         table, rows = asked.get("table", str), asked.get("rows", int)
         publication = Publication(table, segment, rows, cost)
         claim = asked.claim
         gone = await self._store.publish(
             asked.session, claim.attempt_id, claim.job_id, publication, self._delay_us
+        )
+        return {"gone": gone}
+
+    async def _chain(self, asked: Asked) -> Any:
+        table, start = asked.get("table", str), asked.get("start", int)
+        part = await self._store.chain_part(asked.claim.job_id, table, start)
+        return asdict(part)
+
+    async def _compact(self, asked: Asked) -> Any:
+        segment = _segment(asked)
+        table, rows, parents = (
+            asked.get("table", str),
+            asked.get("rows", int),
+            asked.get("parents", list),
+        )
+        claim = asked.claim
+        gone = await self._store.compact(
+            asked.session,
+            claim.attempt_id,
+            claim.job_id,
+            Merger(table, segment, rows, parents),
+            asked.extract.layout,
+            self._delay_us,
         )
         return {"gone": gone}
 
@@ -123,6 +142,21 @@ class Extractions:
         claim = asked.claim
         text = json.dumps(asked.value)
         await self._store.note_failure(asked.session, claim.attempt_id, claim.job_id, text)
+
+
+def _segment(asked: Asked) -> Segment:
+    segment = Segment(
+        asked.get("name", str),
+        asked.get("network", str),
+        asked.get("start", int),
+        asked.get("stop", int),
+        asked.get("hash", str),
+        asked.get("prev_hash", str),
+        size=asked.get("size", int),
+    )
+    if not 0 <= segment.start < segment.stop:
+        raise InvalidRequest("a segment has blocks: `start` is below `stop`")
+    return segment
 
 
 def _cost(words: Any) -> Cost:

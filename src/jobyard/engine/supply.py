@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from jobyard.core.places import is_address
 from jobyard.errors import InvalidProvider
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from jobyard.core.extract import Extract
     from jobyard.store.datasets import Datasets
 
+STORES = "AWS_"
+"""Beginning of the variables that say how an object store is reached, keys among them."""
 OURS = "JOBYARD_"
 """Variables with this beginning are the worker's own: what opens its database and its server."""
 
@@ -54,14 +57,14 @@ class Suppliers:
         found.update({record.name: record for record in await self._store.providers()})
         return dict(sorted(found.items()))
 
-    async def supply(self, extract: Extract) -> Supplied:
-        """Find what an extraction may read from.
+    async def fitting(self, extract: Extract) -> dict[str, Mapping[str, Any]]:
+        """Find the providers that an extraction may read from, by name.
 
         Raises:
             InvalidProvider: there is none, or a file cannot be read.
         """
         if extract.derived is not None:
-            return Supplied()
+            return {}
         fitting = {
             name: record.config
             for name, record in (await self.all()).items()
@@ -72,11 +75,23 @@ class Suppliers:
             named = f" among {', '.join(extract.providers)}" if extract.providers else ""
             raise InvalidProvider(
                 f"no provider of kind {extract.kind} reads the network {extract.network}{named}",
-                hint="`jobyard provider register` adds one, or a file in JOBYARD_PROVIDERS_DIR",
+                hint="`jobyard provider register NAME FILE` adds one, or a file in the worker's "
+                "JOBYARD_PROVIDERS_DIR",
             )
+        return fitting
+
+    async def supply(self, extract: Extract) -> Supplied:
+        """Find what an extraction may read from.
+
+        Raises:
+            InvalidProvider: there is none, or a file cannot be read.
+        """
+        fitting = await self.fitting(extract)
         from jobyard.spec.providers import variables_in
 
         names = {name for config in fitting.values() for name in variables_in(config)}
+        if extract.derived is not None or is_address(extract.folder or ""):
+            names |= {name for name in self._environment if name.startswith(STORES)}
         return Supplied(
             tuple(fitting.items()),
             {

@@ -6,12 +6,15 @@
     │   │   └── ManifestContradicts   at odds with itself, or with what it builds on
     │   └── InvalidBody               what a dataset is to be deployed with
     ├── InvalidRequest           400  a parameter, header or body of a request
+    │   ├── FileUnreadable            a file that a command names
     │   ├── InvalidQueryParam
     │   │   ├── InvalidQueryParameters
     │   │   ├── LimitInvalid
     │   │   └── LimitTooLarge
     │   ├── InvalidJobId
     │   ├── InvalidWorkerId
+    │   ├── InvalidPathParameters     no id of a revision
+    │   ├── InvalidFileId
     │   ├── InvalidPayloadFormat      no JSON object, or without what it must have
     │   ├── InvalidPath               no name of a dataset or of a revision
     │   ├── InvalidHash
@@ -43,7 +46,12 @@
     │   ├── ManifestNotFound
     │   ├── ProviderNotFound
     │   ├── DependencyNotFound
-    │   └── RevisionNotFound          of a table
+    │   ├── NothingToRematerialize    no table has these blocks
+    │   ├── RevisionNotFound          of a table
+    │   ├── FileNotKnown              of a table
+    │   ├── TableNotInManifest
+    │   ├── TableNotFound             no revision of it, or no file
+    │   └── TableNotRegistered        no revision that could become active
     ├── Conflict                 409
     │   ├── StateConflict             the thing is not in a status that allows this
     │   ├── JobConflict               the job is not over
@@ -54,7 +62,11 @@
     │   ├── WorkerIdTaken
     │   ├── ManifestLinked            a dataset has this manifest
     │   ├── ActiveJobConflict         the dataset has an active job that is another one
-    │   └── ActiveWriter              another job writes this table
+    │   ├── ActiveWriter              another job writes this table
+    │   ├── RevisionIsActive          and must not be
+    │   ├── RevisionPathTaken         a folder is a revision of one table
+    │   ├── WriterJobNotTerminal      a job that is not over writes the revision
+    │   └── FilesRemaining            files that could not be removed
     ├── Unusable                 422  understood, but not to be had here
     │   └── ExecutorUnavailable
     ├── MethodNotAllowed         405
@@ -78,6 +90,7 @@
     │   ├── DependencyNotSynced       made of a dataset that nobody has extracted
     │   ├── TableNotMade              a query fails at some blocks
     │   └── SourceReorganised         what tables are made of changes while it is read
+    ├── RegisterFilesFailed      500  the folder of a revision cannot be read
     ├── InvalidProvider          400  a provider file that cannot be used
     ├── StoreUnavailable         503
     ├── ServerUnreachable             (client) nobody answers at that address
@@ -134,8 +147,8 @@ from jobyard.errors.datasets import (
     ManifestContradicts,
     ManifestLinked,
     ManifestNotFound,
+    NothingToRematerialize,
     ProviderNotFound,
-    RevisionNotFound,
     WorkerNotAvailable,
 )
 from jobyard.errors.derived import (
@@ -169,6 +182,7 @@ from jobyard.errors.missing import (
 )
 from jobyard.errors.requests import (
     WORKER_ID_RULE,
+    FileUnreadable,
     Forbidden,
     HeadersTooLarge,
     InvalidJobId,
@@ -198,6 +212,20 @@ from jobyard.errors.surroundings import (
     StoreUnavailable,
     Unusable,
 )
+from jobyard.errors.tables import (
+    FileNotKnown,
+    FilesRemaining,
+    InvalidFileId,
+    InvalidPathParameters,
+    RegisterFilesFailed,
+    RevisionIsActive,
+    RevisionNotFound,
+    RevisionPathTaken,
+    TableNotFound,
+    TableNotInManifest,
+    TableNotRegistered,
+    WriterJobNotTerminal,
+)
 
 __all__ = [
     "WORKER_ID_RULE",
@@ -224,16 +252,21 @@ __all__ = [
     "EventNotFound",
     "ExecutorUnavailable",
     "ExitCode",
+    "FileNotKnown",
+    "FileUnreadable",
+    "FilesRemaining",
     "Forbidden",
     "HeadersTooLarge",
     "IdempotencyConflict",
     "Internal",
     "InvalidBody",
     "InvalidDocument",
+    "InvalidFileId",
     "InvalidHash",
     "InvalidJobId",
     "InvalidManifest",
     "InvalidPath",
+    "InvalidPathParameters",
     "InvalidPayloadFormat",
     "InvalidProvider",
     "InvalidProviderName",
@@ -260,6 +293,7 @@ __all__ = [
     "NonIncrementalQuery",
     "NotFound",
     "NotJsonRpc",
+    "NothingToRematerialize",
     "NothingToRetry",
     "Problem",
     "ProviderNotFound",
@@ -267,9 +301,12 @@ __all__ = [
     "ProviderUnavailable",
     "RangeNotSatisfiable",
     "ReceiptsMissing",
+    "RegisterFilesFailed",
     "RequestRejected",
     "RequestTimeout",
+    "RevisionIsActive",
     "RevisionNotFound",
+    "RevisionPathTaken",
     "SchemaMismatch",
     "SelfRefTableNotFound",
     "SelfReferencingTable",
@@ -277,7 +314,10 @@ __all__ = [
     "SourceReorganised",
     "StateConflict",
     "StoreUnavailable",
+    "TableNotFound",
+    "TableNotInManifest",
     "TableNotMade",
+    "TableNotRegistered",
     "TableReferenceResolution",
     "TableRefused",
     "TooLarge",
@@ -286,6 +326,7 @@ __all__ = [
     "WorkerIdTaken",
     "WorkerNotAvailable",
     "WorkerNotFound",
+    "WriterJobNotTerminal",
     "WrongChain",
     "family",
     "printable",

@@ -149,7 +149,7 @@ class DataFileDamaged(ChainFailed):
         """Name the file and what is wrong with it."""
         super().__init__(
             f"`{name}` is damaged: {cause}",
-            hint="move it away and extract its blocks again",
+            hint="`jobyard verify PLACE --quarantine` puts it aside and says what then",
             file=name,
             cause=cause,
         )
@@ -172,11 +172,11 @@ class DataFileMissing(ChainFailed):
     title = "A data file is missing"
     code = "DATA_FILE_MISSING"
 
-    def __init__(self, table: str, name: str, folder: str) -> None:
-        """Name the table, the file and where it should be."""
+    def __init__(self, table: str, name: str, folder: str, repair: str) -> None:
+        """Name the table, the file and where it should be; say how its blocks come back."""
         super().__init__(
             f"`{name}` is part of the table `{table}` but is not in {folder}",
-            hint="put it back, or extract the table anew",
+            hint=repair,
             table=table,
             file=name,
             folder=folder,

@@ -164,22 +164,6 @@ class ManifestNotFound(NotFound):
         )
 
 
-class RevisionNotFound(NotFound):
-    """No revision of a table has this id."""
-
-    slug = "revision-not-found"
-    title = "No such revision"
-    code = "REVISION_NOT_FOUND"
-
-    def __init__(self, revision_id: int) -> None:
-        """Name it."""
-        super().__init__(
-            f"there is no revision {revision_id} of a table",
-            hint="`jobyard table list` shows all revisions",
-            revision_id=revision_id,
-        )
-
-
 class ProviderNotFound(NotFound):
     """No provider has this name."""
 
@@ -193,6 +177,24 @@ class ProviderNotFound(NotFound):
             f"no provider is called `{name}`",
             hint="`jobyard provider list` shows all providers",
             name=name,
+        )
+
+
+class NothingToRematerialize(NotFound):
+    """No table of a dataset's revision has, or had, any of these blocks."""
+
+    slug = "nothing-to-rematerialize"
+    title = "No table has these blocks"
+    code = "NOTHING_TO_REMATERIALIZE"
+
+    def __init__(self, dataset: str, start: int, end: int) -> None:
+        """Name the dataset and the blocks."""
+        super().__init__(
+            f"no table of {dataset} has a block from {start} to {end}",
+            hint="`jobyard dataset deploy` extracts what was never there",
+            dataset=dataset,
+            start_block=start,
+            end_block=end,
         )
 
 

@@ -17,6 +17,14 @@ class InvalidRequest(JobyardError):
     exit_code = ExitCode.USAGE
 
 
+class FileUnreadable(InvalidRequest):
+    """A file that a command names and that is not there, cannot be read, or is nothing of use."""
+
+    slug = "file-unreadable"
+    title = "The file cannot be read"
+    code = "FILE_UNREADABLE"
+
+
 class InvalidQueryParam(InvalidRequest):
     """A query parameter with a value it cannot have."""
 
@@ -26,7 +34,7 @@ class InvalidQueryParam(InvalidRequest):
 
 
 class InvalidQueryParameters(InvalidQueryParam):
-    """A parameter of the list of jobs with a value it cannot have."""
+    """A parameter of a list, of jobs or of revisions, with a value it cannot have."""
 
     slug = "invalid-query-parameters"
     code = "INVALID_QUERY_PARAMETERS"

@@ -35,6 +35,7 @@ from jobyard.core.job import (
     RestartPolicy,
     SuccessRule,
 )
+from jobyard.core.layout import FileLayout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -254,9 +255,10 @@ def _write_extract(extract: Extract) -> dict[str, Any]:
 
 
 def _read_extract(written: Mapping[str, Any]) -> Extract:
-    lists = {name: tuple(written[name]) for name in ("tables", "providers")}
+    read = {name: tuple(written[name]) for name in ("tables", "providers")}
+    layout = FileLayout(**written.get("layout", {}))
     derived = read_derivation(written.get("derived"))
-    return Extract(**{**written, **lists, "derived": derived})
+    return Extract(**{**written, **read, "layout": layout, "derived": derived})
 
 
 def _each(convert: Any, into: Any) -> Any:

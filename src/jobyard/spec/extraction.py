@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from jobyard.core.dataset import DERIVED_KIND
 from jobyard.core.derived import MOST_BATCH
-from jobyard.core.extract import END_RULE, FATAL_EXIT, MOST_WRITERS, Extract, end_of, is_relative
+from jobyard.core.extract import (
+    END_RULE,
+    FATAL_EXIT,
+    MOST_BLOCK,
+    MOST_WRITERS,
+    Extract,
+    end_of,
+    is_relative,
+)
 from jobyard.core.job import (
     MAX_COUNT,
     Backoff,
@@ -20,9 +28,11 @@ from jobyard.core.job import (
     Program,
     ReplacementPolicy,
 )
-from jobyard.errors import InvalidBody
+from jobyard.core.layout import DEFAULT_LAYOUT
+from jobyard.errors import InvalidBody, Unusable
 from jobyard.spec.derived import check_options, derivation, derived_from
 from jobyard.spec.kinds import Kind, ListOf, Text, Whole
+from jobyard.spec.layout import LAYOUT
 from jobyard.spec.manifest import manifest_of
 from jobyard.spec.naming import (
     LABEL_LENGTH,
@@ -39,6 +49,7 @@ if TYPE_CHECKING:
 
     from jobyard.core.dataset import Revision
     from jobyard.core.derived import Ancestor
+    from jobyard.core.ranges import Span
     from jobyard.spec.kinds import Schema
 
 BACKOFF = Backoff(base=1.0, cap=60.0, jitter=0.2)
@@ -86,12 +97,14 @@ class _Share(Kind):
         return {"anyOf": [{"type": "boolean"}, number, {"const": "full"}]}
 
 
+BLOCK_END = _End()
+SHARE = _Share()
 DEPLOYMENT = Shape(
     "a deployment",
-    Field("end_block", _End(), "the last block; without one the job follows the head for ever"),
+    Field("end_block", BLOCK_END, "the last block; without one the job follows the head for ever"),
     Field("parallelism", Whole(1, MOST_WRITERS), "attempts that extract at the same time"),
     Field("worker_id", Text(is_worker_pattern, WORKER_RULE), "who is to have the job"),
-    Field("verify", _Share(), "whether everything is proved that can be, or of which share"),
+    Field("verify", SHARE, "whether everything is proved that can be, or of which share"),
     Field(
         "providers",
         ListOf(Text(is_provider, PROVIDER_RULE)),
@@ -102,7 +115,49 @@ DEPLOYMENT = Shape(
         Whole(1, MOST_BATCH),
         "blocks that SQL is evaluated for at once; by their size if nobody says",
     ),
+    Field("layout", LAYOUT, "how files are laid out"),
 )
+
+
+REMATERIALIZATION = Shape(
+    "a rematerialization",
+    Field("start_block", Whole(0, MOST_BLOCK), "the first block to extract anew", required=True),
+    Field("end_block", Whole(0, MOST_BLOCK), "the last one", required=True),
+    *(row for row in DEPLOYMENT.fields if row.name != "end_block"),
+)
+
+
+def rematerialization(revision: Revision, options: Any) -> tuple[JobSpec, Span]:
+    """Make the job that extracts blocks of a revision anew, and tell which blocks are meant.
+
+    All that can be proved of them is proved if nobody says otherwise: something was wrong.
+
+    Raises:
+        InvalidBody: an option is wrong; all problems are listed.
+        Unusable: nothing here can extract this kind of dataset.
+    """
+    if revision.manifest.kind == DERIVED_KIND:
+        raise Unusable(
+            f"{revision.dataset.full_name} is made of other datasets, not extracted",
+            hint="rematerialize those that it depends on",
+        )
+    report = Report()
+    place = Place(report)
+    read = REMATERIALIZATION.read({} if options is None else options, place)
+    if read is not BROKEN and not report.problems:
+        first = manifest_of(revision.manifest.value).start or 0
+        if read["start_block"] < first:
+            message, legal = "before the dataset's first block", f"{first} or more"
+            (place / "start_block").problem(message, value=read["start_block"], legal=legal)
+        if read["end_block"] < read["start_block"]:
+            message, legal = "before the first block", f"{read['start_block']} or more"
+            (place / "end_block").problem(message, value=read["end_block"], legal=legal)
+    if report.problems:
+        raise InvalidBody(report.listed(report.problems), more=report.unlisted)
+    start, end = options["start_block"], options["end_block"]
+    rest = {name: value for name, value in options.items() if name != "start_block"}
+    spec = deployment(revision, {"verify": True, **rest, "end_block": end})
+    return spec, (start, end + 1)
 
 
 def deployment(revision: Revision, options: Any, ancestors: Sequence[Ancestor] = ()) -> JobSpec:
@@ -143,6 +198,7 @@ def deployment(revision: Revision, options: Any, ancestors: Sequence[Ancestor] =
         verify=read.get("verify", 0.0),
         finalized_only=manifest.finalized_only,
         providers=read.get("providers", ()),
+        layout=read.get("layout", DEFAULT_LAYOUT),
         derived=derivation(revision.manifest.value, ancestors, read.get("batch_blocks"))
         if derived
         else None,

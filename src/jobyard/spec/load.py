@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from jobyard.core.dataset import RAW_KINDS
 from jobyard.errors import InvalidDocument
 from jobyard.spec import application, kubernetes
 from jobyard.spec.build import build
 from jobyard.spec.dependencies import check_dependencies, check_names
 from jobyard.spec.document import DEFAULT_LIMITS, read
 from jobyard.spec.executors import HERE, check_program, choose, part_unused, unavailable
+from jobyard.spec.extraction_file import is_extraction, read_extraction
 from jobyard.spec.overrides import read_overrides
 from jobyard.spec.report import Place, Places, Report, dotted, kind_of
 from jobyard.spec.validate import Case, check
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from jobyard.core.job import JobSpec
     from jobyard.errors import Problem
     from jobyard.spec.document import Document, Limits
+    from jobyard.spec.extraction_file import Wanted
     from jobyard.spec.overrides import Override
     from jobyard.spec.report import Steps
     from jobyard.spec.shape import Draft
@@ -36,6 +39,7 @@ class Loaded:
 
     specs: tuple[JobSpec, ...]
     report: Report
+    extractions: tuple[Wanted, ...] = ()
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
@@ -53,6 +57,8 @@ class Purpose(StrEnum):
     """Its jobs are new: a schedule must lie ahead, a name may be generated."""
     APPLY = "apply"
     """Its jobs may be there by their names: each stands once, and schedules may have passed."""
+    RUN = "run"
+    """Its jobs run here and now, as new ones, and so do its extractions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +141,28 @@ def load_documents(
 ) -> Loaded:
     """Check documents that are read already, and build the jobs in them; see ``load``."""
     report = Report(_lines(documents), limits.errors)
-    choices = _Choices(now, purpose, executor, available, read_overrides(overrides or {}, report))
+    roots = _roots(documents, report)
+    given = overrides or {}
+    wanted = [
+        _extraction(value, root, given, source, purpose)
+        for value, root in roots
+        if is_extraction(value)
+    ]
+    jobs = [(value, root) for value, root in roots if not is_extraction(value)]
+    fields = read_overrides(given, report) if jobs else []
+    choices = _Choices(now, purpose, executor, available, fields)
     if executor is not None and executor not in available:
         unavailable(Place(report, ("--executor",)), executor, available)
     if not documents:
         Place(report).problem("the document is empty", code="Required", legal="a job, or `jobs:`")
-    cases = [_case(job, choices) for job in _jobs(documents, report)]
+    cases = [_case(job, choices) for value, root in jobs for job in _jobs_of(value, root)]
     check_dependencies(cases)
     if purpose is Purpose.APPLY:
         check_names(cases)
     report.raise_if_any(source)
     _notes(cases, Place(report))
-    return Loaded(tuple(case.spec for case in cases), report)
+    found = tuple(one for one in wanted if one is not None)
+    return Loaded(tuple(case.spec for case in cases), report, found)
 
 
 def _lines(documents: Sequence[Document]) -> Mapping[Steps, int]:
@@ -159,15 +175,30 @@ def _lines(documents: Sequence[Document]) -> Mapping[Steps, int]:
     }
 
 
-def _jobs(documents: Sequence[Document], report: Report) -> Iterator[_Job]:
-    for at, document in enumerate(documents):
-        root = Place(report, () if len(documents) == 1 else ("documents", at))
-        yield from _jobs_of(document.value, root)
+def _roots(documents: Sequence[Document], report: Report) -> list[tuple[Any, Place]]:
+    if len(documents) == 1:
+        return [(documents[0].value, Place(report))]
+    return [(one.value, Place(report, ("documents", at))) for at, one in enumerate(documents)]
+
+
+def _extraction(
+    value: Mapping[str, Any],
+    root: Place,
+    overrides: Mapping[str, Any],
+    source: str | None,
+    purpose: Purpose,
+) -> Wanted | None:
+    if purpose is Purpose.RUN:
+        return read_extraction(value, root, overrides, source)
+    legal = "Job, List; `jobyard run` extracts here, `jobyard dataset deploy` has workers do it"
+    kind = value["kind"]
+    (root / "kind").problem("an extraction", code="NotSupported", value=kind, legal=legal)
+    return None
 
 
 def _jobs_of(value: Any, root: Place) -> Iterator[_Job]:
     if not isinstance(value, dict):
-        legal = "a job object, a mapping with `jobs:`, or a Kubernetes manifest"
+        legal = "a job object, a mapping with `jobs:`, a Kubernetes manifest, or an extraction"
         root.problem(f"must be a mapping, not {kind_of(value)}", value=value, legal=legal)
     elif "apiVersion" in value or "kind" in value:
         yield from _manifests(value, root)
@@ -221,8 +252,9 @@ def _manifests(value: dict[str, Any], root: Place) -> Iterator[_Job]:
             "not one that is known", code="NotSupported", value=version, legal=legal
         )
     else:
+        legal = "Job, List" if version is not None else f"Job, List, {', '.join(RAW_KINDS)}"
         (root / "kind").problem(
-            "not one that runs here", code="NotSupported", value=kind, legal="Job, List"
+            "not one that runs here", code="NotSupported", value=kind, legal=legal
         )
 
 

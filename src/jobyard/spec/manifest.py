@@ -147,7 +147,7 @@ def _refuse(report: Report, kind: type[InvalidManifest]) -> InvalidManifest:
 def _check_raw(read: Mapping[str, Any], schemas: Schemas, place: Place) -> None:
     """Compare tables with those that the chain has."""
     kind, network = read["kind"], read["network"]
-    chain = _chain_of(kind, read.get("chain"))
+    chain = chain_of(kind, read.get("chain"))
     if "chain" in read and read["chain"] != chain:
         message = f"a dataset of kind {kind} is of another chain"
         (place / "chain").problem(message, value=str(read["chain"]), legal=str(chain))
@@ -170,7 +170,8 @@ def _check_raw(read: Mapping[str, Any], schemas: Schemas, place: Place) -> None:
             here.at(name, "schema").problem(message, legal=legal)
 
 
-def _chain_of(kind: str, chain: str | None) -> Chain:
+def chain_of(kind: str, chain: str | None) -> Chain:
+    """Tell the chain of a kind of dataset; ``chain`` is what a manifest says of recordings."""
     return _CHAINS.get(RawKind(kind)) or Chain(chain or Chain.EVM)
 
 
@@ -184,7 +185,7 @@ def manifest_of(value: Mapping[str, Any]) -> Manifest:
         kind,
         tables,
         value["network"],
-        str(_chain_of(kind, value.get("chain"))),
+        str(chain_of(kind, value.get("chain"))),
         value.get("start_block") or 0,
         bool(value.get("finalized_blocks_only")),
     )
@@ -216,7 +217,7 @@ def generated(  # what a person may say of a raw dataset
     elif chain is not None:
         written["chain"] = chain
     written |= {"start_block": start_block, "finalized_blocks_only": finalized_blocks_only}
-    known = schemas[_chain_of(kind, chain)] if kind in RAW_KINDS else {}
+    known = schemas[chain_of(kind, chain)] if kind in RAW_KINDS else {}
     written["tables"] = {
         name: {"network": network, **({"schema": known[name]} if name in known else {})}
         for name in tables or known

@@ -62,11 +62,11 @@ def _read(name: str, value: Any, report: Report) -> Iterator[Override]:
         at.problem("no field of a job that can be set", code="Unknown", value=value, legal=legal)
     elif isinstance(asked, dict) and _has_members(kind):
         for part, text in asked.items():
-            sound = _resolved(kind, text, place, part)
+            sound = resolved(kind, text, place, part)
             if sound is not BROKEN:
                 yield Override(field, sound, place, partial=True)
     else:
-        sound = _resolved(kind, asked, place)
+        sound = resolved(kind, asked, place)
         if sound is not BROKEN:
             yield Override(field, sound, place)
 
@@ -75,7 +75,7 @@ def _has_members(kind: Kind) -> bool:
     return kind in (BACKOFF, FAKE) or isinstance(kind, (MapOf, Environment))
 
 
-def _resolved(kind: Kind, value: Any, place: Place, part: str | None = None) -> Any:
+def resolved(kind: Kind, value: Any, place: Place, part: str | None = None) -> Any:
     """Read the first meaning of a value that has no problem; report the problems of none."""
     for candidate in _meanings(value):
         asked = candidate if part is None else {part: candidate}

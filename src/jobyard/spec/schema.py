@@ -1,10 +1,11 @@
-"""JSON Schema (2020-12) of both shapes, made from the tables that check documents."""
+"""JSON Schema (2020-12) of every shape, made from the tables that check documents."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from jobyard.spec import application, kubernetes
+from jobyard.spec.extraction_file import EXTRACTION
 
 if TYPE_CHECKING:
     from jobyard.spec.kinds import Schema
@@ -56,6 +57,20 @@ def kubernetes_schema() -> Schema:
     }
 
 
+def extraction_schema() -> Schema:
+    """Describe an extraction in one document, which a manifest of a dataset is, too."""
+    return {
+        "$schema": DIALECT,
+        "title": "Jobyard extraction",
+        "description": "What `jobyard run` extracts: blocks of a chain, to tables of Parquet.",
+        **EXTRACTION.schema(),
+    }
+
+
 def schemas() -> dict[str, Schema]:
     """Give every schema by the name of its file in docs/reference."""
-    return {"application": application_schema(), "kubernetes-job": kubernetes_schema()}
+    return {
+        "application": application_schema(),
+        "kubernetes-job": kubernetes_schema(),
+        "extraction": extraction_schema(),
+    }

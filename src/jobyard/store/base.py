@@ -23,6 +23,7 @@ from jobyard.store.reports import (
     StopOrder,
     Want,
 )
+from jobyard.store.revisions import Revisions
 from jobyard.store.selection import JobQuery, LabelFilter, Retention
 from jobyard.store.tables import Tables
 
@@ -109,7 +110,7 @@ class Decided:
     more: bool = False
 
 
-class Store(Datasets, Tables, Protocol):
+class Store(Datasets, Tables, Revisions, Protocol):
     """Jobs, attempts, workers and the ledger; datasets are in ``datasets.py``.
 
     A write that changes a job changes its status, counters, attempts and ledger in one

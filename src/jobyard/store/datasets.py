@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from jobyard.core.dataset import (
         DatasetRecord,
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
         ProviderRecord,
         Revision,
     )
+    from jobyard.core.extraction import Quarantined, Rematerialized
     from jobyard.core.job import JobSpec
+    from jobyard.core.ranges import Span
     from jobyard.core.records import Job
 
 Name = tuple[str, str]
@@ -113,6 +115,26 @@ class Datasets(Protocol):
         Raises:
             ActiveJobConflict: another job of the revision is not over, or this one is ending.
             WorkerNotAvailable: the worker that is to have it is not alive.
+        """
+
+    async def rematerialize(
+        self, spec: JobSpec, wanted: Span, *, delay_us: int, trigger: str = "api"
+    ) -> Rematerialized:
+        """Take the files of some blocks out of a revision's tables, and have a job fetch them anew.
+
+        All in one transaction, against which nothing is published. A job that is not over does it
+        if it is sure to look at these blocks yet, else a new one, which waits for that one's end.
+
+        Raises:
+            ActiveJobConflict: the revision has a job that is ending.
+            NothingToRematerialize: no table has such a block.
+            WorkerNotAvailable: the worker that is to have the job is not alive.
+        """
+
+    async def quarantine(self, path: str, names: Sequence[str]) -> list[Quarantined]:
+        """Take damaged files out of the table in a folder; tell of those that were part of it.
+
+        They are never collected.
         """
 
     async def fix_stop(self, session: str, attempt_id: int, job_id: int, stop: int) -> int:

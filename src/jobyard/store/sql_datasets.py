@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jobyard.store.transactions import datasets
+from jobyard.store.transactions import datasets, repair
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from jobyard.core.dataset import (
         DatasetRecord,
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
         ProviderRecord,
         Revision,
     )
+    from jobyard.core.extraction import Quarantined, Rematerialized
     from jobyard.core.job import JobSpec
+    from jobyard.core.ranges import Span
     from jobyard.core.records import Job
     from jobyard.store.datasets import Name
     from jobyard.store.query import Driver
@@ -101,6 +103,20 @@ class SqlDatasets:
         if claimable:
             self._driver.hint()
         return job
+
+    async def rematerialize(
+        self, spec: JobSpec, wanted: Span, *, delay_us: int, trigger: str = "api"
+    ) -> Rematerialized:
+        """Take the files of some blocks out, and have a job fetch them anew."""
+        step = partial(repair.rematerialize, spec, wanted, trigger, delay_us)
+        done, claimable = await self._driver.write(step, durable=True)
+        if claimable:
+            self._driver.hint()
+        return done
+
+    async def quarantine(self, path: str, names: Sequence[str]) -> list[Quarantined]:
+        """Take damaged files out of the table in a folder."""
+        return await self._driver.write(partial(repair.quarantine, path, names), durable=True)
 
     async def fix_stop(self, session: str, attempt_id: int, job_id: int, stop: int) -> int:
         """Note the block behind a job's last one, unless one is noted."""

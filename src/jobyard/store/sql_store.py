@@ -10,6 +10,7 @@ from jobyard.spec.again import Which
 from jobyard.store.base import JobQuery
 from jobyard.store.intake import Intake
 from jobyard.store.sql_datasets import SqlDatasets
+from jobyard.store.sql_revisions import SqlRevisions
 from jobyard.store.sql_tables import SqlTables
 from jobyard.store.transactions import (
     apply,
@@ -63,7 +64,7 @@ RETAIN = 500
 """Jobs that one transaction of the clean-up deletes or sweeps."""
 
 
-class SqlStore(SqlDatasets, SqlTables):
+class SqlStore(SqlDatasets, SqlTables, SqlRevisions):
     """Keeps the promises of ``Store`` (base.py) with a driver's named queries."""
 
     def __init__(self, driver: Driver, logs: LogStore) -> None:

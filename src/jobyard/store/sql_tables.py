@@ -5,24 +5,27 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jobyard.store.transactions import retiring, segments, sources
+from jobyard.store.transactions import compaction, segments, sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jobyard.core.compaction import ChainPart, Merger
     from jobyard.core.derived import Source
     from jobyard.core.extract import Extract
     from jobyard.core.extraction import (
         Cost,
         Extraction,
+        Gaps,
         Lacking,
         Opened,
         Publication,
-        RetiredFile,
         Wish,
     )
+    from jobyard.core.layout import FileLayout
     from jobyard.core.ranges import Span
     from jobyard.core.segments import Segment
+    from jobyard.core.shares import Share
     from jobyard.store.query import Driver
     from jobyard.store.tables import TableName
 
@@ -55,9 +58,15 @@ class SqlTables:
         step = partial(segments.restore, extract, table, path, found, delay_us)
         return await self._driver.write(step, durable=True)
 
-    async def lacking(self, job_id: int, wanted: Span) -> dict[str, Lacking]:
-        """Find what each table of a job lacks of the blocks that are wanted."""
-        return await self._driver.read(partial(segments.lacking, job_id, wanted))
+    async def lacking(
+        self, job_id: int, wanted: Span, mine: Share | None = None
+    ) -> dict[str, Lacking]:
+        """Find what each table of a job lacks of the blocks that are wanted, or of a share."""
+        return await self._driver.read(partial(segments.lacking, job_id, wanted, mine))
+
+    async def gaps(self, job_id: int, wanted: Span, most: int) -> dict[str, Gaps]:
+        """Find the first gaps of each table of a job."""
+        return await self._driver.read(partial(segments.gaps, job_id, wanted, most))
 
     async def table_files(self, job_id: int, table: str) -> list[tuple[str, int, int, int]]:
         """List the files of a job's table."""
@@ -74,6 +83,25 @@ class SqlTables:
         step = partial(segments.publish, session, attempt_id, job_id, publication, delay_us)
         return await self._driver.write(step)
 
+    async def chain_part(self, job_id: int, table: str, start: int) -> ChainPart:
+        """Read a page of a table's chain."""
+        return await self._driver.read(partial(compaction.chain_part, job_id, table, start))
+
+    async def compact(
+        self,
+        session: str,
+        attempt_id: int,
+        job_id: int,
+        merger: Merger,
+        layout: FileLayout,
+        delay_us: int,
+    ) -> list[str] | None:
+        """Put one file in the place of others."""
+        fence = (session, attempt_id, job_id)
+        return await self._driver.write(
+            partial(compaction.compact, *fence, merger, layout, delay_us)
+        )
+
     async def count_cost(self, session: str, attempt_id: int, job_id: int, cost: Cost) -> None:
         """Add what reading has cost."""
         await self._driver.write(partial(segments.count_cost, session, attempt_id, job_id, cost))
@@ -86,18 +114,6 @@ class SqlTables:
     async def extraction(self, job_id: int) -> Extraction | None:
         """Read what an extraction has done."""
         return await self._driver.read(partial(segments.read, job_id))
-
-    async def collectable(self, limit: int) -> list[RetiredFile]:
-        """Find retired files whose time has come."""
-        return await self._driver.read(partial(retiring.collectable, limit))
-
-    async def collected(self, file_ids: Sequence[int]) -> None:
-        """Forget retired files that were removed."""
-        await self._driver.write(partial(retiring.collected, file_ids))
-
-    async def postpone(self, file_ids: Sequence[int], delay_us: int) -> None:
-        """Have retired files come up again later."""
-        await self._driver.write(partial(retiring.postpone, file_ids, delay_us))
 
     async def source(self, table: TableName) -> Source:
         """Tell how far a table is that others are made of."""

@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jobyard.core.compaction import ChainPart, Merger
     from jobyard.core.derived import Source
     from jobyard.core.extract import Extract
     from jobyard.core.extraction import (
         Cost,
         Extraction,
+        Gaps,
         Lacking,
         Opened,
         Publication,
-        RetiredFile,
         Wish,
     )
+    from jobyard.core.layout import FileLayout
     from jobyard.core.ranges import Span
     from jobyard.core.segments import Segment
+    from jobyard.core.shares import Share
 
 
 TableName = tuple[str, str, str]
@@ -59,10 +62,22 @@ class Tables(Protocol):
         a revision, which it keeps; else the names of the files that others take the place of.
         """
 
-    async def lacking(self, job_id: int, wanted: Span) -> dict[str, Lacking]:
+    async def lacking(
+        self, job_id: int, wanted: Span, mine: Share | None = None
+    ) -> dict[str, Lacking]:
         """Find what each table of a job lacks of the blocks that are wanted.
 
+        All of it, or of a writer's share the lowest, the same blocks of all tables: what is above
+        is told when that is there.
+
         The cost depends on the files beside the canonical chain, not on those in it.
+        """
+
+    async def gaps(self, job_id: int, wanted: Span, most: int) -> dict[str, Gaps]:
+        """Find the first ``most`` gaps of each table of a job that begin among the wanted blocks.
+
+        A gap ends where blocks are; what is missing above the highest of them is none. The cost
+        depends on the files beside the canonical chain, not on those in it.
         """
 
     async def table_files(self, job_id: int, table: str) -> list[tuple[str, int, int, int]]:
@@ -79,6 +94,32 @@ class Tables(Protocol):
         The same file twice counts once. A file of the very same blocks is not needed: its own name
         is the answer, and its writer removes it. Other names are of files that it takes the place
         of: they are retired, to be collected after the delay.
+
+        Raises:
+            LeaseLost: the worker does not speak for this attempt.
+            Unusable: the job does not write this table.
+        """
+
+    async def chain_part(self, job_id: int, table: str, start: int) -> ChainPart:
+        """Read a page of the canonical chain of a job's table, from a block on.
+
+        Raises:
+            Unusable: the job does not write this table.
+        """
+
+    async def compact(
+        self,
+        session: str,
+        attempt_id: int,
+        job_id: int,
+        merger: Merger,
+        layout: FileLayout,
+        delay_us: int,
+    ) -> list[str] | None:
+        """Put one file in the place of others of the chain, which are retired; tell their names.
+
+        Neither the chain's ends nor its hashes nor its rows change by that. None, and nothing
+        done, when the others are not exactly what the file was made of, or are not cold.
 
         Raises:
             LeaseLost: the worker does not speak for this attempt.
@@ -105,18 +146,6 @@ class Tables(Protocol):
         None when the job is none, or has done nothing yet; the cost depends on the number of its
         tables alone.
         """
-
-    async def collectable(self, limit: int) -> list[RetiredFile]:
-        """Find retired files whose time has come, the longest due first.
-
-        The cost does not grow with those that wait.
-        """
-
-    async def collected(self, file_ids: Sequence[int]) -> None:
-        """Forget retired files that were removed."""
-
-    async def postpone(self, file_ids: Sequence[int], delay_us: int) -> None:
-        """Have retired files that cannot be removed now come up again after a delay."""
 
     async def source(self, table: TableName) -> Source:
         """Tell how far a table is that others are made of; the cost is always the same."""

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _TOKEN = re.compile(rb"\r\nauthorization: *bearer +([^\r]*)", re.IGNORECASE)
+_LOST = {Trouble.DROP, Trouble.TRUNCATE}
+"""Where messages come whole or not at all, both are the end of the connection."""
 _GARBAGE = b"<html><body><h1>Bad gateway</h1></body></html>"
 _REASONS = {200: "OK", 401: "Unauthorized", 405: "Method Not Allowed", 413: "Too Large"}
 
@@ -125,7 +127,7 @@ class ReplayServer:
             await socket.prepare(request)
             async for message in socket:
                 answer = self._answer(message.data.encode())
-                if answer.trouble is Trouble.DROP:
+                if answer.trouble in _LOST:
                     break
                 if answer.trouble is not Trouble.HANG:
                     await socket.send_str(answer.body.decode())
@@ -147,7 +149,7 @@ class ReplayServer:
             with suppress(ConnectionError):
                 while line := await reader.readline():
                     answer = self._answer(line)
-                    if answer.trouble is Trouble.DROP:
+                    if answer.trouble in _LOST:
                         break
                     if answer.trouble is not Trouble.HANG:
                         writer.write(answer.body + b"\n")

@@ -18,9 +18,10 @@ whose ``completions`` are its parallelism. It gets everything over the attempt c
   with j % P == i: no index needs to know of another.
 * ``POST tables`` makes the job the one writer of its tables and answers, under ``tables``, with a
   folder for each: ``{"table", "path"}``.
-* ``POST lacking`` with ``{"start", "stop"}`` answers, under ``tables``, with what each lacks of
-  these blocks (``spans``), what a reorganisation left unlinked (``repairs``), and the newest ends
-  of what it has (``known``: last block and hash, ascending).
+* ``POST lacking`` with ``{"start", "stop", "chunk", "index", "writers"}`` answers, under
+  ``tables``, with what each lacks of these blocks (``spans``: those that touch the share of this
+  index, the lowest if there are many), what a reorganisation left unlinked (``repairs``), and the
+  newest ends of what it has (``known``: last block and hash, ascending).
 * ``POST files`` with ``{"table"}`` answers with ``files``: name, size, first block, the one behind
   the last; and with ``retired``, the names of files that are not part of the table any more.
 * ``POST sources`` with ``{"tables": [[alias, table], …]}``, of a derived dataset, answers with
@@ -31,6 +32,11 @@ whose ``completions`` are its parallelism. It gets everything over the attempt c
 * ``POST segments`` (``Channel.publish``) makes a finished file part of its table: ``SegmentWords``.
   It answers with names under ``gone``. The file's own says that it is not needed: its writer
   removes it. Others are retired: whoever hears of them renames them (``DataFolder.retire``).
+* ``POST chain`` with ``{"table", "start"}`` answers with a page of the table's canonical chain from
+  that block on, and what tells whether a file may be joined with others: `core.compaction`.
+* ``POST compact`` puts a file in the place of others of the chain: `MergerWords`. ``gone`` are
+  their names, to be renamed; null when the chain is not what the file was made of any more: then
+  its writer removes it.
 * ``POST cost`` adds what reading has cost: ``CostWords``. ``PUT failure`` keeps
   why a program fails.
 * It ends with exit code 0 when its part is complete, ``FATAL_EXIT`` when trying again is no use
@@ -40,6 +46,7 @@ whose ``completions`` are its parallelism. It gets everything over the attempt c
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from jobyard.core.extract import FATAL_EXIT, is_relative, stop_of
@@ -56,6 +63,7 @@ __all__ = [
     "WORDS",
     "CostWords",
     "DerivedOrder",
+    "MergerWords",
     "Orders",
     "OriginOrder",
     "ProviderOrder",
@@ -74,6 +82,8 @@ WORDS = (
     ("POST", "sources"),
     ("POST", "links"),
     ("POST", "segments"),
+    ("POST", "chain"),
+    ("POST", "compact"),
     ("POST", "cost"),
     ("PUT", "failure"),
 )
@@ -135,8 +145,13 @@ class Orders(TypedDict):
     """Whether blocks that a recording does not have are none that are wanted."""
     derived: DerivedOrder | None
     """How the tables are made of others, null when they are read from a chain."""
+    folder: str | None
+    """Where its tables lie if somebody said so; None means below the data folder."""
+    layout: dict[str, Any]
+    """How its files are laid out: the members of `core.layout.FileLayout`."""
     variables: dict[str, str]
-    """What the providers' ``${VAR}`` stand for; a variable that is not set is not here."""
+    """What the providers' ``${VAR}`` stand for; a variable that is not set is not here. Where files
+    go to an object store, also the worker's ``AWS_…``."""
 
 
 class CostWords(TypedDict):
@@ -161,6 +176,21 @@ class SegmentWords(TypedDict):
     size: int
     rows: int
     cost: CostWords
+
+
+class MergerWords(TypedDict):
+    """A file that has the rows of others, ``parents``, which are neighbours in the chain."""
+
+    table: str
+    name: str
+    network: str
+    start: int
+    stop: int
+    hash: str
+    prev_hash: str
+    size: int
+    rows: int
+    parents: list[str]
 
 
 def orders(
@@ -201,6 +231,8 @@ def orders(
         providers=[ProviderOrder(name=name, config=dict(config)) for name, config in providers],
         sparse=extract.sparse,
         derived=_derived(extract.derived),
+        folder=extract.folder,
+        layout=asdict(extract.layout),
         variables=dict(variables),
     )
 

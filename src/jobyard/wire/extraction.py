@@ -5,28 +5,50 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jobyard.clock import rfc3339
-from jobyard.core.extract import is_relative, stop_of
+from jobyard.core.extract import MOST_BLOCK, is_relative, stop_of
 
 if TYPE_CHECKING:
-    from jobyard.core.extraction import Extraction, TableProgress
+    from collections.abc import Mapping
+
+    from jobyard.core.extraction import Extraction, Gaps, TableProgress
+    from jobyard.core.ranges import Span
     from jobyard.core.records import Job
 
 SECOND = 1_000_000
+MOST_GAPS = 100
+"""Gaps of a table that are listed; a table may have as many as it has files."""
 
 
-def extraction_members(job: Job, extraction: Extraction, now: int) -> dict[str, Any]:
+def wanted_of(job: Job, stop: int | None) -> Span:
+    """Tell the blocks that an extraction wants; ``stop`` is what a relative end was found to be."""
+    ordered = job.spec.get("extract") or {}
+    start: int = ordered.get("start", 0)
+    behind = _stop(ordered, stop)
+    return start, MOST_BLOCK if behind is None else max(start, behind)
+
+
+def _stop(ordered: Mapping[str, Any], found: int | None) -> int | None:
+    end: str | None = ordered.get("end")
+    return found if is_relative(end) else stop_of(end, ordered.get("start", 0), None)
+
+
+def extraction_members(
+    job: Job, extraction: Extraction, gaps: Mapping[str, Gaps], now: int
+) -> dict[str, Any]:
     """Write what an extraction adds to a job's progress.
 
     A table's ``current_block`` is the highest block of the contiguous range that begins with the
     first block wanted, null while that one is missing. ``percent`` is of blocks that every table
     has, ``blocks_per_second`` counts those of one table since the first start; what cannot be
-    known is null.
+    known is null. ``gaps`` are first and last block of each; there are ``gaps_count`` of them.
     """
     ordered = job.spec.get("extract") or {}
     start: int = ordered.get("start", 0)
-    end: str | None = ordered.get("end")
-    stop = extraction.stop if is_relative(end) else stop_of(end, start, None)
-    tables = {name: _table(one, start) for name, one in sorted(extraction.tables.items())}
+    stop = _stop(ordered, extraction.stop)
+    tables = {
+        name: {**_table(one, start), **_gaps(gaps.get(name))}
+        for name, one in sorted(extraction.tables.items())
+    }
     rate = _rate(job, extraction, now)
     done = min((_done(table, start) for table in tables.values()), default=0)
     left = None if stop is None else max(0, stop - start - done)
@@ -55,6 +77,14 @@ def _table(one: TableProgress, start: int) -> dict[str, Any]:
         "start_block": one.start if there else None,
         "files_count": one.files if there else 0,
         "total_size_bytes": one.size if there else 0,
+    }
+
+
+def _gaps(found: Gaps | None) -> dict[str, Any]:
+    spans = () if found is None else found.spans
+    return {
+        "gaps": [[first, behind - 1] for first, behind in spans],
+        "gaps_count": 0 if found is None else found.count,
     }
 
 

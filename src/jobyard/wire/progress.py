@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from jobyard.clock import rfc3339
@@ -11,7 +12,9 @@ from jobyard.wire.extraction import extraction_members
 from jobyard.wire.jobs import error_detail
 
 if TYPE_CHECKING:
-    from jobyard.core.extraction import Extraction
+    from collections.abc import Mapping
+
+    from jobyard.core.extraction import Extraction, Gaps
     from jobyard.core.records import Job
     from jobyard.core.state import JobState
 
@@ -20,13 +23,18 @@ FARTHEST = 100 * 365 * 86_400 * SECOND
 """Beyond a hundred years a guess is none, and a date may have no name."""
 
 
-def progress_object(job: Job, now: int, extraction: Extraction | None = None) -> dict[str, Any]:
+def progress_object(
+    job: Job,
+    now: int,
+    extraction: Extraction | None = None,
+    gaps: Mapping[str, Gaps] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Write a job's progress at ``now`` (microseconds).
 
     ``tables`` is filled by jobs that extract, and empty otherwise; ``extraction`` tells how far
-    they are. ``rate`` counts completions a
-    second since the first start, null while there are none; ``eta`` is when the rest would be
-    done at that rate, null when that cannot be known or the job is over.
+    they are, ``gaps`` what is missing in them. ``rate`` counts completions a second since the
+    first start, null while there are none; ``eta`` is when the rest would be done at that rate,
+    null when that cannot be known or the job is over.
     """
     state = job.state
     rate = _rate(state, now)
@@ -34,7 +42,7 @@ def progress_object(job: Job, now: int, extraction: Extraction | None = None) ->
         "job_id": state.id,
         "job_status": state.status,
         "tables": {},
-        **(extraction_members(job, extraction, now) if extraction is not None else {}),
+        **(extraction_members(job, extraction, gaps, now) if extraction is not None else {}),
         "completions": {
             "total": state.policy.total,
             "succeeded": state.succeeded,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from jobyard import clock
 from jobyard.chain import rpc_wire
+from jobyard.chain.rpc_endpoint import Endpoint, Limits
 from jobyard.chain.rpc_failures import Failure, Kind, RpcError, from_error, from_status
 from jobyard.chain.rpc_pace import Meter, Pace
 from jobyard.chain.rpc_wire import Call
+from jobyard.chain.source import Traffic
 
 
 @pytest.mark.parametrize(
@@ -146,3 +149,64 @@ def test_calls_are_spread_over_time() -> None:
     assert meter.book(5, 6.0) == 0.0
     assert meter.book(1, 6.0) == pytest.approx(0.5)
     assert Meter(None).book(100, 0.0) == 0.0
+
+
+class Dial:
+    """A clock that is set by hand."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        patch.setattr(clock, "monotonic", lambda: self.now)
+
+
+@pytest.fixture
+def dial(monkeypatch: pytest.MonkeyPatch) -> Dial:
+    return Dial(monkeypatch)
+
+
+BROKEN = Failure(Kind.BROKEN, "HTTP 500")
+
+
+def rested(endpoint: Endpoint, dial: Dial) -> float:
+    """Wait until an endpoint may be asked again; tell how long that was."""
+    seconds = endpoint.health.rests_until - dial.now
+    dial.now = endpoint.health.rests_until
+    return seconds
+
+
+def test_requests_that_break_together_are_one_reason_to_rest_and_not_many(dial: Dial) -> None:
+    endpoint = Endpoint("node", "http://node", Limits(), Traffic())
+    for _ in range(60):
+        endpoint.failed(BROKEN, dial.now - 0.1)
+
+    assert 0 < rested(endpoint, dial) <= 0.25
+
+
+def test_a_node_that_is_away_is_asked_once_each_rest_and_never_rests_long(dial: Dial) -> None:
+    endpoint = Endpoint("node", "http://node", Limits(), Traffic())
+    wide = endpoint.room
+    for _ in range(60):
+        endpoint.failed(BROKEN, dial.now - 0.1)
+    rests = []
+    for _ in range(12):
+        rests.append(rested(endpoint, dial))
+        assert endpoint.room == 1
+        endpoint.failed(BROKEN, dial.now)
+    endpoint.succeeded()
+
+    assert rests[0] < rests[3] < rests[-1] <= 5
+    assert wide > 1
+    assert endpoint.room == endpoint.pace.limit
+
+
+def test_what_was_sent_before_a_rest_and_ends_behind_it_is_no_reason_for_another(
+    dial: Dial,
+) -> None:
+    endpoint = Endpoint("node", "http://node", Limits(), Traffic())
+    sent = dial.now
+    for _ in range(6):
+        endpoint.failed(BROKEN, sent)
+    rested(endpoint, dial)
+    endpoint.failed(BROKEN, sent)
+
+    assert endpoint.health.rests_until == dial.now

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobyard.core.ranges import intersect, merge, split, subtract, total
+from jobyard.core.ranges import intersect, merge, split, subtract, total, uncovered
 
 SPANS = st.lists(
     st.tuples(st.integers(0, 60), st.integers(0, 12)).map(lambda p: (p[0], p[0] + p[1]))
@@ -33,6 +33,15 @@ def test_what_is_missing_is_what_a_set_would_say(
 ) -> None:
     assert numbers(subtract(wanted, had)) == numbers(wanted) - numbers(had)
     assert numbers(intersect(wanted, had)) == numbers(wanted) & numbers(had)
+
+
+@given(SPANS, st.tuples(st.integers(0, 60), st.integers(0, 60)))
+def test_what_is_not_covered_is_what_is_missing(
+    covers: list[tuple[int, int]], wanted: tuple[int, int]
+) -> None:
+    had = sorted((start, stop) for start, stop in covers if start < stop)
+
+    assert list(uncovered(wanted, had)) == subtract([wanted], had)
 
 
 @given(SPANS, st.integers(1, 9), st.integers(1, 7), st.integers(1, 8))

@@ -14,6 +14,8 @@ from jobyard.core.segments import Chain, Segment, canonical, fork, missing, rewr
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pytest
+
 NET = "mainnet"
 
 
@@ -215,3 +217,19 @@ class Extraction(RuleBasedStateMachine):
 
 
 TestExtraction = Extraction.TestCase
+
+
+def test_looking_for_a_branch_asks_each_link_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    follows = Segment.follows
+
+    def counted(self: Segment, other: Segment) -> bool:
+        asked.append(self)
+        return follows(self, other)
+
+    monkeypatch.setattr(Segment, "follows", counted)
+    chain = [Segment("first", "net", 0, 1, "h1", "h0")]
+    ahead = [Segment(f"s{n}", "net", n, n + 1, f"h{n + 1}", f"h{n}", n) for n in range(5, 500)]
+
+    assert fork(ahead, chain) == []
+    assert len(asked) < 2 * len(ahead)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobyard.core.ranges import merge
-from jobyard.core.shares import LARGEST_CHUNK, chunk_size, share
+from jobyard.core.shares import LARGEST_CHUNK, Share, chunk_size, owner, share
 
 SPANS = st.lists(
     st.tuples(st.integers(0, 200), st.integers(1, 40)).map(lambda one: (one[0], sum(one))),
@@ -35,6 +35,23 @@ def test_what_is_missing_is_shared_out_whole_and_once(
         assert mine == sorted(mine)
         for before, after in itertools.pairwise(mine):
             assert before.stop <= after.start
+
+
+@given(
+    start=st.integers(0, 90),
+    length=st.integers(1, 40),
+    chunk=st.integers(1, 12),
+    writers=st.integers(1, 5),
+    index=st.integers(0, 4),
+)
+def test_a_span_is_in_the_share_of_whoever_one_of_its_blocks_is_for(
+    start: int, length: int, chunk: int, writers: int, index: int
+) -> None:
+    blocks = range(start, start + length)
+    owners = {owner(block, chunk, writers) for block in blocks}
+
+    mine = Share(chunk, index % writers, writers)
+    assert mine.touches((start, start + length)) is (mine.index in owners)
 
 
 def test_writers_of_a_short_range_all_have_something_to_do() -> None:

@@ -16,6 +16,7 @@ from tests.unit.spec.test_fuzz import scalars
 
 from jobyard.errors import InvalidDocument, Problem
 from jobyard.spec.document import Document, read
+from jobyard.spec.extraction_file import is_extraction
 from jobyard.spec.load import load_documents
 from jobyard.spec.schema import schemas
 from validation.catalogue import Case, a_job, a_manifest
@@ -39,6 +40,8 @@ def without_nulls(value: Any) -> Any:
 def is_valid(document: Any) -> bool:
     manifest = isinstance(document, dict) and ("apiVersion" in document or "kind" in document)
     shape = "kubernetes-job" if manifest else "application"
+    if is_extraction(document):
+        shape = "extraction"
     return VALIDATORS[shape].is_valid(without_nulls(document))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jobyard import clock
+from jobyard import clock, config
 from jobyard.core.waiting import FOR_A_WORKER, unplaced, waiting_reason
 from jobyard.errors import InvalidQueryParam
 from jobyard.spec.document import DEFAULT_LIMITS, Limits
@@ -35,11 +35,13 @@ class Counter:
         limits: Limits = DEFAULT_LIMITS,
         trigger: str = "api",
         providers_dir: Path | None = None,
+        collect_after: float | None = None,
     ) -> None:
         """Serve ``store``.
 
         ``executors`` may be asked for, ``limits`` bound documents, ``trigger`` says who asks,
-        ``providers_dir`` has files of providers.
+        ``providers_dir`` has files of providers. Files that leave their table may go after
+        ``collect_after`` seconds.
         """
         self.store = store
         self._logs = logs
@@ -47,6 +49,8 @@ class Counter:
         self.limits = limits
         self._trigger = trigger
         self._providers_dir = providers_dir
+        usual = config.default("collect_after")
+        self._collect_after: float = usual if collect_after is None else collect_after
 
     async def _told(self, jobs: Sequence[Job]) -> list[Object]:
         """Write jobs; those that wait for a worker say what is missing.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,16 +11,18 @@ from jobyard.api.desks.counter import MOST_ROWS, Counter, Object, bounded
 from jobyard.api.desks.filters import Filters, query_of
 from jobyard.api.desks.planning import columns, problems_of
 from jobyard.core.dataset import DERIVED_KIND, ManifestRecord
+from jobyard.engine.supply import Suppliers
 from jobyard.errors import (
     DatasetNotFound,
     InvalidHash,
     InvalidPayloadFormat,
+    InvalidProvider,
     InvalidQueryParam,
     ManifestContradicts,
     Problem,
 )
 from jobyard.spec import naming
-from jobyard.spec.extraction import deployment
+from jobyard.spec.extraction import deployment, rematerialization
 from jobyard.spec.manifest import load_manifest, manifest_hash, manifest_of
 from jobyard.spec.references import Reference, check_version, reference
 from jobyard.wire.datasets import (
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
     from jobyard.core.dataset import Manifest, Revision
     from jobyard.core.derived import Ancestor
+    from jobyard.core.extraction import Rematerialized
     from jobyard.store.datasets import Name
 
 MOST_DEPENDENCIES = 1000
@@ -188,11 +192,12 @@ class DatasetDesk(Counter):
         await self.store.delete_version(place[:2], check_version(place.revision))
 
     async def deploy(self, dataset: str, /, **options: Any) -> Object:
-        """Have a revision of a dataset extracted; tell the ``job_id``.
+        """Have a revision of a dataset extracted; tell the ``job_id``, and ``warnings`` if any.
 
         ``options`` are those of a deployment: ``end_block``, ``parallelism``, ``worker_id``,
-        ``verify``, ``providers``, ``batch_blocks``. A job that is not over and is the same is the
-        answer.
+        ``verify``, ``providers``, ``layout``, ``batch_blocks``. A job that is not over and is the
+        same is the answer. A warning is that no provider is known here: workers may have files of
+        their own.
 
         Raises:
             DatasetNotFound: there is no such dataset, or no such revision of it.
@@ -203,7 +208,41 @@ class DatasetDesk(Counter):
         revision = await self._revision(dataset)
         ancestors = await self._ancestors(manifest_of(revision.manifest.value))
         spec = deployment(revision, options, ancestors)
-        return {"job_id": (await self.store.deploy(spec, trigger=self._trigger)).id}
+        made: Object = {"job_id": (await self.store.deploy(spec, trigger=self._trigger)).id}
+        if spec.extract is not None and spec.extract.derived is None:
+            try:
+                await Suppliers(self.store, self._providers_dir, {}).fitting(spec.extract)
+            except InvalidProvider as error:
+                made["warnings"] = [": ".join(filter(None, (error.detail, error.hint)))]
+        return made
+
+    async def rematerialize(self, dataset: str, /, **options: Any) -> Object:
+        """Have blocks of a revision extracted anew: ``start_block`` to ``end_block``.
+
+        The files that have them leave their tables. Tells the ``job_id`` of the job that fetches
+        them, whether it is a new one (``new_job_created``), how many ``files`` it takes the place
+        of, and the blocks that are missing now. The other options are those of a deployment.
+
+        Raises:
+            DatasetNotFound: there is no such dataset, or no such revision of it.
+            InvalidBody: the range or an option is wrong; all problems are in it.
+            NothingToRematerialize: no table has such a block.
+            ActiveJobConflict: the revision has a job that is ending.
+        """
+        spec, wanted = rematerialization(await self._revision(dataset), options)
+        delay_us = int(self._collect_after * 1_000_000)
+        done = await self.store.rematerialize(
+            spec, wanted, delay_us=delay_us, trigger=self._trigger
+        )
+        await asyncio.to_thread(_hide, done)
+        start, stop = done.span
+        return {
+            "job_id": done.job_id,
+            "new_job_created": done.is_new,
+            "start_block": start,
+            "end_block": stop - 1,
+            "files": sum(len(one.names) for one in done.taken),
+        }
 
     async def dataset_jobs(
         self,
@@ -281,6 +320,19 @@ class DatasetDesk(Counter):
             seen |= fresh
             left += fresh
         return False
+
+
+def _hide(done: Rematerialized) -> None:
+    """Hide files that left their tables, if they lie where this process can see them.
+
+    If not, the next one that extracts into their folder does it.
+    """
+    try:
+        from jobyard.data.upkeep import hide
+    except ImportError:
+        return
+    for one in done.taken:
+        hide(one.path, one.names)
 
 
 def registration(body: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | str, str | None]:

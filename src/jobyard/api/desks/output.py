@@ -13,7 +13,7 @@ from jobyard.api.desks.filters import label_filters
 from jobyard.api.feed import Closed
 from jobyard.api.follow import ChosenChanges, LogFollower, change_object
 from jobyard.api.hub import Hub, shown
-from jobyard.api.output import Cursor, Reader, check, is_live, the_attempt
+from jobyard.api.output import Cursor, Reader, check, check_index, is_live, the_attempt
 from jobyard.api.places import Position, ledger_id, ledger_place
 from jobyard.api.stretches import Stretch, stretch
 from jobyard.errors import InvalidQueryParam
@@ -64,7 +64,7 @@ class OutputDesk(Counter):
 
     async def _reader(self, job_id: int, chosen: dict[str, Any]) -> Reader:
         wanted = choose(**chosen)
-        await self.store.job(job_id)
+        check_index(await self.store.job(job_id), wanted.index)
         await check(self.store, job_id, wanted)
         return Reader(self.store, self._logs, job_id, wanted)
 
@@ -136,7 +136,7 @@ class OutputDesk(Counter):
         """
         wanted = choose(**chosen)
         position = Position.parse(last_event_id) if last_event_id else None
-        await self.store.job(job_id)
+        check_index(await self.store.job(job_id), wanted.index)
         if wanted.attempt_id is not None:
             await check(self.store, job_id, wanted)
         if position is not None:

@@ -6,6 +6,7 @@ from jobyard import clock
 from jobyard.api.desks.counter import MOST_ROWS, Counter, Object, bounded
 from jobyard.errors import EventNotFound
 from jobyard.wire.explanation import explanation_object
+from jobyard.wire.extraction import MOST_GAPS, wanted_of
 from jobyard.wire.jobs import attempt_object, event_object, whole_event_object
 from jobyard.wire.progress import progress_object
 
@@ -73,7 +74,10 @@ class StoryDesk(Counter):
         """
         job = await self.store.job(job_id)
         extraction = await self.store.extraction(job_id)
-        return progress_object(job, clock.now_us(), extraction)
+        if extraction is None:
+            return progress_object(job, clock.now_us())
+        gaps = await self.store.gaps(job_id, wanted_of(job, extraction.stop), MOST_GAPS)
+        return progress_object(job, clock.now_us(), extraction, gaps)
 
     async def explain(self, job_id: int) -> Object:
         """Say why a job waits, goes on or ended, and what helps.

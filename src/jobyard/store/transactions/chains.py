@@ -67,19 +67,21 @@ def add(chain: Chain, publication: Publication, now: int, delay_us: int) -> Tran
         # It begins the chain; what was there may follow, unless it begins with the same block.
         replaces = segment.start == chain.start
         cut = yield Query("chain_from", (chain.revision, 0))
+        if replaces and _is_older(segment, cut[0]):
+            return [segment.name]
         chain.cut(cut, None, None)
     elif before := (yield from _place(chain, segment)):
         replaces = True
         cut = yield Query("chain_from", (chain.revision, before))
-        if cut and cut[0][2] < segment.start:
+        if cut and (cut[0][2] < segment.start or _is_older(segment, cut[0])):
             return [segment.name]
         chain.cut(cut, before, segment.prev_hash)
     else:
-        yield from _insert(chain, publication, now)
+        yield from insert(chain, publication, now)
         return []
     if cut:
         yield Query("chain_segments", ([row[0] for row in cut], False))
-    number = yield from _insert(chain, publication, now)
+    number = yield from insert(chain, publication, now)
     if chain.start is None:
         chain.start = segment.start
     first = (number, segment.stop, segment.hash, segment.size, publication.rows)
@@ -91,6 +93,14 @@ def add(chain: Chain, publication: Publication, now: int, delay_us: int) -> Tran
     return (yield from retire(chain.revision, sorted(gone), SUPERSEDED, delay_us))
 
 
+def _is_older(segment: Segment, row: Row) -> bool:
+    """Tell whether a file that was found is older than one that begins with the same block.
+
+    One that is published has no time yet: it is the newest.
+    """
+    return segment.start == int(row[2]) and 0 < segment.created_at < int(row[5])
+
+
 def _place(chain: Chain, segment: Segment) -> Transaction[int | None]:
     """Tell where the part of the chain ends that a segment follows; None if it follows none."""
     following = (chain.revision, segment.prev_hash, segment.start, segment.network)
@@ -98,7 +108,8 @@ def _place(chain: Chain, segment: Segment) -> Transaction[int | None]:
     return rows[0][0] if rows else None
 
 
-def _insert(chain: Chain, publication: Publication, now: int) -> Transaction[int]:
+def insert(chain: Chain, publication: Publication, now: int) -> Transaction[int]:
+    """Put a segment beside the chain; tell its id."""
     segment = publication.segment
     row = (
         chain.revision, segment.name, segment.network, segment.start, segment.stop, segment.hash,

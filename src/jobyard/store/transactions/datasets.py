@@ -237,7 +237,7 @@ def deploy(spec: JobSpec, trigger: str) -> Transaction[tuple[Job, bool]]:
     active = yield from active_job(extract)
     if active is None:
         if spec.worker_id is not None:
-            yield from _check_worker(spec.worker_id)
+            yield from check_worker(spec.worker_id)
         [[job]], claimable = yield from submit([Submission([spec], trigger)])
         return job, claimable
     job_id, status = active
@@ -263,7 +263,12 @@ def _differing(old: JobSpec, new: JobSpec) -> list[str]:
     return names + ["worker_id"] * (old.worker_id != new.worker_id)
 
 
-def _check_worker(wanted: str) -> Transaction[None]:
+def check_worker(wanted: str) -> Transaction[None]:
+    """Make sure that a job may have a worker, or one of those whose ids begin so.
+
+    Raises:
+        WorkerNotAvailable: none of them is alive.
+    """
     for worker in (yield from explain.workers()):
         beginning = wanted.removesuffix("*")
         if worker.id == wanted or (beginning != wanted and worker.id.startswith(beginning)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobyard.core.extraction import RetiredFile
+from jobyard.core.tables import RetiredFile
 from jobyard.store.query import Query, Transaction
 from jobyard.store.transactions.deciding import read_now
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from jobyard.core.extraction import Extraction, Lacking, Opened, Publication, TableProgress
-from jobyard.core.ranges import subtract
+from jobyard.core.extraction import Extraction, Gaps, Lacking, Opened, Publication, TableProgress
+from jobyard.core.ranges import uncovered
 from jobyard.core.segments import Segment, fork
 from jobyard.errors import ActiveWriter, LeaseLost, Unusable
 from jobyard.store.query import Query, Row, Transaction
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
     from jobyard.core.extract import Extract
     from jobyard.core.extraction import Cost, Wish
     from jobyard.core.ranges import Span
+    from jobyard.core.shares import Share
 
+MOST_SPANS = 1000
+"""Spans of a table that its writer is told at once: one takes seconds to extract, so asking again
+for the next costs nothing."""
 KNOWN = 64
 """Ends of segments that are told to who follows a chain: how far back it can see a fork."""
 
@@ -104,21 +110,60 @@ def _table(row: Row) -> TableProgress:
     return TableProgress(name, path, start, stop, files, size, count)
 
 
-def lacking(job_id: int, wanted: Span) -> Transaction[dict[str, Lacking]]:
-    """Find what each table of a job lacks of the blocks that are wanted."""
+def lacking(
+    job_id: int, wanted: Span, mine: Share | None = None
+) -> Transaction[dict[str, Lacking]]:
+    """Find what each table of a job lacks of the blocks that are wanted.
+
+    Of a share the lowest spans of each table, the same blocks of all: as much as one look is worth.
+    """
     found: dict[str, Lacking] = {}
+    horizon = wanted[1]
     for row in (yield Query("extraction_tables", (job_id,))):
-        name, revision, _, _, start, *_ = row
-        beside = [segment_of(each) for each in (yield Query("segments_beside", (revision,)))]
+        name, revision, _, _, start, stop, *_ = row
         newest = yield Query("chain_end", (revision, KNOWN))
         known = [segment_of(each) for each in reversed(newest)]
+        beside = yield Query("covered_beside", (revision, stop or 0))
         # All of the chain counts as covered: a gap in it is one of the chain's own numbers.
-        chain = [(start, known[-1].stop)] if known else []
-        spans = subtract([wanted], [*chain, *((one.start, one.stop) for one in beside)])
-        branch = fork(beside, known[-1:])
-        repairs = [(known[-1].start, branch[0].stop)] if branch else []
-        ends = [(each.stop - 1, each.hash) for each in known]
-        found[name] = Lacking(spans, repairs, ends)
+        chain = [(start, stop)] if known else []
+        spans = uncovered(wanted, itertools.chain(chain, ((each[0], each[1]) for each in beside)))
+        if mine is not None:
+            spans = itertools.islice(filter(mine.touches, spans), MOST_SPANS)
+        lacks = list(spans)
+        if mine is not None and len(lacks) == MOST_SPANS:
+            horizon = min(horizon, lacks[-1][1])
+        repairs = []
+        if known and beside and beside[0][0] <= stop:
+            repairs = yield from _repairs(revision, known[-1])
+        found[name] = Lacking(lacks, repairs, [(each.stop - 1, each.hash) for each in known])
+    return {name: replace(one, spans=_below(one.spans, horizon)) for name, one in found.items()}
+
+
+def _repairs(revision: int, last: Segment) -> Transaction[list[Span]]:
+    """Find where another branch has come up to the chain's last segment."""
+    beside = [segment_of(each) for each in (yield Query("segments_beside", (revision,)))]
+    branch = fork(beside, [last])
+    return [(last.start, branch[0].stop)] if branch else []
+
+
+def _below(spans: Sequence[Span], horizon: int) -> list[Span]:
+    return [(start, min(stop, horizon)) for start, stop in spans if start < horizon]
+
+
+def gaps(job_id: int, wanted: Span, most: int) -> Transaction[dict[str, Gaps]]:
+    """Find the first gaps of each table of a job, as far as they begin among the wanted blocks."""
+    start, end = wanted
+    found: dict[str, Gaps] = {}
+    for row in (yield Query("extraction_tables", (job_id,))):
+        name, revision, _, _, first, stop, *_ = row
+        spans: list[Span] = []
+        if first is not None and start < first:
+            spans.append((start, min(first, end)))
+        above = max(start, stop or start)
+        rows = yield Query("gaps_beside", (revision, above, end, most))
+        count = len(spans) + (rows[0][2] if rows else 0)
+        spans += [(before, min(behind, end)) for before, behind, _ in rows]
+        found[name] = Gaps(spans[:most], count)
     return found
 
 

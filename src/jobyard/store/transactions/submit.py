@@ -36,7 +36,7 @@ from jobyard.store.transactions.find import LARGEST_ID
 from jobyard.store.transactions.labels import insert_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from jobyard.core.extract import Extract
     from jobyard.core.job import JobSpec
@@ -84,7 +84,7 @@ def submit(submissions: Sequence[Submission]) -> Transaction[tuple[list[list[Job
     fresh = _fresh(submissions, keys)
     for _, spec in fresh:
         if spec.extract is not None:
-            yield from refuse_second(spec.extract)
+            yield from refuse_second(spec.extract, [edge.job for edge in spec.depends_on])
     made = yield from _make(fresh, now)
     yield from _insert(made, keys, now)
     edges = _edges(submissions, made, keys)
@@ -97,14 +97,16 @@ def submit(submissions: Sequence[Submission]) -> Transaction[tuple[list[list[Job
     return answers, resolved or any(new.entry.create for new in made)
 
 
-def refuse_second(extract: Extract) -> Transaction[None]:
+def refuse_second(extract: Extract, behind: Collection[str | int] = ()) -> Transaction[None]:
     """Make sure that a revision of a dataset has one job at a time, whoever else asks for one.
+
+    Those that it waits for, ``behind``, are over when it begins.
 
     Raises:
         ActiveJobConflict: it has one.
     """
     active = yield from active_job(extract)
-    if active is not None:
+    if active is not None and active[0] not in behind:
         raise ActiveJobConflict(extract.dataset, *active, [])
 
 

@@ -57,12 +57,19 @@ WHERE t.job_id = $1
 FOR NO KEY UPDATE OF r;
 
 -- name: same_segment :rows
--- A file of this name, or one of the very same blocks.
+-- A file of this name, or one of the very same blocks; each found by an index of its own.
 SELECT name
 FROM segments
 WHERE revision_id = $1
-    AND (name = $2
-        OR (prev_hash = $3 AND start_block = $4 AND stop_block = $5 AND hash = $6))
+    AND name = $2
+UNION ALL
+SELECT name
+FROM segments
+WHERE revision_id = $1
+    AND prev_hash = $3
+    AND start_block = $4
+    AND stop_block = $5
+    AND hash = $6
 LIMIT 1;
 
 -- name: insert_segment :rows
@@ -86,7 +93,7 @@ LIMIT 1;
 
 -- name: chain_from :rows
 -- The segments of the chain from a block on, in its order.
-SELECT id, name, start_block, size, row_count
+SELECT id, name, start_block, size, row_count, created_at
 FROM segments
 WHERE revision_id = $1
     AND start_block >= $2
@@ -125,6 +132,7 @@ SELECT id, name
 FROM segments
 WHERE revision_id = $1
     AND start_block >= $2
+    AND start_block < $3
     AND stop_block <= $3
     AND NOT chained;
 
@@ -160,6 +168,15 @@ SET chain_start = $2, chain_stop = $3, chain_hash = $4, files = $5, size = $6, r
     updated_at = $8
 WHERE id = $1;
 
+-- name: covered_beside :rows
+-- The blocks that segments beside the chain have above one of the chain's, by their starts.
+SELECT start_block, stop_block
+FROM segments
+WHERE revision_id = $1
+    AND stop_block > $2
+    AND NOT chained
+ORDER BY start_block;
+
 -- name: segments_beside :rows
 -- The segments that are not in the chain (yet).
 SELECT name, network, start_block, stop_block, hash, prev_hash, size, created_at
@@ -167,6 +184,29 @@ FROM segments
 WHERE revision_id = $1
     AND NOT chained
 ORDER BY start_block;
+
+-- name: gaps_beside :rows
+-- What no segment beside the chain covers from a block up to the last of them: the first gaps, and
+-- how many there are.
+SELECT before, start_block, count(*) OVER ()
+FROM (
+    SELECT
+        start_block,
+        coalesce(
+            max(stop_block) OVER (
+                ORDER BY start_block, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            ),
+            $2::bigint
+        ) AS before
+    FROM segments
+    WHERE revision_id = $1
+        AND stop_block > $2::bigint
+        AND NOT chained
+) AS beside
+WHERE start_block > before
+    AND before < $3
+ORDER BY start_block
+LIMIT $4;
 
 -- name: files_of_revision :rows
 SELECT name, size, start_block, stop_block
@@ -192,3 +232,57 @@ WHERE job_id = ANY ($1::bigint[]);
 -- name: delete_extraction_tables :none
 DELETE FROM extraction_tables
 WHERE job_id = ANY ($1::bigint[]);
+
+-- name: chain_part :rows
+-- The segments of the chain that begin in [$2, $3), in its order, at most $4.
+SELECT
+    id, name, network, start_block, stop_block, hash, prev_hash, size, created_at, row_count
+FROM segments
+WHERE revision_id = $1
+    AND start_block >= $2
+    AND start_block < $3
+    AND chained
+ORDER BY start_block
+LIMIT $4;
+
+-- name: segments_across :rows
+-- The segments that have blocks of [$2, $3): of the chain, and beside it.
+SELECT id, start_block, stop_block
+FROM segments
+WHERE revision_id = $1
+    AND chained
+    AND start_block < $3
+    AND start_block >= coalesce(
+        (SELECT max(b.start_block)
+        FROM segments AS b
+        WHERE b.revision_id = $1
+            AND b.chained
+            AND b.start_block <= $2),
+        0)
+    AND stop_block > $2
+UNION ALL
+SELECT id, start_block, stop_block
+FROM segments
+WHERE revision_id = $1
+    AND NOT chained
+    AND start_block < $3
+    AND stop_block > $2;
+
+-- name: top_of_revision :rows
+-- The block behind the highest that a revision has or had until its file was retired.
+SELECT max(stop_block)
+FROM (
+    SELECT chain_stop AS stop_block FROM table_revisions WHERE id = $1
+    UNION ALL
+    SELECT max(stop_block) FROM segments WHERE revision_id = $1 AND NOT chained
+    UNION ALL
+    SELECT max(stop_block) FROM retired_files WHERE revision_id = $1
+) AS known;
+
+-- name: segments_by_name :rows
+-- The segments of a revision with these names, and the blocks that they have.
+SELECT id, name, start_block, stop_block
+FROM segments
+WHERE revision_id = $1
+    AND name = ANY($2::text [])
+ORDER BY name;

@@ -1,12 +1,13 @@
 -- name: note_retired :rows
 -- Note files that are about to leave a revision, with why and until when they stay.
+-- The sign has it look for these files, and not through the revision.
 INSERT INTO retired_files (
     id, revision_id, path, name, start_block, stop_block, size, reason, retired_at, collect_at)
 SELECT
     s.id, s.revision_id, r.path, s.name, s.start_block, s.stop_block, s.size, ?3, ?4, ?5
 FROM segments AS s
 JOIN table_revisions AS r ON r.id = s.revision_id
-WHERE s.revision_id = ?1
+WHERE +s.revision_id = ?1
     AND s.id IN (SELECT value FROM json_each(?2))
 RETURNING id, name;
 

@@ -55,12 +55,19 @@ WHERE t.job_id = ?1
     AND r.writer = ?1;
 
 -- name: same_segment :rows
--- A file of this name, or one of the very same blocks.
+-- A file of this name, or one of the very same blocks; each found by an index of its own.
 SELECT name
 FROM segments
 WHERE revision_id = ?1
-    AND (name = ?2
-        OR (prev_hash = ?3 AND start_block = ?4 AND stop_block = ?5 AND hash = ?6))
+    AND name = ?2
+UNION ALL
+SELECT name
+FROM segments
+WHERE revision_id = ?1
+    AND prev_hash = ?3
+    AND start_block = ?4
+    AND stop_block = ?5
+    AND hash = ?6
 LIMIT 1;
 
 -- name: insert_segment :rows
@@ -79,12 +86,13 @@ WHERE revision_id = ?1
     AND stop_block <= ?3
     AND network = ?4
     AND chained = 1
-ORDER BY start_block DESC
+-- The sign has it look for the hash: an index that has this order would lead through the chain.
+ORDER BY +start_block DESC
 LIMIT 1;
 
 -- name: chain_from :rows
 -- The segments of the chain from a block on, in its order.
-SELECT id, name, start_block, size, row_count
+SELECT id, name, start_block, size, row_count, created_at
 FROM segments
 WHERE revision_id = ?1
     AND start_block >= ?2
@@ -123,6 +131,7 @@ SELECT id, name
 FROM segments
 WHERE revision_id = ?1
     AND start_block >= ?2
+    AND start_block < ?3
     AND stop_block <= ?3
     AND chained = 0;
 
@@ -133,13 +142,13 @@ FROM table_revisions
 WHERE id = ?1;
 
 -- name: first_in_chain :rows
--- The first segment of the chain among some of a revision's.
+-- The first segment of the chain among some of a revision's. The signs have it look for those.
 SELECT start_block
 FROM segments
-WHERE revision_id = ?1
+WHERE +revision_id = ?1
     AND id IN (SELECT value FROM json_each(?2))
     AND chained = 1
-ORDER BY start_block
+ORDER BY +start_block
 LIMIT 1;
 
 -- name: lowest_segment :rows
@@ -157,6 +166,15 @@ SET chain_start = ?2, chain_stop = ?3, chain_hash = ?4, files = ?5, size = ?6, r
     updated_at = ?8
 WHERE id = ?1;
 
+-- name: covered_beside :rows
+-- The blocks that segments beside the chain have above one of the chain's, by their starts.
+SELECT start_block, stop_block
+FROM segments
+WHERE revision_id = ?1
+    AND stop_block > ?2
+    AND chained = 0
+ORDER BY start_block;
+
 -- name: segments_beside :rows
 -- The segments that are not in the chain (yet).
 SELECT name, network, start_block, stop_block, hash, prev_hash, size, created_at
@@ -164,6 +182,29 @@ FROM segments
 WHERE revision_id = ?1
     AND chained = 0
 ORDER BY start_block;
+
+-- name: gaps_beside :rows
+-- What no segment beside the chain covers from a block up to the last of them: the first gaps, and
+-- how many there are.
+SELECT before, start_block, count(*) OVER ()
+FROM (
+    SELECT
+        start_block,
+        coalesce(
+            max(stop_block) OVER (
+                ORDER BY start_block, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            ),
+            ?2
+        ) AS before
+    FROM segments
+    WHERE revision_id = ?1
+        AND stop_block > ?2
+        AND chained = 0
+)
+WHERE start_block > before
+    AND before < ?3
+ORDER BY start_block
+LIMIT ?4;
 
 -- name: files_of_revision :rows
 SELECT name, size, start_block, stop_block
@@ -189,3 +230,57 @@ WHERE job_id IN (SELECT value FROM json_each(?1));
 -- name: delete_extraction_tables :none
 DELETE FROM extraction_tables
 WHERE job_id IN (SELECT value FROM json_each(?1));
+
+-- name: chain_part :rows
+-- The segments of the chain that begin in [?2, ?3), in its order, at most ?4.
+SELECT
+    id, name, network, start_block, stop_block, hash, prev_hash, size, created_at, row_count
+FROM segments
+WHERE revision_id = ?1
+    AND start_block >= ?2
+    AND start_block < ?3
+    AND chained = 1
+ORDER BY start_block
+LIMIT ?4;
+
+-- name: segments_across :rows
+-- The segments that have blocks of [?2, ?3): of the chain, and beside it.
+SELECT id, start_block, stop_block
+FROM segments
+WHERE revision_id = ?1
+    AND chained = 1
+    AND start_block < ?3
+    AND start_block >= coalesce(
+        (SELECT max(b.start_block)
+        FROM segments AS b
+        WHERE b.revision_id = ?1
+            AND b.chained = 1
+            AND b.start_block <= ?2),
+        0)
+    AND stop_block > ?2
+UNION ALL
+SELECT id, start_block, stop_block
+FROM segments
+WHERE revision_id = ?1
+    AND chained = 0
+    AND start_block < ?3
+    AND stop_block > ?2;
+
+-- name: top_of_revision :rows
+-- The block behind the highest that a revision has or had until its file was retired.
+SELECT max(stop_block)
+FROM (
+    SELECT chain_stop AS stop_block FROM table_revisions WHERE id = ?1
+    UNION ALL
+    SELECT max(stop_block) FROM segments WHERE revision_id = ?1 AND chained = 0
+    UNION ALL
+    SELECT max(stop_block) FROM retired_files WHERE revision_id = ?1
+) AS known;
+
+-- name: segments_by_name :rows
+-- The segments of a revision with these names, and the blocks that they have.
+SELECT id, name, start_block, stop_block
+FROM segments
+WHERE revision_id = ?1
+    AND name IN (SELECT value FROM json_each(?2))
+ORDER BY name;

@@ -1,0 +1,121 @@
+"""Everything goes wrong at once, and the job's tables are those of a quiet run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.fault.extracting import MINTED, kill
+from tests.fault.yards import ORDERS, Extractions, extractions, wanted
+
+from jobyard.data.folder import DataFolder
+from jobyard.data.verify import verify_folder
+from jobyard.testing.replay import ReplayServer
+from jobyard.testing.replay_chain import ReplayChain
+from jobyard.testing.replay_faults import Faults
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+START = 1_700
+LENGTH = 700
+"""Blocks on both sides of number 2,000, where one writer's share ends and the other's begins."""
+ALL = Faults(
+    seed=11,
+    throttle=0.15,
+    retry_after=0.05,
+    error=0.10,
+    drop=0.03,
+    truncate=0.03,
+    cut=0.02,
+    garbage=0.03,
+    null=0.02,
+    strange=0.02,
+    hang=0.002,
+    shuffle=True,
+    finality=3,
+)
+
+
+def a_chain() -> ReplayChain:
+    return ReplayChain.read(MINTED, start=START, length=LENGTH)
+
+
+def programs() -> list[int]:
+    """Find the programs that this process runs."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "cmdline").read_bytes()
+            above = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if above == os.getpid() and b"hasty.py" in line:
+            found.append(int(folder.name))
+    return found
+
+
+async def whole(yard: Extractions, chain: ReplayChain) -> dict[str, pa.Table]:
+    """Extract a chain up to its head; read the tables."""
+    async with ReplayServer(chain) as server:
+        await yard.provide(server.url)
+        job_id = await yard.deploy(wanted(start=START, end=str(chain.stop - 1), parallelism=2))
+        assert (await yard.end(job_id)).state.status == "COMPLETED"
+        return {table: yard.rows(table) for table in ORDERS}
+
+
+def test_all_at_once_with_kills_and_a_running_reorganisation_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    draw = random.Random(5)
+    chain, forks = a_chain(), []
+    chain.head = START + 150
+
+    async def troubled() -> dict[str, pa.Table]:
+        async with ReplayServer(chain, ALL) as server, extractions(tmp_path / "bad") as yard:
+            await yard.provide(server.url, rpc_batch_size=4)
+            job_id = await yard.deploy(wanted(start=START, parallelism=2, verify=1.0))
+            kills = 0
+            for step in range(1, 7):
+                await reads_on(yard, job_id, step * 90)
+                kills += sum(kill(pid) for pid in draw.sample(programs(), k=1))
+                chain.head = min(chain.stop - 1, START + 150 + step * 95)
+                forks.append(chain.head - draw.choice((2, 20, 120)))
+                chain.fork(forks[-1])
+            chain.head = chain.stop - 1
+            await yard.reaches(job_id, chain.head, chain.hash_of(chain.head))
+            job = await yard.stop(job_id)
+            told = await yard.progress(job_id)
+            struck = set(server.seen.struck)
+            assert (kills, job.state.status) == (6, "STOPPED")
+            assert {str(one["current_block"]) for one in told["tables"].values()} == {
+                str(chain.head)
+            }
+            assert {"throttle", "error", "drop", "truncate", "cut", "garbage", "hang"} <= struck
+            assert verify_folder(DataFolder.at(yard.folder / "data")).sound
+            return {table: yard.rows(table) for table in ORDERS}
+
+    async def quiet() -> dict[str, pa.Table]:
+        last = a_chain()
+        for fork in forks:
+            last.fork(fork)
+        async with extractions(tmp_path / "quiet") as yard:
+            return await whole(yard, last)
+
+    found, expected = asyncio.run(troubled()), asyncio.run(quiet())
+    for table, rows in expected.items():
+        assert rows.num_rows > 0
+        assert found[table].equals(rows), table
+
+
+async def reads_on(yard: Extractions, job_id: int, blocks: int) -> None:
+    """Wait until a job has published so many blocks, those of each table counted."""
+
+    async def published() -> bool:
+        done = await yard.store.extraction(job_id)
+        return done is not None and done.blocks >= blocks and bool(programs())
+
+    await yard.until(published)
