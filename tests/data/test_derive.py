@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.data.deriving import LAST, MINTED, Datasets, datasets, derived, rows
 
+from jobyard.data.folder import DataFolder
+from jobyard.data.verify import verify_folder
 from jobyard.testing.replay import serving
 from jobyard.testing.replay_chain import ReplayChain
 
@@ -141,6 +143,29 @@ def test_a_reorganised_source_is_followed(tmp_path: Path) -> None:
                 assert await yard.ends(job, name) == await yard.ends(raw, "blocks") == 101
 
         play(tmp_path, story)
+
+
+def test_files_of_derived_tables_are_joined_and_verified_like_others(
+    node: Server, tmp_path: Path
+) -> None:
+    async def story(yard: Datasets) -> None:
+        await yard.raw(node.url)
+        await yard.register("d", derived({"moves": MOVES}))
+        for end in (40, 90, 130):
+            await yard.sync("d", end_block=end)
+        layout = {"compact_files": 2, "compact_after": 0, "compact_distance": 0}
+        job = await yard.sync("d", end_block="latest", layout=layout)
+        found = await yard.engine.store.extraction(job.id)
+        assert found is not None
+        assert (found.tables["moves"].files, found.tables["moves"].stop) == (1, LAST + 1)
+        expected = rows(yard.whole(tmp_path, WHOLE["moves"][1]))
+        assert rows(await yard.table(job, "moves")) == expected
+
+        verified = verify_folder(DataFolder.at(tmp_path / "data/_/d"))
+        assert (verified.sound, verified.rows) == (True, {"moves": len(expected)})
+        assert verified.covered == {"moves": [(0, LAST)]}
+
+    play(tmp_path, story)
 
 
 def test_the_last_block_is_counted_from_what_the_sources_have(node: Server, tmp_path: Path) -> None:
