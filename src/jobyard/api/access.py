@@ -86,6 +86,7 @@ ROLES: Mapping[str, Role] = {
     "POST /datasets/{namespace}/{name}/versions/{revision}/tables/{table_name}/restore": Role.ADMIN,
     "POST /jobs": Role.ADMIN,
     "POST /manifests": Role.ADMIN,
+    "POST /schema": Role.OPERATOR,
     "POST /providers": Role.ADMIN,
     "POST /revisions": Role.ADMIN,
     "POST /revisions/deactivate": Role.ADMIN,

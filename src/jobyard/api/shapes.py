@@ -161,6 +161,7 @@ _SHAPES: dict[str, Schema] = {
         "manifests", _object(hash=_HASH, kind=_DATASET_KIND, dataset_count=_COUNT)
     ),
     "RegisteredManifest": _object(hash=_HASH),
+    "Schemas": _object(schemas=_MAP),
     "Pruned": _object(deleted_count=_COUNT),
     "ManifestDatasets": _object(hash=_HASH, datasets=_list(_object(
         namespace=_TEXT, name=_TEXT, version=_maybe("string")
@@ -244,6 +245,7 @@ ABOUT = {
     "ManifestLine": "A manifest in a list.",
     "Manifests": "A page of manifests.",
     "RegisteredManifest": "The hash that a manifest is known by.",
+    "Schemas": "The columns of tables, as manifests have them.",
     "Pruned": "How many were deleted.",
     "ManifestUser": "A dataset that has a manifest, and a tag of it that means it.",
     "ManifestDatasets": "The datasets that have a manifest.",

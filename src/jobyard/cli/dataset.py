@@ -14,6 +14,7 @@ from jobyard.cli.options import JOB_ID, Number, as_json, run, server_options
 from jobyard.cli.printer import say, show_json
 from jobyard.cli.shown import jobs_table, page, plain_table, show_object
 from jobyard.cli.sources import read_value
+from jobyard.core.derived import MOST_BATCH
 from jobyard.errors import InvalidRequest
 from jobyard.spec.naming import is_manifest_hash
 
@@ -175,6 +176,11 @@ def jobs(
 @click.option("--verify", is_flag=True, help="Prove all that can be proved of every block.")
 @click.option("--verify-share", type=click.FloatRange(0, 1), help="Prove that share of them.")
 @click.option("--provider", "providers", multiple=True, metavar="NAME", help="Read from it only.")
+@click.option(
+    "--batch-blocks",
+    type=click.IntRange(1, MOST_BATCH),
+    help="Blocks that SQL is evaluated for at once, of a dataset made of others.",
+)
 @layout_options
 @as_json
 @server_options
@@ -187,6 +193,7 @@ def deploy(
     verify: bool,
     verify_share: float | None,
     providers: tuple[str, ...],
+    batch_blocks: int | None,
     layout: dict[str, Any],
     as_json: bool,
 ) -> None:
@@ -198,7 +205,7 @@ def deploy(
     share = verify if verify_share is None else verify_share
     given = {
         "end_block": end_block, "parallelism": parallelism, "worker_id": worker_id,
-        "verify": share, "providers": list(providers) or None,
+        "verify": share, "providers": list(providers) or None, "batch_blocks": batch_blocks,
         "layout": layout or None,
     }  # fmt: skip
     options: Any = {name: value for name, value in given.items() if value is not None}

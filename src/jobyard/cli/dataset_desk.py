@@ -21,6 +21,15 @@ class DatasetDesk(Protocol):
     async def register_manifest(self, manifest: Mapping[str, Any]) -> Object:
         """Keep a manifest."""
 
+    async def schema(
+        self,
+        tables: Mapping[str, str],
+        *,
+        dependencies: Mapping[str, str] | None = None,
+        functions: Mapping[str, Any] | None = None,
+    ) -> Object:
+        """Tell the columns of tables by their SQL."""
+
     async def manifest(self, manifest_hash: str) -> Object:
         """Read a manifest."""
 

@@ -84,6 +84,8 @@ class Deployment(Repair, total=False):
 
     end_block: str | int | None
     """The last block: a number, ``latest``, ``-n`` for n below the head; None follows the head."""
+    batch_blocks: int
+    """Blocks that SQL is evaluated for at once, of a dataset that is made of others."""
 
 
 class Stretch(NamedTuple):

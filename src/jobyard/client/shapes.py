@@ -306,6 +306,12 @@ class RegisteredManifest(TypedDict):
     hash: str
 
 
+class Schemas(TypedDict):
+    """The columns of tables, as manifests have them."""
+
+    schemas: dict[str, Any]
+
+
 class Pruned(TypedDict):
     """How many were deleted."""
 
