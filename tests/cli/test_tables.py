@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.test_datasets import generate, read
+from tests.cli.test_extras import without
 from tests.data.files import left, put
 
 if TYPE_CHECKING:
@@ -114,3 +115,18 @@ def test_what_is_wrong_is_told_in_words(
     done = jobyard(*args)
 
     assert (done.returncode, words in done.stderr) == (exits, True), done.stderr
+
+
+def test_without_the_library_that_reads_files_nothing_changes(jobyard: CommandLine) -> None:
+    folder = registered(jobyard) / "0001"
+    put(folder, 20, 30)
+    put(folder, 0, 10)
+    number = str(read(jobyard, "dataset", "restore", "a/eth")["tables"][0]["location_id"])
+    before = jobyard.ok("table", "get", number)
+    for args in (("prune", number, "-f"), ("restore", number), ("truncate", number, "-f")):
+        done = without("pyarrow", jobyard.folder, "table", *args)
+        assert (done.returncode, "this needs pyarrow" in done.stderr) == (1, True), done.stderr
+        assert "pip install 'jobyard[data]'" in done.stderr
+
+    assert jobyard.ok("table", "get", number) == before
+    assert len(left(folder)) == 2

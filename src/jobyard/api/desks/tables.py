@@ -179,6 +179,7 @@ class TableDesk(Counter):
         _within("before_block", before_block or 0, 0, FAR)
         _within("gc_delay_secs", gc_delay_secs, 0, FAR // SECOND)
         path = (await self.store.table_revision(revision_id)).path
+        _storage()
         below = FAR if before_block is None else before_block
         count, delay_us = 0, gc_delay_secs * SECOND
         while names := await self.store.prune_revision(revision_id, below, delay_us):
@@ -198,8 +199,8 @@ class TableDesk(Counter):
             RegisterFilesFailed: its folder cannot be read.
         """
         one = await self.store.table_revision(revision_id)
-        known, retired = await self.store.known_files(revision_id)
         storage = _storage()
+        known, retired = await self.store.known_files(revision_id)
         found = await asyncio.to_thread(storage.look, one.path, one.of.table, known | retired)
         # First of all: nothing that is there may give way to what is not.
         if known - found.names:
