@@ -79,6 +79,9 @@ def test_one_of_two_revisions_becomes_active(jobyard: CommandLine) -> None:
         put(tables / name, 0, 10)
         numbers.append(jobyard.ok("table", "register", "a/eth", "blocks", str(tables / name)))
     first, second = (number.strip() for number in numbers)
+    early = jobyard("table", "activate", "a/eth", "blocks", first)
+    assert (early.returncode, f"jobyard table restore {first}" in early.stderr) == (4, True)
+    jobyard.ok("table", "restore", first)
 
     assert jobyard.ok("table", "ls", "-a", "true").splitlines()[1:] == []
     assert read(jobyard, "table", "activate", "a/eth", "blocks", first)["active"]
