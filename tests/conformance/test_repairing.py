@@ -176,7 +176,7 @@ def test_what_another_table_has_neither_goes_nor_counts(stage: Stage) -> None:
     other.open()
     others = [
         a("x", 0, 12, "-", "11"), a("b", 12, 100, "11", "99"), a("y", 200, 210, "199'", "209'"),
-        a("z", 300, 310, "299'", "309'"),
+        a("z", 300, 310, "299'", "309'"), a("u", 5, 25, "4'", "24'"),
     ]  # fmt: skip
     for segment in others:
         other.publish(segment)
@@ -188,7 +188,7 @@ def test_what_another_table_has_neither_goes_nor_counts(stage: Stage) -> None:
 
     assert again(stage, 13, 14).span == (10, 20)
     assert again(stage, 25, 1000).span == (20, 36)
-    assert other.names() == {"x", "b", "y"}
+    assert other.names() == {"x", "b", "y", "u"}
     assert writer.names() == {"a", "w"}
     (taken,) = stage.do(stage.store.quarantine(writer_path(writer)[0], ["x", "y", "b", "a"]))
     assert taken.name == "a"
