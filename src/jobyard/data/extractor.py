@@ -22,7 +22,7 @@ from jobyard.data.compaction import Compaction
 from jobyard.data.extract import EXTRACTIONS
 from jobyard.data.folder import DataFolder
 from jobyard.data.parquet import layout_of
-from jobyard.data.tidy import Place, tidy
+from jobyard.data.tidy import Place, settle, tidy
 from jobyard.data.writing import Reorganised, Rewriting, Writing
 from jobyard.errors import BlocksUnavailable
 
@@ -194,8 +194,11 @@ class Extractor:
                 self._give_up(before)
                 return
             before = pieces or repairs
-            for piece in before:
-                await self._piece(piece, Writing if pieces else Rewriting)
+            how = Writing if pieces else Rewriting
+            if not all([await self._piece(piece, how) for piece in before]):
+                # The chain moved meanwhile: what is missing still may be there now.
+                before = []
+                await self._wait(POLL)
 
     def _share(self, lacking: Mapping[str, Lack], what: str) -> list[Piece]:
         spans: dict[str, list[Span]] = {name: getattr(one, what) for name, one in lacking.items()}
@@ -215,14 +218,19 @@ class Extractor:
             hint="leave them out, or add a source that has them",
         ).at(first.start, first.stop)
 
-    async def _piece(self, piece: Piece, how: type[Writing] = Writing) -> None:
-        """Extract one piece; what is complete of it is published whatever happens."""
+    async def _piece(self, piece: Piece, how: type[Writing] = Writing) -> bool:
+        """Extract one piece; tell whether its blocks stood still meanwhile.
+
+        What is complete of it is published whatever happens.
+        """
         if self._stopping.is_set():
-            return
+            return True
         try:
             await how(self, piece).run(self._source.blocks(piece.start, piece.stop), self._stopping)
         except Reorganised as moved:
             log.info("the chain was reorganised", block=moved.number)
+            return False
+        return True
 
     async def _follow(self) -> None:
         """Extract what is missing up to the head, for ever."""
@@ -324,12 +332,7 @@ class Extractor:
     async def publish(self, done: Sequence[Published]) -> None:
         """Make files part of their tables, and hide those that they take the place of."""
         for one in done:
-            gone = await self._link.publish(one)
-            folder = self._folders.below(one.table)
-            for name in gone:
-                # One that never became part of its table has no reader.
-                never = name == one.segment.name
-                await asyncio.to_thread(folder.remove if never else folder.retire, name)
+            await settle(one, self._folders.below(one.table), self._link)
 
     async def remove(self, done: Sequence[Published]) -> None:
         """Remove files that were never part of their tables."""

@@ -17,7 +17,7 @@ from jobyard.chain.tables import arrow_schema
 from jobyard.core.ranges import intersect, merge, subtract
 from jobyard.core.segments import canonical
 from jobyard.data.chains import CHAINS, Decoded
-from jobyard.data.edges import Edges
+from jobyard.data.edges import FILES, Edges
 from jobyard.data.reading import Cursor, DataFile
 from jobyard.errors import DataFileDamaged
 
@@ -35,7 +35,7 @@ NO_BLOCKS = "there is no table of blocks"
 class Verified:
     """What was found in a folder; ranges are inclusive.
 
-    ``foreign`` are files of other tables than those of a chain: nothing is proved of them.
+    ``foreign`` are files of other tables than those of a chain: that they can be read is all.
     """
 
     report: Report = field(default_factory=Report)
@@ -91,7 +91,9 @@ def verify_files(given: Iterable[tuple[DataFolder, FileInfo]], *, full: bool = T
 
     """
     found = Verified()
-    files = list(_files(given, found))
+    read = list(_files(given, found))
+    files = [(kind, file, count) for kind, file, count in read if kind is not None]
+    _list_made(found, [(file, count) for kind, file, count in read if kind is None])
     kinds = {kind.name for kind, _, _ in files}
     for kind in CHAINS.values():
         tables: dict[str, list[DataFile]] = {}
@@ -112,10 +114,26 @@ def verify_files(given: Iterable[tuple[DataFolder, FileInfo]], *, full: bool = T
     return found
 
 
+def _list_made(found: Verified, files: Sequence[tuple[DataFile, int]]) -> None:
+    """Tell of tables that are made by queries: that their files can be read, and are linked."""
+    tables: dict[str, list[DataFile]] = {}
+    for file, _ in files:
+        tables.setdefault(file.about.table, []).append(file)
+    rows = {file.name: count for file, count in files}
+    for name, given in tables.items():
+        chain, rest = _chain(given)
+        spans = _spans(chain)
+        found.foreign += [file.name for file in given]
+        found.covered[name] = [(start, stop - 1) for start, stop in spans]
+        found.rows[name] = sum(rows[file.name] for file in chain)
+        found.superseded += [file.name for file in rest]
+        found.report.prove(FILES, sum(stop - start for start, stop in spans))
+
+
 def _files(
     given: Iterable[tuple[DataFolder, FileInfo]], found: Verified
-) -> Iterator[tuple[ChainKind, DataFile, int]]:
-    """Find the files of chains' tables and their rows; each is read from end to end."""
+) -> Iterator[tuple[ChainKind | None, DataFile, int]]:
+    """Find files and their rows, with the kind of chain if they are of one; each is read whole."""
     for below, info in given:
         try:
             file = DataFile.read(below, info.name, info.size)
@@ -126,11 +144,7 @@ def _files(
         except FileNotFoundError:
             found.note_damage(info.name, below, f"is not in {below.path}")
             continue
-        kind = _kind_of(file)
-        if kind is None:
-            found.foreign.append(info.name)
-        else:
-            yield kind, file, count
+        yield _kind_of(file), file, count
 
 
 def _kind_of(file: DataFile) -> ChainKind | None:
