@@ -298,3 +298,51 @@ def test_the_chain_that_is_kept_is_the_one_computed_anew(
         chain = canonical(kept.values())
         whole = (chain[0].start, chain[-1].stop, len(chain), 10 * len(chain), 3 * len(chain))
         assert writer.chain() == whole
+
+
+def of(writer: Writer, table: str = "blocks") -> tuple[str, str, str]:
+    return writer.extract.dataset, writer.extract.manifest_hash, table
+
+
+def test_a_table_that_others_are_made_of_is_told_as_far_as_it_is(
+    stage: Stage, writer: Writer
+) -> None:
+    read = stage.store.source
+    other = stage.do(read(("eth/main", "other hash", "blocks")))
+    assert (other.revision, other.path, other.stop, other.files) == (None, None, None, 0)
+    assert not other.active
+    assert stage.do(read(("eth/other", "hash", "blocks"))).revision is None
+    assert stage.do(read(of(writer, "logs"))).revision is None
+
+    assert stage.do(read(of(writer))).stop is None
+    writer.publish(LINE[0])
+    writer.publish(LINE[2])
+    told = stage.do(read(of(writer)))
+    assert (told.start, told.stop, told.hash, told.files) == (0, 10, "9", 1)
+    assert (told.path, told.network, told.active) == (writer_path(writer)[0], "net", True)
+    assert told.changed_at > 0
+
+    writer.worker.end(writer.claim)
+    assert not stage.do(read(of(writer))).active
+
+
+def test_the_files_of_a_chain_are_read_from_its_end_some_at_a_time(
+    stage: Stage, writer: Writer
+) -> None:
+    writer.open("blocks", "logs")
+    for segment in LINE:
+        writer.publish(segment)
+    writer.publish(a("aside", 40, 50, "x", "y"))
+    writer.publish(a("log", 0, 10, "-", "9"), table="logs")
+    told = stage.do(stage.store.source(of(writer)))
+    assert told.revision is not None
+    read = stage.store.source_segments
+
+    page = stage.do(read(of(writer), told.revision, 1000, 2))
+    rest = stage.do(read(of(writer), told.revision, 10, 2))
+
+    assert [[one.name for one in part or ()] for part in (page, rest)] == [["c", "b"], ["a"]]
+    assert page is not None
+    assert (page[0].start, page[0].stop, page[0].hash, page[0].prev_hash) == (20, 30, "29", "19")
+    assert page[0].size == 10
+    assert stage.do(read(of(writer), told.revision + 1000, 1000, 2)) is None

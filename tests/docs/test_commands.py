@@ -35,6 +35,8 @@ DATABASE = "postgresql://jobyard@localhost/jobyard"
 SERVER = "http://127.0.0.1:1610"
 CHAIN = "tests/data/anvil-prague.ndjson.gz"
 """The recording of the demo."""
+WITH_CLONE = ("README.md", "derive-a-dataset.md")
+"""Pages whose reader has a clone."""
 AT_A_TIME = 3
 """Pages that are typed at the same time: most of a page's time is waiting for what it starts."""
 
@@ -161,8 +163,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def play(page: Path, folder: Path, python: Path, database: str | None = None) -> None:
     """Type all that a page says, in order."""
-    if page.name == "README.md":
-        # Its reader has a clone.
+    if page.name in WITH_CLONE:
         shutil.copytree(ROOT / "examples", folder / "examples")
         (folder / CHAIN).parent.mkdir(parents=True)
         shutil.copy(ROOT / CHAIN, folder / CHAIN)

@@ -172,6 +172,8 @@ def test_the_head_is_followed_through_reorganisations(tmp_path: Path) -> None:
     assert stopped["progress"]["tables"]["blocks"]["current_block"] == 130
     blocks = command.rows("blocks", ("_block_num",))
     assert [f"0x{each.hex()}" for each in blocks["hash"].to_pylist()] == hashes
+    # What was replaced is out of the way of readers, and there for those who had it open.
+    assert list((command.out / "blocks").rglob(".*.parquet.retired"))
 
 
 def wait_for(command: Command, number: int, block_hash: str) -> None:

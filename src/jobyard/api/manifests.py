@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from jobyard.api.answers import answer
 from jobyard.api.desk import Desk
 from jobyard.api.desks.counter import MOST_ROWS
+from jobyard.api.desks.planning import columns
 from jobyard.api.documents import described_body, mapping_of
 from jobyard.api.parameters import Rows
 from jobyard.api.shapes import answers, nothing
 from jobyard.errors import InvalidPayloadFormat
 
 Hash = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="The hash of a manifest.")]
+
+_WRONG = InvalidPayloadFormat
+_NAMED: dict[str, Any] = {"type": "object", "additionalProperties": {"type": "string"}}
+_QUERIES: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "tables": {**_NAMED, "description": "A SELECT for each name."},
+        "dependencies": {**_NAMED, "description": "`namespace/name@1.2.0` for each name in SQL."},
+        "functions": {"type": "object", "description": "Not run here: there must be none."},
+    },
+}
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -41,6 +54,15 @@ def routes(desk: Desk) -> APIRouter:
         """Keep a manifest; idempotent."""
         body = await mapping_of(request, desk.limits, InvalidPayloadFormat)
         return answer(await desk.register_manifest(body), 201)
+
+    @router.post(
+        "/schema",
+        responses=answers("Schemas", 400, 404, 408, 413, 422),
+        openapi_extra=described_body(_QUERIES, "SQL of tables, and the datasets it speaks of."),
+    )
+    async def infer_schema(request: Request) -> Response:
+        """Tell the columns of tables by their SQL; nothing is kept."""
+        return answer(await columns(desk.store, await mapping_of(request, desk.limits, _WRONG)))
 
     @router.delete("/manifests", responses=answers("Pruned"))
     async def prune_manifests() -> Response:

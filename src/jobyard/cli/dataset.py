@@ -14,6 +14,8 @@ from jobyard.cli.options import JOB_ID, Number, as_json, run, server_options
 from jobyard.cli.printer import say, show_json
 from jobyard.cli.shown import jobs_table, page, plain_table, show_object
 from jobyard.cli.sources import read_value
+from jobyard.core.derived import MOST_BATCH
+from jobyard.errors import InvalidRequest
 from jobyard.spec.naming import is_manifest_hash
 
 if TYPE_CHECKING:
@@ -174,6 +176,11 @@ def jobs(
 @click.option("--verify", is_flag=True, help="Prove all that can be proved of every block.")
 @click.option("--verify-share", type=click.FloatRange(0, 1), help="Prove that share of them.")
 @click.option("--provider", "providers", multiple=True, metavar="NAME", help="Read from it only.")
+@click.option(
+    "--batch-blocks",
+    type=click.IntRange(1, MOST_BATCH),
+    help="Blocks that SQL is evaluated for at once, of a dataset made of others.",
+)
 @layout_options
 @as_json
 @server_options
@@ -186,6 +193,7 @@ def deploy(
     verify: bool,
     verify_share: float | None,
     providers: tuple[str, ...],
+    batch_blocks: int | None,
     layout: dict[str, Any],
     as_json: bool,
 ) -> None:
@@ -197,7 +205,7 @@ def deploy(
     share = verify if verify_share is None else verify_share
     given = {
         "end_block": end_block, "parallelism": parallelism, "worker_id": worker_id,
-        "verify": share, "providers": list(providers) or None,
+        "verify": share, "providers": list(providers) or None, "batch_blocks": batch_blocks,
         "layout": layout or None,
     }  # fmt: skip
     options: Any = {name: value for name, value in given.items() if value is not None}
@@ -208,6 +216,46 @@ def deploy(
         show_json(found)
     else:
         click.echo(found["job_id"])
+
+
+@dataset.command()
+@_revision
+@click.option("--table", "table_name", metavar="TABLE", help="Only this table.")
+@click.option("--location-id", type=JOB_ID, metavar="N", help="This revision of the table.")
+@as_json
+@server_options
+def restore(
+    settings: Settings,
+    dataset: str,
+    table_name: str | None,
+    location_id: int | None,
+    as_json: bool,
+) -> None:
+    """Make the newest revision that lies in storage the active one, of every table.
+
+    So tables go on where they were when the database is lost and their files are not.
+    """
+    if location_id is not None and table_name is None:
+        raise InvalidRequest("--location-id is of one table", hint="--table names it")
+
+    async def work(desk: Desk) -> Mapping[str, Any]:
+        if table_name is None:
+            return await desk.restore_dataset(dataset)
+        return await desk.restore_table(dataset, table_name, location_id=location_id)
+
+    found = asked(settings, work)
+    if as_json:
+        show_json(found)
+        return
+    tables = found["tables"] if table_name is None else [found]
+    rows = [
+        (one["table_name"], str(one["location_id"]), str(one["total_files"]), one["url"])
+        for one in tables
+    ]
+    click.echo(plain_table(("TABLE", "REVISION", "FILES", "WHERE"), rows))
+    for one in tables:
+        for name in one["damaged"]:
+            say(f"left out: {name} cannot be read, or is of another table")
 
 
 @dataset.command()

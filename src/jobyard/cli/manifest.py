@@ -17,6 +17,7 @@ from jobyard.cli.sources import read_value
 from jobyard.core.dataset import RAW_KINDS
 from jobyard.core.extract import MOST_BLOCK
 from jobyard.errors import FileUnreadable
+from jobyard.spec.table_sql import queries_of
 
 if TYPE_CHECKING:
     from jobyard.cli.desk import Desk
@@ -94,6 +95,37 @@ def register(settings: Settings, file: str, as_json: bool) -> None:
         show_json(found)
     else:
         click.echo(found["hash"])
+
+
+@manifest.command()
+@click.argument("file", metavar="FILE|-")
+@as_json
+@server_options
+def schema(settings: Settings, file: str, as_json: bool) -> None:
+    """Tell the columns of a derived dataset's tables, and what is wrong with their SQL.
+
+    FILE is a manifest of kind `manifest`; nothing of it is kept.
+    """
+    value = read_value(file, settings.document_limit)
+    tables, dependencies, functions = queries_of(value)
+    found = asked(
+        settings,
+        lambda desk: desk.schema(tables, dependencies=dependencies, functions=functions),
+    )
+    if as_json:
+        show_json(found)
+        return
+    rows = [
+        (name, field["name"], type_text(field["type"]), "null" if field["nullable"] else None)
+        for name, one in found["schemas"].items()
+        for field in one["arrow"]["fields"]
+    ]
+    click.echo(plain_table(("TABLE", "COLUMN", "TYPE", "MAY BE"), rows))
+
+
+def type_text(kind: Any) -> str:
+    """Write an Arrow type of a manifest in one word or a few."""
+    return kind if isinstance(kind, str) else json.dumps(kind, separators=(",", ":"))
 
 
 @manifest.command("list")

@@ -18,6 +18,7 @@ from jobyard.client.shapes import (
     Pruned,
     RegisteredManifest,
     Rematerialized,
+    Schemas,
     Versions,
 )
 
@@ -46,6 +47,29 @@ class AsyncDatasetCalls(AsyncLink):
             InvalidManifest: it is none; all problems are in it.
         """
         return await self._ask(calls.post("/manifests", manifest), RegisteredManifest)
+
+    async def schema(
+        self,
+        tables: Mapping[str, str],
+        *,
+        dependencies: Mapping[str, str] | None = None,
+        functions: Mapping[str, Any] | None = None,
+    ) -> Schemas:
+        """Tell the columns of tables by their SQL: ``schemas``, by table; nothing is kept.
+
+        ``dependencies`` are the datasets that SQL speaks of, by what it calls them, each as
+        ``namespace/name@version``; ``self.table`` is another one of the tables.
+
+        Raises:
+            TableRefused: a table cannot be made by its SQL.
+            DependencyNotFound: a dependency is not registered.
+        """
+        body = {
+            "tables": tables,
+            "dependencies": dependencies or {},
+            "functions": functions or {},
+        }
+        return await self._ask(calls.post("/schema", body), Schemas)
 
     async def manifest(self, manifest_hash: str) -> Object:
         """Read a manifest as it was registered.

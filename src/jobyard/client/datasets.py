@@ -19,6 +19,7 @@ from jobyard.client.shapes import (
     Pruned,
     RegisteredManifest,
     Rematerialized,
+    Schemas,
     Versions,
 )
 
@@ -47,6 +48,29 @@ class DatasetCalls(Link):
             InvalidManifest: it is none; all problems are in it.
         """
         return self._ask(calls.post("/manifests", manifest), RegisteredManifest)
+
+    def schema(
+        self,
+        tables: Mapping[str, str],
+        *,
+        dependencies: Mapping[str, str] | None = None,
+        functions: Mapping[str, Any] | None = None,
+    ) -> Schemas:
+        """Tell the columns of tables by their SQL: ``schemas``, by table; nothing is kept.
+
+        ``dependencies`` are the datasets that SQL speaks of, by what it calls them, each as
+        ``namespace/name@version``; ``self.table`` is another one of the tables.
+
+        Raises:
+            TableRefused: a table cannot be made by its SQL.
+            DependencyNotFound: a dependency is not registered.
+        """
+        body = {
+            "tables": tables,
+            "dependencies": dependencies or {},
+            "functions": functions or {},
+        }
+        return self._ask(calls.post("/schema", body), Schemas)
 
     def manifest(self, manifest_hash: str) -> Object:
         """Read a manifest as it was registered.

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jobyard.core.derived import Derivation
 
 from jobyard.core.layout import DEFAULT_LAYOUT, FileLayout
 
@@ -33,7 +37,7 @@ class Extract:
     version: str
     manifest_hash: str
     kind: str
-    """``evm-rpc``, ``solana`` or ``recorded``: what reads the blocks."""
+    """``evm-rpc``, ``solana`` or ``recorded``: what reads the blocks; ``manifest`` for SQL."""
     chain: str
     """``evm`` or ``solana``: what the blocks and the tables look like."""
     network: str
@@ -50,6 +54,8 @@ class Extract:
     """Where its tables lie; None means below the data folder, by namespace and name."""
     sparse: bool = False
     """Whether blocks that a recording does not have are none that are wanted."""
+    derived: Derivation | None = None
+    """How its tables are made of others; None for one that is read from a chain."""
     layout: FileLayout = DEFAULT_LAYOUT
 
     @property

@@ -19,6 +19,9 @@ from jobyard.wire.extract import FATAL_EXIT, RETRY_EXIT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jobyard.data.derive import Deriver
+    from jobyard.wire.extract import Orders
+
 USAGE = 2
 RETRY_FILE = "JOBYARD_RETRY"
 MOST_DISPROVED = 6
@@ -34,7 +37,7 @@ async def extract() -> int:
         orders = await link.orders()
         stores = orders["variables"].items()
         config.export({name: value for name, value in stores if name.startswith("AWS_")})
-        done = await Extractor(orders, link, stopping).run()
+        done = await _program(orders, link, stopping).run()
         await link.result(done)
     except ChannelError as error:
         log.error("the worker does not take what was extracted", cause=str(error))
@@ -45,6 +48,15 @@ async def extract() -> int:
         log.info("stopped; what was complete is published")
         return RETRY_EXIT
     return 0
+
+
+def _program(orders: Orders, link: Link, stopping: asyncio.Event) -> Extractor | Deriver:
+    """Choose what to do: read a chain, or make tables of others."""
+    if orders["derived"] is None:
+        return Extractor(orders, link, stopping)
+    from jobyard.data.derive import Deriver
+
+    return Deriver(orders, link, stopping)
 
 
 async def _failed(link: Link, error: JobyardError | OSError) -> int:

@@ -22,7 +22,7 @@ from jobyard.data.compaction import Compaction
 from jobyard.data.extract import EXTRACTIONS
 from jobyard.data.folder import DataFolder
 from jobyard.data.parquet import layout_of
-from jobyard.data.tidy import Place, tidy
+from jobyard.data.tidy import Place, settle, tidy
 from jobyard.data.writing import Reorganised, Rewriting, Writing
 from jobyard.errors import BlocksUnavailable
 
@@ -327,12 +327,7 @@ class Extractor:
     async def publish(self, done: Sequence[Published]) -> None:
         """Make files part of their tables, and hide those that they take the place of."""
         for one in done:
-            gone = await self._link.publish(one)
-            folder = self._folders.below(one.table)
-            for name in gone:
-                # One that never became part of its table has no reader.
-                never = name == one.segment.name
-                await asyncio.to_thread(folder.remove if never else folder.retire, name)
+            await settle(one, self._folders.below(one.table), self._link)
 
     async def remove(self, done: Sequence[Published]) -> None:
         """Remove files that were never part of their tables."""

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from jobyard.core.compaction import ChainPart
+from jobyard.core.derived import Source
 from jobyard.core.segments import Segment
 from jobyard.wire.extract import CostWords, MergerWords, SegmentWords
 
@@ -79,6 +80,27 @@ class Link:
         answer = await self._ask("files", {"table": table})
         known = {name: (start, stop) for name, _, start, stop in answer["files"]}
         return known, set(answer["retired"])
+
+    async def sources(self, tables: Sequence[tuple[str, str]]) -> list[Source]:
+        """Ask how far tables are that others are made of, by alias and name."""
+        answer = await self._ask("sources", {"tables": list(tables)})
+        return [
+            Source(**{key: one[key] for key in one if key not in {"alias", "table"}})
+            for one in answer["sources"]
+        ]
+
+    async def links(
+        self, table: tuple[str, str], revision: int, below: int
+    ) -> list[Segment] | None:
+        """Ask for files of a table's chain, the last one below a block first."""
+        words = {"alias": table[0], "table": table[1], "revision": revision, "below": below}
+        found = (await self._ask("links", words))["segments"]
+        if found is None:
+            return None
+        return [
+            Segment(name, "", start, stop, own, before, size=size)
+            for name, start, stop, own, before, size in found
+        ]
 
     async def publish(self, done: Published) -> list[str]:
         """Make a file part of its table; returns the names of those that are not any more.

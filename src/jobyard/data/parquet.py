@@ -8,21 +8,20 @@ one valid piece of the chain.
 from __future__ import annotations
 
 from concurrent import futures
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobyard import clock, ids
-from jobyard.chain.tables import Kind, arrow_schema
+from jobyard.chain.tables import Kind, Table, arrow_schema
 from jobyard.core.segments import Segment
 from jobyard.data.footer import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from jobyard.chain.tables import Table
     from jobyard.core.layout import FileLayout
     from jobyard.data.folder import DataFolder, Unpublished
     from jobyard.data.footer import Extent
@@ -93,11 +92,32 @@ class Origin:
     created_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class MadeTable(Table):
+    """A table that is made by a query: its columns are those of the result, not a chain's."""
+
+    schema: pa.Schema = field(default_factory=lambda: pa.schema([]))
+
+    @classmethod
+    def of(cls, name: str, schema: pa.Schema) -> MadeTable:
+        """Describe a table; all columns that are one value get dictionaries."""
+        plain = frozenset(one.name for one in schema if not pa.types.is_nested(one.type))
+        return cls(name, "", (), coded=plain, schema=schema)
+
+
+def _comparable(schema: pa.Schema) -> list[str]:
+    """Name the columns of which the least and the greatest value may tell something."""
+    opaque = (pa.types.is_nested, pa.types.is_binary, pa.types.is_fixed_size_binary)
+    return [one.name for one in schema if not any(test(one.type) for test in opaque)]
+
+
 def _bounded(table: Table) -> list[str]:
     """Name the columns whose least and greatest values tell a reader what it may pass over.
 
     Those of hashes and byte strings tell nothing, unless a row group holds few different ones.
     """
+    if isinstance(table, MadeTable):
+        return _comparable(table.schema)
     blind = (Kind.BYTES, Kind.BYTES20, Kind.BYTES32)
     return [
         column.name
@@ -112,21 +132,24 @@ def stored_schema(table: Table, layout: Layout = DEFAULT_LAYOUT) -> pa.Schema:
 
     pandas reads no lists of fixed-size bytes; they are kept as byte strings.
     """
+    if isinstance(table, MadeTable):
+        return table.schema
     return pa.schema(
-        [field.with_type(_stored_type(field.type, layout)) for field in arrow_schema(table)]
+        [field.with_type(stored_type(field.type, layout)) for field in arrow_schema(table)]
     )
 
 
-def _stored_type(kind: pa.DataType, layout: Layout) -> pa.DataType:
+def stored_type(kind: pa.DataType, layout: Layout = DEFAULT_LAYOUT) -> pa.DataType:
+    """Tell the type that files have in place of one that not all readers can read."""
     if pa.types.is_timestamp(kind):
         return pa.timestamp(layout.time_unit, kind.tz)
     if pa.types.is_list(kind):
         item = kind.value_field
         if pa.types.is_fixed_size_binary(item.type):
             return pa.list_(item.with_type(pa.binary()))
-        return pa.list_(item.with_type(_stored_type(item.type, layout)))
+        return pa.list_(item.with_type(stored_type(item.type, layout)))
     if pa.types.is_struct(kind):
-        return pa.struct([field.with_type(_stored_type(field.type, layout)) for field in kind])
+        return pa.struct([field.with_type(stored_type(field.type, layout)) for field in kind])
     return kind
 
 

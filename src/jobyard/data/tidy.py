@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jobyard.core.ranges import Span
     from jobyard.data.folder import DataFolder
     from jobyard.data.link import Link
+    from jobyard.data.parquet import Published
 
 
 async def tidy(
@@ -48,6 +49,14 @@ async def tidy(
     for name in await asyncio.to_thread(folder.unfinished):
         if is_mine(_start_of(name.removeprefix("."))):
             await asyncio.to_thread(folder.remove, name)
+
+
+async def settle(done: Published, folder: DataFolder, link: Link) -> None:
+    """Make a file part of its table, and hide those that it takes the place of."""
+    for name in await link.publish(done):
+        # One that never became part of its table has no reader.
+        never = name == done.segment.name
+        await asyncio.to_thread(folder.remove if never else folder.retire, name)
 
 
 @dataclass(frozen=True, slots=True)

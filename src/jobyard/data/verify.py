@@ -17,7 +17,7 @@ from jobyard.chain.tables import arrow_schema
 from jobyard.core.ranges import intersect, merge, subtract
 from jobyard.core.segments import canonical
 from jobyard.data.chains import CHAINS, Decoded
-from jobyard.data.edges import Edges
+from jobyard.data.edges import FILES, Edges
 from jobyard.data.reading import Cursor, DataFile
 from jobyard.errors import DataFileDamaged
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from jobyard.core.ranges import Span
     from jobyard.data.chains import ChainKind
-    from jobyard.data.folder import DataFolder
+    from jobyard.data.folder import DataFolder, FileInfo
 
 NO_BLOCKS = "there is no table of blocks"
 
@@ -35,7 +35,7 @@ NO_BLOCKS = "there is no table of blocks"
 class Verified:
     """What was found in a folder; ranges are inclusive.
 
-    ``foreign`` are files of other tables than those of a chain: nothing is proved of them.
+    ``foreign`` are files of other tables than those of a chain: that they can be read is all.
     """
 
     report: Report = field(default_factory=Report)
@@ -78,8 +78,22 @@ def verify_folder(folder: DataFolder, *, full: bool = True) -> Verified:
         OSError: the folder cannot be read.
 
     """
+    return verify_files(
+        ((below, info) for below in folder.folders() for info in below.files()), full=full
+    )
+
+
+def verify_files(given: Iterable[tuple[DataFolder, FileInfo]], *, full: bool = True) -> Verified:
+    """Prove the tables of chains that some files make; see `Verified` for what becomes known.
+
+    Raises:
+        OSError: a folder cannot be read.
+
+    """
     found = Verified()
-    files = list(_files(folder, found))
+    read = list(_files(given, found))
+    files = [(kind, file, count) for kind, file, count in read if kind is not None]
+    _list_made(found, [(file, count) for kind, file, count in read if kind is None])
     kinds = {kind.name for kind, _, _ in files}
     for kind in CHAINS.values():
         tables: dict[str, list[DataFile]] = {}
@@ -100,21 +114,37 @@ def verify_folder(folder: DataFolder, *, full: bool = True) -> Verified:
     return found
 
 
-def _files(folder: DataFolder, found: Verified) -> Iterator[tuple[ChainKind, DataFile, int]]:
-    """Find the files of chains' tables and their rows; each is read from end to end."""
-    for below in folder.folders():
-        for info in below.files():
-            try:
-                file = DataFile.read(below, info.name, info.size)
-                count = file.check()
-            except DataFileDamaged as error:
-                found.note_damage(info.name, below, error.fields["cause"])
-                continue
-            kind = _kind_of(file)
-            if kind is None:
-                found.foreign.append(info.name)
-            else:
-                yield kind, file, count
+def _list_made(found: Verified, files: Sequence[tuple[DataFile, int]]) -> None:
+    """Tell of tables that are made by queries: that their files can be read, and are linked."""
+    tables: dict[str, list[DataFile]] = {}
+    for file, _ in files:
+        tables.setdefault(file.about.table, []).append(file)
+    rows = {file.name: count for file, count in files}
+    for name, given in tables.items():
+        chain, rest = _chain(given)
+        spans = _spans(chain)
+        found.foreign += [file.name for file in given]
+        found.covered[name] = [(start, stop - 1) for start, stop in spans]
+        found.rows[name] = sum(rows[file.name] for file in chain)
+        found.superseded += [file.name for file in rest]
+        found.report.prove(FILES, sum(stop - start for start, stop in spans))
+
+
+def _files(
+    given: Iterable[tuple[DataFolder, FileInfo]], found: Verified
+) -> Iterator[tuple[ChainKind | None, DataFile, int]]:
+    """Find files and their rows, with the kind of chain if they are of one; each is read whole."""
+    for below, info in given:
+        try:
+            file = DataFile.read(below, info.name, info.size)
+            count = file.check()
+        except DataFileDamaged as error:
+            found.note_damage(info.name, below, error.fields["cause"])
+            continue
+        except FileNotFoundError:
+            found.note_damage(info.name, below, f"is not in {below.path}")
+            continue
+        yield _kind_of(file), file, count
 
 
 def _kind_of(file: DataFile) -> ChainKind | None:

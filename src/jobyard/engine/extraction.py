@@ -15,6 +15,7 @@ from jobyard.core.extraction import Cost, Publication, Wish
 from jobyard.core.places import below
 from jobyard.core.segments import Segment
 from jobyard.core.shares import Share
+from jobyard.engine.sources import links, sources
 from jobyard.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -91,6 +92,12 @@ class Extractions:
             "files": await self._store.table_files(job_id, table),
             "retired": await self._store.retired_names(job_id, table),
         }
+
+    async def _sources(self, asked: Asked) -> Any:
+        return await sources(self._store, asked)
+
+    async def _links(self, asked: Asked) -> Any:
+        return await links(self._store, asked)
 
     async def _segments(self, asked: Asked) -> Any:
         segment = _segment(asked)

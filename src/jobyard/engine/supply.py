@@ -63,6 +63,8 @@ class Suppliers:
         Raises:
             InvalidProvider: there is none, or a file cannot be read.
         """
+        if extract.derived is not None:
+            return {}
         fitting = {
             name: record.config
             for name, record in (await self.all()).items()
@@ -88,7 +90,7 @@ class Suppliers:
         from jobyard.spec.providers import variables_in
 
         names = {name for config in fitting.values() for name in variables_in(config)}
-        if extract.folder is not None and is_address(extract.folder):
+        if extract.derived is not None or is_address(extract.folder or ""):
             names |= {name for name in self._environment if name.startswith(STORES)}
         return Supplied(
             tuple(fitting.items()),

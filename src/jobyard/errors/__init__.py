@@ -23,7 +23,18 @@
     │   ├── DataConversion            a provider with a wrong key or value
     │   ├── InvalidProviderName
     │   ├── CannotDeleteLatest
-    │   └── WorkerNotAvailable        nobody alive has the worker's id that was named
+    │   ├── WorkerNotAvailable        nobody alive has the worker's id that was named
+    │   ├── EmptyTablesAndFunctions
+    │   ├── InvalidTableName
+    │   └── TableRefused              a table that cannot be made by its SQL
+    │       ├── InvalidTableSql
+    │       ├── NonIncrementalQuery       not final when its blocks are known
+    │       ├── CatalogQualifiedTable
+    │       ├── TableReferenceResolution  no such table, or no such dependency
+    │       ├── NoTableReferences
+    │       ├── SelfReferencingTable
+    │       ├── SelfRefTableNotFound
+    │       └── CyclicDependency
     ├── Unauthorized             401  no token, or one that is not known here
     ├── Forbidden                403  a token that may not do this, or a strange web page
     ├── NotFound                 404
@@ -34,6 +45,7 @@
     │   ├── DatasetNotFound
     │   ├── ManifestNotFound
     │   ├── ProviderNotFound
+    │   ├── DependencyNotFound
     │   ├── NothingToRematerialize    no table has these blocks
     │   ├── RevisionNotFound          of a table
     │   ├── FileNotKnown              of a table
@@ -74,7 +86,10 @@
     │   ├── BlockDisproved            contradicts the chain's own hashes
     │   ├── ReceiptsMissing           a table is asked for that needs receipts
     │   ├── DataFileDamaged           a Parquet file that is not what was written
-    │   └── DataFileMissing           a file that is part of a table is not there
+    │   ├── DataFileMissing           a file that is part of a table is not there
+    │   ├── DependencyNotSynced       made of a dataset that nobody has extracted
+    │   ├── TableNotMade              a query fails at some blocks
+    │   └── SourceReorganised         what tables are made of changes while it is read
     ├── RegisterFilesFailed      500  the folder of a revision cannot be read
     ├── InvalidProvider          400  a provider file that cannot be used
     ├── StoreUnavailable         503
@@ -135,6 +150,23 @@ from jobyard.errors.datasets import (
     NothingToRematerialize,
     ProviderNotFound,
     WorkerNotAvailable,
+)
+from jobyard.errors.derived import (
+    CatalogQualifiedTable,
+    CyclicDependency,
+    DependencyNotFound,
+    DependencyNotSynced,
+    EmptyTablesAndFunctions,
+    InvalidTableName,
+    InvalidTableSql,
+    NonIncrementalQuery,
+    NoTableReferences,
+    SelfReferencingTable,
+    SelfRefTableNotFound,
+    SourceReorganised,
+    TableNotMade,
+    TableReferenceResolution,
+    TableRefused,
 )
 from jobyard.errors.documents import (
     InvalidDocument,
@@ -206,12 +238,17 @@ __all__ = [
     "BlocksUnavailable",
     "BlocksUnlinked",
     "CannotDeleteLatest",
+    "CatalogQualifiedTable",
     "ChainFailed",
     "Conflict",
+    "CyclicDependency",
     "DataConversion",
     "DataFileDamaged",
     "DataFileMissing",
     "DatasetNotFound",
+    "DependencyNotFound",
+    "DependencyNotSynced",
+    "EmptyTablesAndFunctions",
     "EventNotFound",
     "ExecutorUnavailable",
     "ExitCode",
@@ -239,6 +276,8 @@ __all__ = [
     "InvalidRequest",
     "InvalidRequestBody",
     "InvalidSetting",
+    "InvalidTableName",
+    "InvalidTableSql",
     "InvalidWorkerId",
     "JobConflict",
     "JobNotFound",
@@ -250,6 +289,8 @@ __all__ = [
     "ManifestLinked",
     "ManifestNotFound",
     "MethodNotAllowed",
+    "NoTableReferences",
+    "NonIncrementalQuery",
     "NotFound",
     "NotJsonRpc",
     "NothingToRematerialize",
@@ -267,12 +308,18 @@ __all__ = [
     "RevisionNotFound",
     "RevisionPathTaken",
     "SchemaMismatch",
+    "SelfRefTableNotFound",
+    "SelfReferencingTable",
     "ServerUnreachable",
+    "SourceReorganised",
     "StateConflict",
     "StoreUnavailable",
     "TableNotFound",
     "TableNotInManifest",
+    "TableNotMade",
     "TableNotRegistered",
+    "TableReferenceResolution",
+    "TableRefused",
     "TooLarge",
     "Unauthorized",
     "Unusable",

@@ -13,6 +13,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from jobyard.core.derived import read_derivation
 from jobyard.core.extract import Extract
 from jobyard.core.indexes import IndexSet
 from jobyard.core.job import (
@@ -256,7 +257,8 @@ def _write_extract(extract: Extract) -> dict[str, Any]:
 def _read_extract(written: Mapping[str, Any]) -> Extract:
     read = {name: tuple(written[name]) for name in ("tables", "providers")}
     layout = FileLayout(**written.get("layout", {}))
-    return Extract(**{**written, **read, "layout": layout})
+    derived = read_derivation(written.get("derived"))
+    return Extract(**{**written, **read, "layout": layout, "derived": derived})
 
 
 def _each(convert: Any, into: Any) -> Any:

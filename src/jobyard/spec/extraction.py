@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jobyard.core.dataset import DERIVED_KIND
+from jobyard.core.derived import MOST_BATCH
 from jobyard.core.extract import (
     END_RULE,
     FATAL_EXIT,
@@ -29,6 +30,7 @@ from jobyard.core.job import (
 )
 from jobyard.core.layout import DEFAULT_LAYOUT
 from jobyard.errors import InvalidBody, Unusable
+from jobyard.spec.derived import check_options, derivation, derived_from
 from jobyard.spec.kinds import Kind, ListOf, Text, Whole
 from jobyard.spec.layout import LAYOUT
 from jobyard.spec.manifest import manifest_of
@@ -43,7 +45,10 @@ from jobyard.spec.report import BROKEN, Place, Report
 from jobyard.spec.shape import Field, Shape
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jobyard.core.dataset import Revision
+    from jobyard.core.derived import Ancestor
     from jobyard.core.ranges import Span
     from jobyard.spec.kinds import Schema
 
@@ -105,6 +110,11 @@ DEPLOYMENT = Shape(
         ListOf(Text(is_provider, PROVIDER_RULE)),
         "the only providers to read from; all of the kind and the network otherwise",
     ),
+    Field(
+        "batch_blocks",
+        Whole(1, MOST_BATCH),
+        "blocks that SQL is evaluated for at once; by their size if nobody says",
+    ),
     Field("layout", LAYOUT, "how files are laid out"),
 )
 
@@ -150,19 +160,17 @@ def rematerialization(revision: Revision, options: Any) -> tuple[JobSpec, Span]:
     return spec, (start, end + 1)
 
 
-def deployment(revision: Revision, options: Any) -> JobSpec:
-    """Make the job that extracts a revision of a dataset.
+def deployment(revision: Revision, options: Any, ancestors: Sequence[Ancestor] = ()) -> JobSpec:
+    """Make the job that extracts a revision of a dataset, or makes it of its ``ancestors``.
 
     Raises:
         InvalidBody: an option is wrong; all problems are listed.
-        Unusable: nothing here can extract this kind of dataset.
+        Unusable: nothing here can make this dataset.
     """
     record, manifest = revision.dataset, manifest_of(revision.manifest.value)
-    if manifest.kind == DERIVED_KIND or manifest.network is None or manifest.chain is None:
-        raise Unusable(
-            f"{record.full_name} is made of other datasets, which cannot be done yet",
-            hint="deploy the datasets that it depends on",
-        )
+    derived = manifest.kind == DERIVED_KIND
+    if derived:
+        manifest = derived_from(record.full_name, revision.manifest.value, manifest, ancestors)
     report = Report()
     place = Place(report)
     read = DEPLOYMENT.read({} if options is None else options, place)
@@ -171,6 +179,8 @@ def deployment(revision: Revision, options: Any) -> JobSpec:
     if end is not None and not is_relative(end) and int(end) < start:
         message = "before the dataset's first block"
         (place / "end_block").problem(message, value=end, legal=f"{start} or more")
+    if read is not BROKEN:
+        check_options(read, place, derived=derived)
     if report.problems:
         raise InvalidBody(report.listed(report.problems), more=report.unlisted)
     extract = Extract(
@@ -179,8 +189,8 @@ def deployment(revision: Revision, options: Any) -> JobSpec:
         version=record.version_of(revision.manifest.hash) or revision.revision,
         manifest_hash=revision.manifest.hash,
         kind=manifest.kind,
-        chain=manifest.chain,
-        network=manifest.network,
+        chain=manifest.chain or "",
+        network=manifest.network or "",
         tables=manifest.tables,
         start=start,
         end=end,
@@ -189,6 +199,9 @@ def deployment(revision: Revision, options: Any) -> JobSpec:
         finalized_only=manifest.finalized_only,
         providers=read.get("providers", ()),
         layout=read.get("layout", DEFAULT_LAYOUT),
+        derived=derivation(revision.manifest.value, ancestors, read.get("batch_blocks"))
+        if derived
+        else None,
     )
     return job_of(extract, read.get("worker_id"))
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from jobyard.core.derived import SELF
+from jobyard.errors import InvalidPayloadFormat
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from jobyard.spec.report import Place
 
-SELF = "self"
-"""What SQL calls the dataset that its table belongs to."""
-
 _SKIPPED = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
 _WORD = r'(?:"[^"]+"|[A-Za-z_][\w$]*)'
 _NAMED = re.compile(
-    rf"\b(?:from|join)\s+({_WORD})(?:\s*\.\s*({_WORD}))?(?:\s*\.\s*({_WORD}))?", re.IGNORECASE
+    rf"(?<!distinct )\b(?:from|join)\s+({_WORD})(?:\s*\.\s*({_WORD}))?(?:\s*\.\s*({_WORD}))?",
+    re.IGNORECASE,
 )
 _LISTED = re.compile(rf"\s*(?:(?:as\s+)?{_WORD}\s*)?,\s*({_WORD})\s*\.\s*({_WORD})", re.IGNORECASE)
 _BEGINNING = re.compile(r"\s*(?:select|with)\b", re.IGNORECASE)
@@ -41,6 +42,27 @@ def named_tables(sql: str) -> Iterator[tuple[str | None, str]]:
         while listed := _LISTED.match(plain, end):
             yield listed[1].strip('"'), listed[2].strip('"')
             end = listed.end()
+
+
+def queries_of(value: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Take the SQL of tables, the dependencies and the functions out of a manifest.
+
+    Raises:
+        InvalidPayloadFormat: it is no manifest of tables made by SQL.
+    """
+    given = value if isinstance(value, dict) else {}
+    tables = given.get("tables") or {}
+    if not isinstance(tables, dict):
+        raise InvalidPayloadFormat("`tables` is a mapping", hint="names, and what each is made of")
+    queries = {}
+    for name, table in tables.items():
+        made = table.get("input") if isinstance(table, dict) else None
+        sql = made.get("sql") if isinstance(made, dict) else None
+        if not isinstance(sql, str):
+            hint = "only tables of datasets of kind `manifest` are made by SQL"
+            raise InvalidPayloadFormat(f"the table `{name}` has no `input.sql`", hint=hint)
+        queries[name] = sql
+    return queries, given.get("dependencies") or {}, given.get("functions") or {}
 
 
 def check_derived(manifest: Mapping[str, Any], place: Place) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jobyard.store.transactions import compaction, segments
+from jobyard.store.transactions import compaction, segments, sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobyard.core.compaction import ChainPart, Merger
+    from jobyard.core.derived import Source
     from jobyard.core.extract import Extract
     from jobyard.core.extraction import (
         Cost,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from jobyard.core.segments import Segment
     from jobyard.core.shares import Share
     from jobyard.store.query import Driver
+    from jobyard.store.tables import TableName
 
 
 class SqlTables:
@@ -112,3 +114,14 @@ class SqlTables:
     async def extraction(self, job_id: int) -> Extraction | None:
         """Read what an extraction has done."""
         return await self._driver.read(partial(segments.read, job_id))
+
+    async def source(self, table: TableName) -> Source:
+        """Tell how far a table is that others are made of."""
+        return await self._driver.read(partial(sources.source, table))
+
+    async def source_segments(
+        self, table: TableName, revision: int, below: int, limit: int
+    ) -> list[Segment] | None:
+        """List segments of a table's chain that begin below a block."""
+        step = partial(sources.source_segments, table, revision, below, limit)
+        return await self._driver.read(step)

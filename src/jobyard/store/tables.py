@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobyard.core.compaction import ChainPart, Merger
+    from jobyard.core.derived import Source
     from jobyard.core.extract import Extract
     from jobyard.core.extraction import (
         Cost,
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from jobyard.core.ranges import Span
     from jobyard.core.segments import Segment
     from jobyard.core.shares import Share
+
+
+TableName = tuple[str, str, str]
+"""A dataset as ``namespace/name``, the hash of its manifest, and one of its tables."""
 
 
 class Tables(Protocol):
@@ -140,4 +145,15 @@ class Tables(Protocol):
 
         None when the job is none, or has done nothing yet; the cost depends on the number of its
         tables alone.
+        """
+
+    async def source(self, table: TableName) -> Source:
+        """Tell how far a table is that others are made of; the cost is always the same."""
+
+    async def source_segments(
+        self, table: TableName, revision: int, below: int, limit: int
+    ) -> list[Segment] | None:
+        """List segments of a table's chain that begin below a block, the last one first.
+
+        None when the table has another active revision. The cost depends on ``limit`` alone.
         """

@@ -24,6 +24,11 @@ whose ``completions`` are its parallelism. It gets everything over the attempt c
   newest ends of what it has (``known``: last block and hash, ascending).
 * ``POST files`` with ``{"table"}`` answers with ``files``: name, size, first block, the one behind
   the last; and with ``retired``, the names of files that are not part of the table any more.
+* ``POST sources`` with ``{"tables": [[alias, table], …]}``, of a derived dataset, answers with
+  ``sources``: the active revision of each, its chain, and whether a job goes on with it.
+* ``POST links`` with ``{"alias", "table", "revision", "below"}`` answers with ``segments``: the
+  files of that chain that begin below a block, the last one first, as many as fit; null when
+  another revision is active.
 * ``POST segments`` (``Channel.publish``) makes a finished file part of its table: ``SegmentWords``.
   It answers with names under ``gone``. The file's own says that it is not needed: its writer
   removes it. Others are retired: whoever hears of them renames them (``DataFolder.retire``).
@@ -49,6 +54,7 @@ from jobyard.core.extract import FATAL_EXIT, is_relative, stop_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from jobyard.core.derived import Derivation, Origin
     from jobyard.core.extract import Extract
 
 __all__ = [
@@ -56,8 +62,10 @@ __all__ = [
     "RETRY_EXIT",
     "WORDS",
     "CostWords",
+    "DerivedOrder",
     "MergerWords",
     "Orders",
+    "OriginOrder",
     "ProviderOrder",
     "SegmentWords",
     "orders",
@@ -71,6 +79,8 @@ WORDS = (
     ("POST", "tables"),
     ("POST", "lacking"),
     ("POST", "files"),
+    ("POST", "sources"),
+    ("POST", "links"),
     ("POST", "segments"),
     ("POST", "chain"),
     ("POST", "compact"),
@@ -87,6 +97,25 @@ class ProviderOrder(TypedDict):
     config: dict[str, Any]
 
 
+class DerivedOrder(TypedDict):
+    """The queries of tables, and the datasets that they speak of, as (name in SQL, tables)."""
+
+    tables: dict[str, str]
+    origins: list[OriginOrder]
+    headers: list[OriginOrder]
+    batch_blocks: int | None
+
+
+class OriginOrder(TypedDict):
+    """A dataset to read from; ``alias`` is what SQL and the words of the channel call it."""
+
+    alias: str
+    dataset: str
+    manifest_hash: str
+    tables: list[str]
+    start: int
+
+
 class Orders(TypedDict):
     """What one attempt is to extract. Numbers of blocks are as people write them, but ``stop``."""
 
@@ -97,7 +126,7 @@ class Orders(TypedDict):
     version: str
     manifest_hash: str
     kind: str
-    """``evm-rpc``, ``solana`` or ``recorded``."""
+    """``evm-rpc``, ``solana`` or ``recorded``; ``manifest`` for tables made by SQL."""
     chain: str
     """``evm`` or ``solana``: whose tables these are."""
     network: str
@@ -114,6 +143,8 @@ class Orders(TypedDict):
     providers: list[ProviderOrder]
     sparse: bool
     """Whether blocks that a recording does not have are none that are wanted."""
+    derived: DerivedOrder | None
+    """How the tables are made of others, null when they are read from a chain."""
     folder: str | None
     """Where its tables lie if somebody said so; None means below the data folder."""
     layout: dict[str, Any]
@@ -199,7 +230,29 @@ def orders(
         finalized_blocks_only=extract.finalized_only,
         providers=[ProviderOrder(name=name, config=dict(config)) for name, config in providers],
         sparse=extract.sparse,
+        derived=_derived(extract.derived),
         folder=extract.folder,
         layout=asdict(extract.layout),
         variables=dict(variables),
+    )
+
+
+def _derived(derivation: Derivation | None) -> DerivedOrder | None:
+    if derivation is None:
+        return None
+    return DerivedOrder(
+        tables={table.name: table.sql for table in derivation.tables},
+        origins=[_origin(one) for one in derivation.origins],
+        headers=[_origin(one) for one in derivation.headers],
+        batch_blocks=derivation.batch_blocks,
+    )
+
+
+def _origin(origin: Origin) -> OriginOrder:
+    return OriginOrder(
+        alias=origin.alias,
+        dataset=origin.dataset,
+        manifest_hash=origin.manifest_hash,
+        tables=list(origin.tables),
+        start=origin.start,
     )

@@ -6,9 +6,11 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from jobyard.api.desks.ancestors import ancestors_of
 from jobyard.api.desks.counter import MOST_ROWS, Counter, Object, bounded
 from jobyard.api.desks.filters import Filters, query_of
-from jobyard.core.dataset import ManifestRecord
+from jobyard.api.desks.planning import columns, problems_of
+from jobyard.core.dataset import DERIVED_KIND, ManifestRecord
 from jobyard.engine.supply import Suppliers
 from jobyard.errors import (
     DatasetNotFound,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jobyard.core.dataset import Manifest, Revision
+    from jobyard.core.derived import Ancestor
     from jobyard.core.extraction import Rematerialized
     from jobyard.store.datasets import Name
 
@@ -67,6 +70,26 @@ class DatasetDesk(Counter):
         record = await self._checked(manifest)
         await self.store.add_manifest(record)
         return {"hash": record.hash}
+
+    async def schema(
+        self,
+        tables: Mapping[str, str],
+        *,
+        dependencies: Mapping[str, str] | None = None,
+        functions: Mapping[str, Any] | None = None,
+    ) -> Object:
+        """Tell the columns of tables by their SQL: ``schemas``, by table.
+
+        ``dependencies`` are the datasets that SQL speaks of, by what it calls them, each as
+        ``namespace/name@version``; ``self.table`` is another one of the tables.
+
+        Raises:
+            InvalidPayloadFormat: a dependency may mean something else tomorrow.
+            TableRefused: a table cannot be made by its SQL.
+            DependencyNotFound: a dependency is not registered.
+        """
+        body = {"tables": tables, "dependencies": dependencies, "functions": functions}
+        return await columns(self.store, body)
 
     async def manifest(self, manifest_hash: str) -> Object:
         """Read a manifest as it was registered.
@@ -172,8 +195,9 @@ class DatasetDesk(Counter):
         """Have a revision of a dataset extracted; tell the ``job_id``, and ``warnings`` if any.
 
         ``options`` are those of a deployment: ``end_block``, ``parallelism``, ``worker_id``,
-        ``verify``, ``providers``, ``layout``. A job that is not over and is the same is the answer.
-        A warning is that no provider is known here: workers may have files of their own.
+        ``verify``, ``providers``, ``layout``, ``batch_blocks``. A job that is not over and is the
+        same is the answer. A warning is that no provider is known here: workers may have files of
+        their own.
 
         Raises:
             DatasetNotFound: there is no such dataset, or no such revision of it.
@@ -181,9 +205,11 @@ class DatasetDesk(Counter):
             ActiveJobConflict: the revision has another job that is not over.
             WorkerNotAvailable: the worker that is to have it is not alive.
         """
-        spec = deployment(await self._revision(dataset), options)
+        revision = await self._revision(dataset)
+        ancestors = await self._ancestors(manifest_of(revision.manifest.value))
+        spec = deployment(revision, options, ancestors)
         made: Object = {"job_id": (await self.store.deploy(spec, trigger=self._trigger)).id}
-        if spec.extract is not None:
+        if spec.extract is not None and spec.extract.derived is None:
             try:
                 await Suppliers(self.store, self._providers_dir, {}).fitting(spec.extract)
             except InvalidProvider as error:
@@ -256,6 +282,10 @@ class DatasetDesk(Counter):
 
         manifest = load_manifest(value, schemas())
         await self._check_dependencies(manifest, name)
+        if manifest.kind == DERIVED_KIND:
+            problems = await problems_of(value, await self._ancestors(manifest))
+            if problems:
+                raise ManifestContradicts(problems)
         return ManifestRecord(manifest_hash(value), manifest.kind, value)
 
     async def _check_dependencies(self, manifest: Manifest, name: Name | None) -> None:
@@ -272,6 +302,10 @@ class DatasetDesk(Counter):
                 problems.append(Problem(place, message, "NotFound", None, text, legal))
         if problems:
             raise ManifestContradicts(problems)
+
+    async def _ancestors(self, manifest: Manifest) -> tuple[Ancestor, ...]:
+        """Find what a dataset builds on, and what that builds on."""
+        return await ancestors_of(self.store, manifest.dependencies)
 
     async def _builds_on(self, first: Reference, name: Name | None) -> bool:
         """Tell whether a dataset builds on another one, be it through others."""

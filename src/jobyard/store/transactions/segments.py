@@ -122,7 +122,7 @@ def lacking(
     for row in (yield Query("extraction_tables", (job_id,))):
         name, revision, _, _, start, stop, *_ = row
         newest = yield Query("chain_end", (revision, KNOWN))
-        known = [_segment(each) for each in reversed(newest)]
+        known = [segment_of(each) for each in reversed(newest)]
         beside = yield Query("covered_beside", (revision, stop or 0))
         # All of the chain counts as covered: a gap in it is one of the chain's own numbers.
         chain = [(start, stop)] if known else []
@@ -141,7 +141,7 @@ def lacking(
 
 def _repairs(revision: int, last: Segment) -> Transaction[list[Span]]:
     """Find where another branch has come up to the chain's last segment."""
-    beside = [_segment(each) for each in (yield Query("segments_beside", (revision,)))]
+    beside = [segment_of(each) for each in (yield Query("segments_beside", (revision,)))]
     branch = fork(beside, [last])
     return [(last.start, branch[0].stop)] if branch else []
 
@@ -167,7 +167,8 @@ def gaps(job_id: int, wanted: Span, most: int) -> Transaction[dict[str, Gaps]]:
     return found
 
 
-def _segment(row: Row) -> Segment:
+def segment_of(row: Row) -> Segment:
+    """Read a row of a segment."""
     name, network, start, stop, block_hash, prev_hash, size, created_at = row
     return Segment(name, network, start, stop, block_hash, prev_hash, created_at, size)
 
