@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 import time
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import orjson
 import pyarrow as pa
 
+from jobyard import config
 from jobyard.chain.evm_decode import read
 from jobyard.chain.evm_tables import EVM_TABLES
 from jobyard.chain.verify_evm import EvmVerifier
@@ -31,7 +34,7 @@ from jobyard.data.parquet import TableWriter
 from lines import Benchmark, Goal, Line, Sample, Samples, in_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ground import Ground
 
@@ -80,7 +83,7 @@ def renumbered(blocks: Sequence[Given], count: int) -> Iterator[Given]:
         yield Given(first + at, one.block.replace(old, new), one.receipts.replace(old, new))
 
 
-def batches(blocks: Sequence[Given]) -> Iterator[list[Given]]:
+def batches(blocks: Iterable[Given]) -> Iterator[list[Given]]:
     """Cut blocks into the batches that an extraction would decode together."""
     batch: list[Given] = []
     size = 0
@@ -101,7 +104,7 @@ def load(blocks: Sequence[Given]) -> None:
         orjson.loads(one.receipts)
 
 
-def write(blocks: Sequence[Given], folder: Path, verifier: EvmVerifier | None = None) -> None:
+def write(blocks: Iterable[Given], folder: Path, verifier: EvmVerifier | None = None) -> None:
     """Decode blocks and write all columns of the three tables."""
     target = DataFolder.at(folder)
     writers = [TableWriter(table, target.below(name), "m") for name, table in EVM_TABLES.items()]
@@ -130,6 +133,17 @@ def prove(blocks: Sequence[Given]) -> float:
     return took
 
 
+@contextmanager
+def on_one_core() -> Iterator[None]:
+    """Keep to one core; threads that begin meanwhile keep to it, too."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def measure(ground: Ground, runs: int) -> Iterator[Samples]:
     """Measure each in turn with the floor."""
     pa.set_cpu_count(1)
@@ -148,54 +162,63 @@ def measure(ground: Ground, runs: int) -> Iterator[Samples]:
             load(blocks)
             return (time.process_time() - began) / len(blocks) * 1000
 
-        took = in_turn(
-            run,
-            {
-                "load": timed_load,
-                "write": timed_write,
-                "proved": lambda: timed_write(EvmVerifier(full=False)),
-                "full": lambda: prove(real) / len(real) * 1000,
-            },
-        )
+        with on_one_core():
+            took = in_turn(
+                run,
+                {
+                    "load": timed_load,
+                    "write": timed_write,
+                    "proved": lambda: timed_write(EvmVerifier(full=False)),
+                    "full": lambda: prove(real) / len(real) * 1000,
+                },
+            )
         floor = took["load"]
+        long = ground.few(4000, 400)
+        one = extracted(long)
         yield {
             "write": Sample(took["write"], floor),
             "proved": Sample(took["proved"], floor),
             "full": Sample(took["full"], floor),
-            "memory": Sample(memory(ground.few(4000, 400))),
+            "memory": Sample(one.memory),
         }
+        if config.cores() > 1:
+            two = extracted(long // 2, long // 2)
+            yield {"two": Sample(long / two.seconds, long / one.seconds)}
 
 
-def memory(count: int) -> float:
-    """Extract a long chain in a process of its own; return the most MiB that it held."""
-    with subprocess.Popen(
-        [sys.executable, __file__, str(count)],
-        stdout=subprocess.PIPE,
-        env={"PYTHONPATH": ":".join(sys.path)},
-    ) as child:
-        said, _ = child.communicate()
-    return float(json.loads(said))
+class Extracted(NamedTuple):
+    """What extracting in processes of their own took: seconds on the clock, MiB at most in one."""
+
+    seconds: float
+    memory: float
 
 
-def main(count: int) -> None:
+def extracted(*shares: int) -> Extracted:
+    """Extract so many blocks in a process for each share, each on a core of its own."""
+    cores = sorted(os.sched_getaffinity(0))
+    began = time.perf_counter()
+    with ExitStack() as running:
+        processes = [
+            running.enter_context(
+                subprocess.Popen(
+                    [sys.executable, __file__, str(count), str(cores[place])],
+                    stdout=subprocess.PIPE,
+                    env={"PYTHONPATH": ":".join(sys.path)},
+                )
+            )
+            for place, count in enumerate(shares)
+        ]
+        said = [json.loads(process.communicate()[0]) for process in processes]
+    return Extracted(time.perf_counter() - began, max(said))
+
+
+def main(count: int, core: int) -> None:
     """Extract so many blocks as they come, and tell the most memory held, in MiB."""
     import tempfile
 
-    real = recorded()
+    os.sched_setaffinity(0, {core})
     with tempfile.TemporaryDirectory(prefix="jobyard-bench-") as folder:
-        target = DataFolder.at(folder)
-        writers = [
-            TableWriter(table, target.below(name), "m") for name, table in EVM_TABLES.items()
-        ]
-        for one in renumbered(real, count):
-            _, decoded = read([(one.block, one.receipts)])
-            for writer in writers:
-                rows = decoded.table(writer.table.name)
-                if rows is not None:
-                    extent = Extent(one.number, one.number + 1, "same", "same")
-                    writer.write(rows, extent)
-        for writer in writers:
-            writer.close()
+        write(renumbered(recorded(), count), Path(folder), EvmVerifier(full=False))
     # Not `ru_maxrss`: that of a child begins with its parent's.
     status = Path("/proc/self/status").read_text()
     print(json.dumps(int(status.split("VmHWM:")[1].split()[0]) / 1024))
@@ -215,10 +238,13 @@ BENCHMARK = Benchmark(
         Line("full", "EVM: proof in full from columns, a block", "ms", FLOOR),
         Line("memory", "EVM: most memory of an extraction of 4,000 blocks", "MiB", "",
              "< 400 MB", (Goal(at_most=381),)),
+        Line("two", "EVM: blocks from memory to files, two processes, a core each", "/s",
+             "one process with all of them", "≥ 1.7 times one, where cores allow",
+             (Goal(at_least=1.7, of_ratio=True),)),
     ),
     measure,
 )  # fmt: skip
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))

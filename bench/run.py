@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import engine
 import evm
 import evm_peers
+import extracting
 import fetching
 import floors
 import following
@@ -58,6 +59,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "solana": solana.BENCHMARK,
     "fetching": fetching.BENCHMARK,
     "evm_peers": evm_peers.BENCHMARK,
+    "extracting": extracting.BENCHMARK,
     "tables": tables.BENCHMARK,
 }
 HEADER = (

@@ -17,6 +17,7 @@ TWINS = {
     CLIENT / "async_link.py": CLIENT / "link.py",
     CLIENT / "async_datasets.py": CLIENT / "datasets.py",
     CLIENT / "async_output.py": CLIENT / "output.py",
+    CLIENT / "async_tables.py": CLIENT / "tables.py",
     CLIENT / "asynchronous.py": CLIENT / "blocking.py",
 }
 """From what is written to what is made of it."""
@@ -25,8 +26,9 @@ NOTE = "# made by scripts/generate.py\n"
 WORDS = {
     r"\basync (?=def |with |for )": "",
     r"\bawait ": "",
-    r"\bAsync(?=Absence|Client|DatasetCalls|Link|Output|Generator|Iterator|BaseTransport)": "",
-    r"\basync_(?=datasets\b|link\b|output\b)": "",
+    r"\bAsync(?=Absence|Client|(?:Dataset|Table)Calls|Link|Output)": "",
+    r"\bAsync(?=Generator|Iterator|BaseTransport)": "",
+    r"\basync_(?=datasets\b|link\b|output\b|tables\b)": "",
     r"\basynccontextmanager\b": "contextmanager",
     r"\baclosing\b": "closing",
     r"__aenter__": "__enter__",

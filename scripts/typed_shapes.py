@@ -34,6 +34,7 @@ NAMES = {
     ("Versions", "versions"): "Version",
     ("Versions", "special_tags"): "SpecialTags",
     ("Worker", "info"): "WorkerInfo",
+    ("TableRevision", "metadata"): "TableMetadata",
 }
 """What the shapes inside shapes are called."""
 UNTYPED = ("Problem", "Health", "Manifest")

@@ -74,8 +74,13 @@ class Yard:
             partial(new_store, self.settings),
             listener,
             Suppliers(self.store, self.settings.providers_dir, config.environment()).supply,
-            self.settings.data_dir or (self.settings.state_dir / DATA).absolute(),
+            data_dir(self.settings),
         )
+
+
+def data_dir(settings: Settings) -> Path:
+    """Tell where the tables of datasets lie."""
+    return (settings.data_dir or settings.state_dir / DATA).absolute()
 
 
 def remove_files(path: str, names: Sequence[str]) -> Mapping[str, str]:

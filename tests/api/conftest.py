@@ -71,6 +71,8 @@ class Serving:
                 yard.logs,
                 tokens=self._tokens,
                 providers_dir=self.settings.providers_dir,
+                data_dir=app.data_dir(self.settings),
+                collect_after=self.settings.collect_after,
             )
             server = Server(application, "127.0.0.1", self._port)
             self.url = server.url

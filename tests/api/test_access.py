@@ -56,6 +56,7 @@ def ask(
 ) -> httpx.Response:
     """Ask, with a path whose places are filled; 500 means that the store was reached."""
     names = {"namespace": "_", "name": "eth", "revision": "1.0.0", "provider_name": "p"}
+    names |= {"revision_id": "1", "file_id": "1", "table_name": "blocks"}
     path = path.format(job_id=1, event_id=1, worker_id="w", manifest_hash="a" * 64, **names)
     if token is not None:
         headers["authorization"] = f"Bearer {token}"
@@ -112,7 +113,7 @@ def test_changing_routes_ask_for_more_than_a_viewer() -> None:
     assert [route for route in ROUTES if ROLES[route] is Role.VIEWER and route[:4] != "GET "] == []
     assert [route for route in ROUTES if ROLES[route] > Role.VIEWER and route[:4] == "GET "] == []
     programs = {"POST /jobs", "POST /apply", "PATCH /jobs/{job_id}"}
-    nouns = ("/datasets", "/manifests", "/providers")
+    nouns = ("/datasets", "/manifests", "/providers", "/revisions")
     kept = {
         route for route in ROUTES if route[:4] != "GET " and route.split(" ")[1].startswith(nouns)
     }

@@ -46,6 +46,7 @@ FREE = {
     "POST /datasets/{namespace}/{name}/versions/{revision}/deploy",
     "DELETE /datasets/{namespace}/{name}/versions/{revision}",  # not every revision is a version
     "GET /datasets/{namespace}/{name}/versions/{revision}/jobs",  # words in any letter case
+    "POST /revisions", "POST /revisions/deactivate", "POST /revisions/{revision_id}/activate",
     "POST /jobs", "POST /apply", "PATCH /jobs/{job_id}",  # rules between fields are in no schema
     "GET /jobs", "DELETE /jobs",  # words in any letter case
     "GET /jobs/{job_id}/logs",  # parameters that belong together

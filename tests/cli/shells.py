@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import shutil
 import subprocess
 import sys
@@ -58,6 +60,28 @@ class Shell:
             timeout=PATIENCE,
             check=False,
         )
+
+    def watched(self, line: str, until: bytes) -> bytes:
+        """Run a command on a terminal until it has shown some words; give what it has shown."""
+        terminal, slave = pty.openpty()
+        watching = subprocess.Popen(
+            ["bash", "-c", f"exec {line}"],
+            cwd=self.folder,
+            env=self.environment(),
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+        )
+        os.close(slave)
+        seen = b""
+        try:
+            while until not in seen:
+                seen += os.read(terminal, 1 << 16)
+        finally:
+            watching.kill()
+            watching.wait()
+            os.close(terminal)
+        return seen
 
     def ok(self, script: str) -> str:
         done = self(script)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 IMPORTED = (
     "jobyard.api.app",
     "jobyard.api.serve",
+    "jobyard.cli.dataset",
     "jobyard.cli.documents",
     "jobyard.cli.explain",
     "jobyard.cli.files",

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import pty
 import re
 import sqlite3
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -197,26 +194,8 @@ def test_the_script_that_finds_running_jobs_of_a_dataset_works(shell: Shell, yar
 
 def test_progress_can_be_watched(shell: Shell, yard: Yard) -> None:
     yard.job(123, "sleep", "600", wait=False)
-    terminal, slave = pty.openpty()
 
-    watching = subprocess.Popen(
-        ["bash", "-c", "exec watch -n 5 'jobyard job progress 123'"],
-        cwd=shell.folder,
-        env=shell.environment(),
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-    )
-    os.close(slave)
-    try:
-        seen = b""
-        while b'"job_status"' not in seen:
-            seen += os.read(terminal, 1 << 16)
-    finally:
-        watching.kill()
-        watching.wait()
-        os.close(terminal)
-    assert b"RUNNING" in seen
+    assert b"RUNNING" in shell.watched("watch -n 5 'jobyard job progress 123'", b'"job_status"')
 
 
 ALERT = """#!/bin/bash

@@ -79,7 +79,8 @@ def test_no_question_looks_through_a_table_on_sqlite(on_sqlite: str, name: str) 
 
     alias = re.search(r"(?:FROM|UPDATE) (segments)(?: AS (\w+))?", sql)
     assert alias is not None
-    steps = [row[3] for row in rows if row[3].split()[1] == (alias[2] or alias[1])]
+    named = [alias[2] or alias[1]]
+    steps = [row[3] for row in rows if row[3].split()[1:2] == named]
     assert steps
     for step in steps:
         assert step.startswith("SEARCH"), step

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,6 +15,9 @@ from tests.conformance.writers import DELAY, EMPTY, LINE, ORDERED, Writer, a, wr
 
 from jobyard.core.segments import Segment, canonical
 from jobyard.errors import RevisionNotFound
+from jobyard.store.postgres import migrate as postgres_migrations
+from jobyard.store.query import load_statements
+from jobyard.store.sqlite import driver as sqlite_driver
 from jobyard.store.transactions.chains import withdraw
 
 if TYPE_CHECKING:
@@ -20,6 +26,7 @@ if TYPE_CHECKING:
     from jobyard.core.tables import RetiredFile
     from jobyard.testing.stage import Stage
 
+PACKAGES = {"sqlite": sqlite_driver.PACKAGE, "postgres": postgres_migrations.PACKAGE}
 SECONDS = DELAY // 1_000_000
 
 
@@ -232,3 +239,46 @@ def test_the_chain_is_the_one_computed_anew_whatever_comes_and_goes(
         size = len(chain)
         ends_at = (chain[0].start, chain[-1].stop) if chain else (None, None)
         assert writer.chain() == (*ends_at, size, 10 * size, 3 * size)
+
+
+COSTS = {
+    "collectable_files": (1, 10),
+    "is_retired": (1, "a"),
+    "retired_names": (1,),
+    "retired_of_revision": (1, "", 10),
+    "revision_at": ("/data",),
+    "revisions_of_table": ("a/b", "hash", "blocks"),
+    "beside_below": (1, 10, 10),
+    "files_page": (1, "", 10),
+    "find_file": (1,),
+    "find_retired": (1,),
+    "lowest_segment": (1,),
+}
+"""Queries whose cost must not grow with what they do not answer, with arguments."""
+
+
+@pytest.mark.parametrize("name", list(COSTS))
+def test_nothing_is_looked_for_in_a_whole_table(stage: Stage, name: str) -> None:
+    sql = load_statements(PACKAGES[stage.kind])[name].sql
+    args = COSTS[name]
+    for number in range(len(args), 0, -1):
+        own = args[number - 1]
+        written = f"'{own}'" if isinstance(own, str) else str(own)
+        sql = sql.replace(f"?{number}", written).replace(f"${number}", written)
+    if stage.kind == "sqlite":
+        with contextlib.closing(sqlite3.connect(stage.place)) as connection:
+            plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+        assert [line for line in plan if line.startswith("SCAN")] == []
+    else:
+        # An empty table is scanned by choice; what can be done otherwise is what counts.
+        plan = stage.do(_plan(stage.place, sql))
+        assert [line for line in plan if "Seq Scan" in line] == []
+
+
+async def _plan(place: str, sql: str) -> list[str]:
+    connection = await asyncpg.connect(place)
+    try:
+        await connection.execute("SET enable_seqscan = off")
+        return [row[0] for row in await connection.fetch(f"EXPLAIN {sql}")]
+    finally:
+        await connection.close()

@@ -14,10 +14,11 @@ from jobyard.data.folder import DataFolder
 from jobyard.data.tidy import Place, tidy
 from jobyard.data.upkeep import hide
 from jobyard.engine.collector import LATER_US, SLICE, Collector
+from jobyard.engine.controller import Controller
 from jobyard.testing.stage import Stage, sqlite_stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -118,6 +119,30 @@ def test_one_turn_collects_a_slice(stage: Stage, tmp_path: Path) -> None:
     assert len(left(folder)) == 1
     assert not collect(stage)
     assert left(folder) == []
+
+
+def test_a_controller_collects_beside_its_work(stage: Stage, tmp_path: Path) -> None:
+    folder = tmp_path / "t"
+    retire(stage, folder, SLICE + 1)
+
+    async def run() -> None:
+        emptied, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def remove(path: str, names: Sequence[str]) -> Mapping[str, str]:
+            failed = remove_files(path, names)
+            if not left(folder):
+                loop.call_soon_threadsafe(emptied.set)
+            return failed
+
+        controller = Controller(stage.store, cleans=False, collector=Collector(stage.store, remove))
+        running = asyncio.create_task(controller.run())
+        await emptied.wait()
+        controller.end()
+        await running
+
+    stage.do(run())
+    # Whoever ends sees to it that what is removed is also noted.
+    assert stage.do(stage.store.collectable(1)) == []
 
 
 class _Knowing:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 import pytest
-from pyarrow import fs
-from tests.conftest import missing_service
 from tests.data.chains import given
+from tests.data.s3 import make_bucket, object_store
 
 from jobyard.chain.evm_tables import EVM_TABLES
 from jobyard.chain.solana_tables import TABLES
@@ -24,47 +20,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PROGRAM = """
-import sys
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-server.start()
-print(server.get_host_and_port()[1], flush=True)
-sys.stdin.read()
-"""
-"""Not in this process: pyarrow may wait for an answer while it holds the interpreter."""
 LARGE = 12 << 20
 """Bytes that pyarrow uploads in several parts."""
 
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    if importlib.util.find_spec("moto") is None:
-        missing_service("no S3 to test with: install moto[s3] and flask-cors")
-    with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as server:
-        assert server.stdout is not None
-        yield f"127.0.0.1:{int(server.stdout.readline())}"
-        server.kill()
+    with object_store() as address:
+        yield address
 
 
 @pytest.fixture
 def place(endpoint: str, request: pytest.FixtureRequest) -> str:
     """A bucket of the test's own, as a person names it."""
     bucket = f"bucket-{abs(hash(request.node.name))}"
-    store = fs.S3FileSystem(
-        access_key="a",
-        secret_key="b",
-        endpoint_override=endpoint,
-        scheme="http",
-        region="us-east-1",
-        allow_bucket_creation=True,
-    )
-    store.create_dir(bucket)
+    make_bucket(endpoint, bucket)
     return f"s3://a:b@{bucket}/data?endpoint_override={endpoint}&scheme=http&region=us-east-1"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tests.engine.yards import DEADLINE, Engine, an_engine
+from tests.engine.yards import DEADLINE, QUICK, Engine, an_engine
 
 from jobyard import clock
 from jobyard.core.extract import Extract
@@ -45,14 +45,15 @@ def wanted(**changes: Any) -> Extract:
 
 
 def hurried(extract: Extract) -> JobSpec:
-    """Make the job that a deployment makes, of a program that publishes soon at the head."""
+    """Make the job that a deployment makes, of a program in a hurry, tried again soon."""
     spec = job_of(extract)
     program = replace(
         spec.program,
         command=(spec.program.command[0], str(HASTY)),
         env={**spec.program.env, "PYTHONPATH": str(SOURCE)},
     )
-    return replace(spec, program=program, policy=replace(spec.policy, grace=20.0))
+    policy = replace(spec.policy, grace=20.0, backoff=QUICK)
+    return replace(spec, program=program, policy=policy)
 
 
 class Extractions:

@@ -18,6 +18,7 @@ from jobyard.api import (
     manifests,
     problems,
     providers,
+    revisions,
     streams,
     workers,
 )
@@ -41,14 +42,15 @@ def make_app(
     hosts: Collection[str] = (),
     tokens: Tokens | None = None,
     providers_dir: Path | None = None,
+    data_dir: Path = Path("data"),
     collect_after: float | None = None,
 ) -> FastAPI:
     """Make the app that serves an open store.
 
     ``executors`` are those that a job may ask for, ``limits`` bound the documents of submissions,
     ``hosts`` are names of this server besides the loopback ones, ``tokens`` those that may ask;
-    without any, everybody who reaches it; ``providers_dir`` has files of providers; files that
-    leave their table may go after ``collect_after`` seconds.
+    without any, everybody who reaches it; ``providers_dir`` has files of providers,
+    ``data_dir`` the tables of datasets, whose retired files stay for ``collect_after`` seconds.
     """
     desk = Desk(
         store,
@@ -56,6 +58,7 @@ def make_app(
         executors=executors,
         limits=limits,
         providers_dir=providers_dir,
+        data_dir=data_dir,
         collect_after=collect_after,
     )
     app = FastAPI(
@@ -67,7 +70,9 @@ def make_app(
         redirect_slashes=False,
         dependencies=[Depends(allow), Depends(only_known)],
     )
-    nouns = (output, streams, jobs, attempts, workers, datasets, manifests, providers, health)
+    nouns = (
+        output, streams, jobs, attempts, workers, datasets, manifests, revisions, providers, health,
+    )  # fmt: skip
     for noun in nouns:
         app.include_router(noun.routes(desk))
     problems.install(app)

@@ -11,6 +11,7 @@ from jobyard.api.desk import Desk
 from jobyard.api.desks.counter import MOST_ROWS
 from jobyard.api.desks.datasets import registration
 from jobyard.api.desks.jobs import PAGE
+from jobyard.api.desks.tables import location_of
 from jobyard.api.documents import described_body, mapping_of
 from jobyard.api.parameters import LARGEST_ID, Limit, Rows
 from jobyard.api.shapes import answers, nothing
@@ -30,6 +31,14 @@ Revision = Annotated[
         description="A version, a manifest's hash, `latest` or `dev`.",
     ),
 ]
+Table = Annotated[
+    str, Path(pattern=f"^{naming.TABLE}$", description="The name of a table of the dataset.")
+]
+_LOCATION: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {"location_id": {"type": ["integer", "null"], "minimum": 1, "maximum": 2**62}},
+}
 _REGISTRATION: dict[str, Any] = {
     "type": "object",
     "required": ["namespace", "name", "manifest"],
@@ -128,6 +137,8 @@ def _add_revisions(router: APIRouter, desk: Desk) -> None:
         dataset = f"{namespace}/{name}@{revision}"
         return answer(await desk.deploy(dataset, **options), 202)
 
+    _add_restoring(router, desk)
+
     @router.post(
         f"{below}/rematerialize",
         status_code=202,
@@ -160,3 +171,31 @@ def _add_revisions(router: APIRouter, desk: Desk) -> None:
         return answer(
             await desk.dataset_jobs(dataset, status=status, limit=limit, last_job_id=last_job_id)
         )
+
+
+def _add_restoring(router: APIRouter, desk: Desk) -> None:
+    below = "/datasets/{namespace}/{name}/versions/{revision}"
+
+    @router.post(
+        f"{below}/restore",
+        status_code=202,
+        responses=answers("RestoredTables", 400, 404, 409, 422, 500, status=202),
+    )
+    async def restore_dataset(namespace: Namespace, name: Name, revision: Revision) -> Response:
+        """Make the newest revision in storage the active one, of each table."""
+        return answer(await desk.restore_dataset(f"{namespace}/{name}@{revision}"), 202)
+
+    @router.post(
+        f"{below}/tables/{{table_name}}/restore",
+        responses=answers("RestoredTable", 400, 404, 408, 409, 413, 422, 500),
+        openapi_extra=described_body(
+            _LOCATION, "Which revision, if not the newest.", required=False
+        ),
+    )
+    async def restore_table(
+        namespace: Namespace, name: Name, revision: Revision, table_name: Table, request: Request
+    ) -> Response:
+        """Do the same with one table, or with the revision of it that is named."""
+        body = await mapping_of(request, desk.limits, InvalidPayloadFormat, empty=True)
+        dataset, location_id = f"{namespace}/{name}@{revision}", location_of(body)
+        return answer(await desk.restore_table(dataset, table_name, location_id=location_id))

@@ -12,8 +12,11 @@ from jobyard.api.desks.life import LifeDesk
 from jobyard.api.desks.output import OutputDesk
 from jobyard.api.desks.providers import ProviderDesk
 from jobyard.api.desks.story import StoryDesk
+from jobyard.api.desks.tables import TableDesk
 from jobyard.api.desks.workers import WorkerDesk
 
 
-class Desk(JobDesk, LifeDesk, StoryDesk, OutputDesk, WorkerDesk, DatasetDesk, ProviderDesk):
+class Desk(
+    JobDesk, LifeDesk, StoryDesk, OutputDesk, WorkerDesk, DatasetDesk, TableDesk, ProviderDesk
+):
     """Takes requests for one store, whichever way they came."""

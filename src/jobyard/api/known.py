@@ -17,6 +17,8 @@ from jobyard.spec.shape import closest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+LISTS = (("GET", "/jobs"), ("GET", "/revisions"))
+"""Lists whose wrong parameters have a code of their own."""
 _KNOWN: dict[str, Sequence[str]] = {}
 """The parameters of each route, by method and path, once it was asked for."""
 
@@ -32,7 +34,7 @@ async def only_known(request: Request) -> None:
     known = _names(request)
     for name in request.query_params:
         if name not in known:
-            listing = (request.method, request.url.path) == ("GET", "/jobs")
+            listing = (request.method, request.url.path) in LISTS
             kind = InvalidQueryParameters if listing else InvalidQueryParam
             legal = closest(name, known) if known else "it has none"
             raise kind(

@@ -10,11 +10,14 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from jobyard.api.desks.jobs import MOST_JOBS
+from jobyard.api.known import LISTS
 from jobyard.errors import (
     Internal,
+    InvalidFileId,
     InvalidHash,
     InvalidJobId,
     InvalidPath,
+    InvalidPathParameters,
     InvalidProviderName,
     InvalidQueryParam,
     InvalidQueryParameters,
@@ -36,6 +39,7 @@ _NAMES = {
     "namespace": (InvalidPath, "the namespace of a dataset", naming.DATASET_SPACE_RULE),
     "name": (InvalidPath, "the name of a dataset", naming.DATASET_RULE),
     "revision": (InvalidPath, "a revision of a dataset", naming.REVISION_RULE),
+    "table_name": (InvalidPath, "the name of a table", naming.TABLE_RULE),
     "provider_name": (InvalidProviderName, "the name of a provider", naming.PROVIDER_RULE),
 }
 """Parts of a path that are names: the error that a wrong one is, what it should be, its grammar."""
@@ -91,13 +95,18 @@ def _of_parameters(errors: Sequence[Any], request: Request) -> JobyardError:
             return kind(limit, MOST_JOBS)
     told = [_told(found) for found in errors]
     names = ", ".join(str(found["loc"][-1]) for found in errors)
-    kind_of_all = InvalidQueryParameters if listing else InvalidQueryParam
+    of_a_list = (request.method, request.url.path) in LISTS
+    kind_of_all = InvalidQueryParameters if of_a_list else InvalidQueryParam
     return kind_of_all("; ".join(told), parameter=names)
 
 
 def _of_path(name: str, text: str) -> JobyardError:
     if name == "worker_id":
         return InvalidWorkerId(text)
+    if name == "revision_id":
+        return InvalidPathParameters(text)
+    if name == "file_id":
+        return InvalidFileId(text)
     if name == "manifest_hash":
         return InvalidHash(text)
     if name in _NAMES:

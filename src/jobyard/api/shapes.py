@@ -183,6 +183,30 @@ _SHAPES: dict[str, Schema] = {
         special_tags=_object(latest=_maybe("string"), dev=_maybe("string")),
     ),
     "Deployed": _perhaps(_object(job_id=_ID), warnings=_list(_TEXT)),
+    "TableRevision": _object(
+        id=_ID, path=_TEXT, url=_TEXT, active={"type": "boolean"}, writer=_maybe("integer"),
+        metadata=_object(
+            dataset_namespace=_TEXT, dataset_name=_TEXT, manifest_hash=_TEXT, table_name=_TEXT
+        ),
+        start_block=_maybe("integer"), current_block=_maybe("integer"), files_count=_COUNT,
+        total_size_bytes=_COUNT, rows=_COUNT, created_at=_TIME, updated_at=_TIME,
+    ),
+    "RegisteredRevision": _object(location_id=_ID),
+    "RestoredFiles": _object(total_files=_COUNT, damaged=_list(_TEXT)),
+    "RestoredTable": _more_than("RestoredFiles", table_name=_TEXT, location_id=_ID, url=_TEXT),
+    "RestoredTables": _object(tables=_list(_ref("RestoredTable"))),
+    "DeletedFiles": _object(files_deleted=_COUNT),
+    "ScheduledFiles": _object(files_scheduled=_COUNT, gc_delay_secs=_COUNT),
+    "TableFile": _object(
+        id=_ID, location_id=_ID, file_name=_TEXT, url=_TEXT, start_block=_COUNT, end_block=_COUNT,
+        object_size=_COUNT, rows=_maybe("integer"), canonical={"type": "boolean"},
+        created_at=_MAYBE_TIME, retired_at=_MAYBE_TIME, reason=_maybe("string"),
+    ),
+    "TableFiles": _listed_by_name("files", _ref("TableFile")),
+    "WholeTableFile": _more_than(
+        "TableFile", object_e_tag=_maybe("string"), object_version=_maybe("string"),
+        metadata=_maybe("object"),
+    ),
     "Rematerialized": _object(
         job_id=_ID, start_block=_COUNT, end_block=_COUNT, files=_COUNT,
         new_job_created={"type": "boolean"},
@@ -232,6 +256,17 @@ ABOUT = {
     "SpecialTags": "The hashes that `latest` and `dev` stand for.",
     "Versions": "The versions of a dataset.",
     "Deployed": "The job that extracts a revision.",
+    "TableRevision": "One generation of a table; its numbers are of its canonical chain.",
+    "TableMetadata": "Which table a revision is of.",
+    "RegisteredRevision": "The id of a revision.",
+    "RestoredFiles": "How many files a revision has, and which could not be read.",
+    "RestoredTable": "The revision that a table has now.",
+    "RestoredTables": "The revisions that the tables of a dataset have now.",
+    "DeletedFiles": "How many files were removed.",
+    "ScheduledFiles": "How many files will be removed, and after how many seconds.",
+    "TableFile": "A file of a table; blocks are inclusive, a retired one says since when and why.",
+    "TableFiles": "A page of the files of a revision.",
+    "WholeTableFile": "A file, and what it says of itself.",
     "Rematerialized": "The job that extracts blocks anew, and which these are.",
     "Provider": "A source of blocks, without its secrets.",
     "Providers": "All providers.",
@@ -252,6 +287,7 @@ _MEANING = {
     413: "The body is too large.",
     416: "The range begins behind the end.",
     422: "Understood, but not to be had here.",
+    500: "Storage did not do what was asked of it.",
     503: "The store is not available; nothing that was accepted is lost.",
 }
 
@@ -261,6 +297,11 @@ def answers(shape: str | Schema, *problems: int, status: int = 200) -> dict[int 
     schema = _ref(shape) if isinstance(shape, str) else shape
     own = {"description": "Done.", "content": {"application/json": {"schema": schema}}}
     return {status: own, **_problems(problems)}
+
+
+def listed(shape: str) -> Schema:
+    """Describe an answer that is a plain list."""
+    return _list(_ref(shape))
 
 
 def nothing(*problems: int, headers: Schema | None = None) -> dict[int | str, Any]:

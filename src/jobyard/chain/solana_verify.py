@@ -146,9 +146,11 @@ class SolanaVerifier:
         self._stop = span[1]
         report = self.report
         names = ("slot", "parent_slot", "block_hash", "previous_block_hash")
-        for slot, parent, block_hash, parent_hash in zip(
+        for slot, named, block_hash, parent_hash in zip(
             *(headers[name].to_pylist() for name in names), strict=True
         ):
+            # The first block of all names itself.
+            parent = named if slot else -1
             last = self._last
             # Of slots before those that are covered nothing is claimed.
             known = span[0] - 1 if last is None else last[0]

@@ -30,6 +30,7 @@ COMMANDS: dict[str, Entry] = {
     "provider": Entry(
         "jobyard.cli.provider", "provider", "Keep the nodes that chains are read from."
     ),
+    "table": Entry("jobyard.cli.table", "table", "Keep, restore and clean up tables."),
     "solo": Entry("jobyard.cli.services", "solo", "Run server, controller and worker in one."),
     "server": Entry("jobyard.cli.services", "server", "Run the HTTP server."),
     "controller": Entry("jobyard.cli.services", "controller", "Run a controller."),
@@ -45,7 +46,7 @@ UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What a full disk, a limit or a broken device says where output goes to a file."""
 ALIASES = {
     "jobs": "job", "workers": "worker", "datasets": "dataset", "manifests": "manifest",
-    "providers": "provider",
+    "providers": "provider", "tables": "table",
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from jobyard.cli.printer import say, show_json
 from jobyard.cli.shown import jobs_table, page, plain_table, show_object
 from jobyard.cli.sources import read_value
 from jobyard.core.derived import MOST_BATCH
+from jobyard.errors import InvalidRequest
 from jobyard.spec.naming import is_manifest_hash
 
 if TYPE_CHECKING:
@@ -215,6 +216,46 @@ def deploy(
         show_json(found)
     else:
         click.echo(found["job_id"])
+
+
+@dataset.command()
+@_revision
+@click.option("--table", "table_name", metavar="TABLE", help="Only this table.")
+@click.option("--location-id", type=JOB_ID, metavar="N", help="This revision of the table.")
+@as_json
+@server_options
+def restore(
+    settings: Settings,
+    dataset: str,
+    table_name: str | None,
+    location_id: int | None,
+    as_json: bool,
+) -> None:
+    """Make the newest revision that lies in storage the active one, of every table.
+
+    So tables go on where they were when the database is lost and their files are not.
+    """
+    if location_id is not None and table_name is None:
+        raise InvalidRequest("--location-id is of one table", hint="--table names it")
+
+    async def work(desk: Desk) -> Mapping[str, Any]:
+        if table_name is None:
+            return await desk.restore_dataset(dataset)
+        return await desk.restore_table(dataset, table_name, location_id=location_id)
+
+    found = asked(settings, work)
+    if as_json:
+        show_json(found)
+        return
+    tables = found["tables"] if table_name is None else [found]
+    rows = [
+        (one["table_name"], str(one["location_id"]), str(one["total_files"]), one["url"])
+        for one in tables
+    ]
+    click.echo(plain_table(("TABLE", "REVISION", "FILES", "WHERE"), rows))
+    for one in tables:
+        for name in one["damaged"]:
+            say(f"left out: {name} cannot be read, or is of another table")
 
 
 @dataset.command()

@@ -1,11 +1,11 @@
-"""Whom commands of datasets, manifests and providers ask; objects are those of the HTTP API."""
+"""Whom commands of datasets, tables and providers ask; objects are those of the HTTP API."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from jobyard.client.calls import Deployment, Repair
 
@@ -82,6 +82,53 @@ class DatasetDesk(Protocol):
         limit: int = 50,
     ) -> Object:
         """List a revision's jobs."""
+
+    async def revisions(
+        self, *, active: bool | None = None, limit: int = 100, after: int = 0
+    ) -> Sequence[Object]:
+        """List revisions of tables."""
+
+    async def revision(self, revision_id: int) -> Object:
+        """Read a revision of a table."""
+
+    async def revision_files(
+        self, revision_id: int, *, limit: int = 1000, after: str = ""
+    ) -> Object:
+        """List the files of a revision."""
+
+    async def file(self, file_id: int) -> Object:
+        """Read a file of a table."""
+
+    async def register_revision(self, dataset: str, table_name: str, path: str) -> Object:
+        """Keep a folder as a revision of a table."""
+
+    async def activate_revision(self, revision_id: int, dataset: str, table_name: str) -> Object:
+        """Have a revision be the active one."""
+
+    async def deactivate_revision(self, dataset: str, table_name: str) -> None:
+        """Have a table have no active revision."""
+
+    async def delete_revision(self, revision_id: int) -> None:
+        """Forget a revision."""
+
+    async def truncate_revision(self, revision_id: int, *, concurrency: int = 10) -> Object:
+        """Forget a revision and remove its files."""
+
+    async def prune_revision(
+        self, revision_id: int, *, before_block: int | None = None, gc_delay_secs: int = 3600
+    ) -> Object:
+        """Have files beside the canonical chain removed later."""
+
+    async def restore_revision(self, revision_id: int) -> Object:
+        """Make a revision have the files of its folder."""
+
+    async def restore_dataset(self, dataset: str) -> Object:
+        """Make the newest revisions in storage the active ones."""
+
+    async def restore_table(
+        self, dataset: str, table_name: str, *, location_id: int | None = None
+    ) -> Object:
+        """Do the same with one table."""
 
     async def providers(self) -> Object:
         """List providers."""

@@ -232,6 +232,7 @@ async def open_desk(settings: Settings, *, make: bool = False) -> AsyncIterator[
             limits=limits,
             trigger="cli",
             providers_dir=settings.providers_dir,
+            data_dir=app.data_dir(settings),
             collect_after=settings.collect_after,
         )
 

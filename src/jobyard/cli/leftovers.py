@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobyard.cli.printer import say
-from jobyard.core.places import below
+from jobyard.core.places import below, is_address
 from jobyard.core.state import Request
 from jobyard.core.states import TERMINAL, JobStatus
-from jobyard.data.folder import DataFolder
-from jobyard.data.reading import DataFile
 from jobyard.errors import Conflict, DataFileDamaged
 from jobyard.store.base import JobQuery
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from jobyard.core.extract import Extract
     from jobyard.core.records import Job, WorkerRecord
     from jobyard.core.segments import Segment
@@ -77,13 +78,17 @@ async def take_over(store: Store, wanted: Extract, collect_after: float) -> None
         delay_us = int(collect_after * 1_000_000)
         gone = await store.restore(wanted, table, path, found, delay_us)
         if gone is not None:
-            for name in gone:
-                await asyncio.to_thread(DataFolder.at(path).retire, name)
+            await asyncio.to_thread(_retire, path, gone)
             say(f"going on with {len(found) - len(gone)} files of `{table}` in {path}")
 
 
 def _newest(place: str, table: str) -> tuple[str, list[tuple[Segment, int]]]:
     """Find the newest revision of a table that has files."""
+    if not is_address(place) and not Path(place).exists():
+        # What reads files is not even imported: an extraction into a new folder starts sooner.
+        return "", []
+    from jobyard.data.folder import DataFolder
+
     table_folder = DataFolder.at(place)
     revisions = [one.path for one in table_folder.folders() if one.path != table_folder.path]
     for path in sorted(revisions, reverse=True):
@@ -93,8 +98,18 @@ def _newest(place: str, table: str) -> tuple[str, list[tuple[Segment, int]]]:
     return "", []
 
 
+def _retire(path: str, names: Iterable[str]) -> None:
+    from jobyard.data.folder import DataFolder
+
+    for name in names:
+        DataFolder.at(path).retire(name)
+
+
 def _read(path: str, table: str) -> list[tuple[Segment, int]]:
     """Read what files say of themselves; put those aside that are damaged."""
+    from jobyard.data.folder import DataFolder
+    from jobyard.data.reading import DataFile
+
     folder = DataFolder.at(path)
     found = []
     for info in folder.files():

@@ -5,43 +5,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jobyard import app
+from jobyard.cli.kept import active_revisions, has_store, published_files
 from jobyard.cli.printer import say
+from jobyard.core.places import is_address
 from jobyard.core.ranges import merge
 from jobyard.data.folder import DataFolder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
 
     from jobyard.config import Settings
     from jobyard.core.extraction import Quarantined
     from jobyard.core.ranges import Span
-    from jobyard.core.tables import TableRevision
     from jobyard.data.verify import Verified
-    from jobyard.store.base import Store
 
-PAGE = 1000
 FOLDERS = "_/extract_"
 """What datasets are called that are nothing but a folder of `jobyard extract`."""
 
 
-def has_store(settings: Settings) -> bool:
-    """Tell whether there is a store that may know of files."""
-    return bool(settings.database) or (settings.state_dir / "jobs.db").exists()
-
-
-async def note_lost(settings: Settings, folder: DataFolder, found: Verified) -> None:
+async def note_lost(settings: Settings, below: DataFolder, found: Verified) -> None:
     """Add files to what is damaged that are part of a table below a folder, and are not there."""
     async with app.open_yard(settings) as yard:
-        async for revision in _active(yard.store):
+        async for revision in active_revisions(yard.store):
             path = _bare(revision.path)
-            if path != folder.path and not path.startswith(f"{folder.path}/"):
+            if path != below.path and not path.startswith(f"{below.path}/"):
                 continue
             there = {info.name for info in DataFolder.at(revision.path).files()}
-            async for name in _names(yard.store, revision.id):
-                if name not in there and name not in found.damaged:
-                    found.note_damage(
-                        name, DataFolder.at(revision.path), f"is not in {revision.path}"
-                    )
+            async for file in published_files(yard.store, revision.id):
+                if file.name not in there and file.name not in found.damaged:
+                    folder = DataFolder.at(revision.path)
+                    found.note_damage(file.name, folder, f"is not in {revision.path}")
 
 
 async def put_aside(settings: Settings, found: Verified) -> list[Quarantined]:
@@ -52,7 +45,7 @@ async def put_aside(settings: Settings, found: Verified) -> list[Quarantined]:
     taken: list[Quarantined] = []
     if has_store(settings):
         async with app.open_yard(settings) as yard:
-            async for revision in _active(yard.store):
+            async for revision in active_revisions(yard.store):
                 names = by_folder.get(_bare(revision.path), [])
                 if names:
                     taken += await yard.store.quarantine(revision.path, names)
@@ -61,26 +54,9 @@ async def put_aside(settings: Settings, found: Verified) -> list[Quarantined]:
     return taken
 
 
-async def _active(store: Store) -> AsyncIterator[TableRevision]:
-    after = 0
-    while page := await store.table_revisions(active=True, after=after, limit=PAGE):
-        after = page[-1].id
-        for one in page:
-            yield one
-
-
-async def _names(store: Store, revision_id: int) -> AsyncIterator[str]:
-    after = ""
-    while page := await store.revision_files(revision_id, after=after, limit=PAGE):
-        after = page[-1].name
-        for one in page:
-            if one.retired_at is None:
-                yield one.name
-
-
 def _bare(path: str) -> str:
     """Leave out how a path is reached, as folders do."""
-    return path.partition("://")[2] or path
+    return path.partition("://")[2].partition("?")[0] if is_address(path) else path
 
 
 def quarantined_object(taken: Sequence[Quarantined]) -> list[dict[str, Any]]:

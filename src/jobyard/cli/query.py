@@ -10,7 +10,6 @@ import click
 
 from jobyard.cli.options import store_options
 from jobyard.cli.printer import colours, table
-from jobyard.cli.verify import folder_of
 
 if TYPE_CHECKING:
     from jobyard.config import Settings
@@ -21,23 +20,26 @@ FORMATS = ("table", "csv", "json", "arrow")
 @click.command()
 @click.argument("sql")
 @click.option(
-    "--from", "places", multiple=True, metavar="DIR|NAMESPACE/NAME",
-    help="Where tables lie, this folder by default; with NAME=DIR in a schema.",
+    "--from", "places", multiple=True, metavar="DIR|s3://…|NAMESPACE/NAME",
+    help="Where tables lie, this folder by default; with NAME=… in a schema.",
 )  # fmt: skip
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 @store_options
 def query(settings: Settings, sql: str, places: tuple[str, ...], form: str) -> None:
-    """Answer an SQL query over the Parquet tables of folders or datasets.
+    """Answer an SQL query over the Parquet tables of folders, object stores or datasets.
 
-    A table is called as its folder is. Binary values are printed in hexadecimal; `arrow` writes an
+    A table is called as its folder is; of a dataset, its active revision is read as far as its
+    blocks are linked. Binary values are printed in hexadecimal; `arrow` writes an
     Arrow stream.
     """
+    from jobyard.cli.kept import kept_at
     from jobyard.data.query import answer
 
     named = []
     for place in places or (".",):
-        name, equals, path = place.rpartition("=")
-        named.append((name if equals else None, folder_of(settings, path if equals else place)))
+        name, equals, path = _named(place)
+        found = kept_at(settings, path if equals else place, chained=True)
+        named.append((name if equals else None, found))
     result = answer(sql, named)
     if form == "arrow":
         import pyarrow as pa
@@ -47,6 +49,12 @@ def query(settings: Settings, sql: str, places: tuple[str, ...], form: str) -> N
                 stream.write_batch(batch)
         return
     _print(result, form)
+
+
+def _named(place: str) -> tuple[str, str, str]:
+    """Tell the schema's name from the place, in which `=` may stand, too."""
+    name, equals, path = place.partition("=")
+    return (name, equals, path) if equals and name.isidentifier() else ("", "", place)
 
 
 def _print(result: Any, form: str) -> None:

@@ -123,6 +123,7 @@ def make_server(yard: Yard) -> Server:
         hosts=(*settings.hosts, settings.host),
         tokens=tokens,
         providers_dir=settings.providers_dir,
+        data_dir=app.data_dir(settings),
         collect_after=settings.collect_after,
     )
     return Server(application, settings.host, settings.port, asks_for_tokens=bool(tokens))

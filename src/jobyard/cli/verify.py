@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +11,7 @@ from jobyard import app
 from jobyard.cli.options import as_json as json_option
 from jobyard.cli.options import store_options
 from jobyard.cli.printer import colours, say, show_json, table
-from jobyard.errors import ExitCode, NotFound
+from jobyard.errors import ExitCode
 
 if TYPE_CHECKING:
     from jobyard.config import Settings
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("place", metavar="DIR|NAMESPACE/NAME")
+@click.argument("place", metavar="DIR|s3://…|NAMESPACE/NAME")
 @click.option("--quick", is_flag=True, help="Only what costs little: headers, links, indexes.")
 @click.option("--quarantine", is_flag=True, help="Put damaged files aside, out of their tables.")
 @json_option
@@ -35,20 +34,25 @@ def verify(
     quarantine: bool,
     as_json: bool,
 ) -> None:
-    """Prove the tables below a folder, or those of a dataset, from their files alone.
+    """Prove tables below a folder, in an object store or of a dataset, from their files alone.
 
     Exits 0 only if nothing is damaged, nothing fails, and there is something to prove. What cannot
     be proved is said. With `--quarantine` a damaged file is called `.NAME.damaged` from then on,
     and its blocks are missing: it is said how they come back. It is never removed.
     """
-    from jobyard.cli.quarantine import has_store, note_lost, put_aside, quarantined_object, tell
+    from jobyard.cli.kept import has_store, kept_at
+    from jobyard.cli.quarantine import note_lost, put_aside, quarantined_object, tell
     from jobyard.data.folder import DataFolder
-    from jobyard.data.verify import verify_folder
+    from jobyard.data.verify import verify_files, verify_folder
 
-    folder = DataFolder.at(folder_of(settings, place))
-    found = verify_folder(folder, full=not quick)
-    if has_store(settings):
-        app.run_async(note_lost(settings, folder, found))
+    kept = kept_at(settings, place, chained=False)
+    if isinstance(kept, str):
+        folder = DataFolder.at(kept)
+        found = verify_folder(folder, full=not quick)
+        if has_store(settings):
+            app.run_async(note_lost(settings, folder, found))
+    else:
+        found = verify_files((each for one in kept for each in one.infos()), full=not quick)
     taken = app.run_async(put_aside(settings, found)) if quarantine else []
     if as_json:
         show_json({**found.as_json(), "quarantined": quarantined_object(taken)})
@@ -59,24 +63,6 @@ def verify(
         elif found.damaged:
             say("--quarantine puts damaged files aside, so that their blocks are extracted again")
     ctx.exit(ExitCode.DONE if found.sound and found.rows else ExitCode.FAILED)
-
-
-def folder_of(settings: Settings, place: str) -> str:
-    """Find the folder that is meant: one that is there, an object store's, or a dataset's.
-
-    Raises:
-        NotFound: there is none.
-    """
-    data = settings.data_dir or settings.state_dir / app.DATA
-    for path in (Path(place), data / place):
-        if path.is_dir():
-            return str(path)
-    if "://" in place:
-        return place
-    raise NotFound(
-        f"there is no folder {place}, and no dataset of that name has tables",
-        hint=f"tables of datasets lie below {data}",
-    )
 
 
 def _page(found: Verified) -> str:

@@ -9,6 +9,7 @@ from jobyard.client import calls
 from jobyard.client.absence import AsyncAbsence
 from jobyard.client.async_datasets import AsyncDatasetCalls
 from jobyard.client.async_output import AsyncOutput
+from jobyard.client.async_tables import AsyncTableCalls
 from jobyard.client.shapes import (
     AppliedJobs,
     Attempts,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from jobyard.client.shapes import Applied, Attempt
 
 
-class AsyncClient(AsyncOutput, AsyncDatasetCalls):
+class AsyncClient(AsyncOutput, AsyncDatasetCalls, AsyncTableCalls):
     """Speaks to a server; every error is one of ``jobyard.errors``.
 
     Use it as ``async with AsyncClient() as client``, or ``close`` it.

@@ -23,6 +23,7 @@ from jobyard.client.shapes import (
     Worker,
     Workers,
 )
+from jobyard.client.tables import TableCalls
 from jobyard.core.states import TERMINAL
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from jobyard.client.shapes import Applied, Attempt
 
 
-class Client(Output, DatasetCalls):
+class Client(Output, DatasetCalls, TableCalls):
     """Speaks to a server; every error is one of ``jobyard.errors``.
 
     Use it as ``with Client() as client``, or ``close`` it.

@@ -150,9 +150,24 @@ def post(path: str, body: Mapping[str, Any]) -> Call:
     return Call("POST", path, content=content.encode(), headers={"Content-Type": _JSON})
 
 
+def lengthy(path: str, **body: Any) -> Call:
+    """Have something done that takes as long as there is much of it."""
+    return post(path, body)._replace(patience=LONG_PATIENCE)
+
+
+def of_table(dataset: str, table_name: str, **more: str) -> Mapping[str, Any]:
+    """Name a table in a body, with what else it says."""
+    return {"dataset": str(reference(dataset)), "table_name": table_name, **more}
+
+
+def quoted(name: str) -> str:
+    """Write a name as a part of a path."""
+    return quote(name, safe="")
+
+
 def below(path: str, name: str) -> str:
     """Name the path of what has a name below another path."""
-    return f"{path}/{quote(name, safe='')}"
+    return f"{path}/{quoted(name)}"
 
 
 def of_dataset(dataset: str) -> str:

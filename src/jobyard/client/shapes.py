@@ -396,6 +396,105 @@ class Deployed(TypedDict):
     warnings: NotRequired[list[str]]
 
 
+class TableMetadata(TypedDict):
+    """Which table a revision is of."""
+
+    dataset_namespace: str
+    dataset_name: str
+    manifest_hash: str
+    table_name: str
+
+
+class TableRevision(TypedDict):
+    """One generation of a table; its numbers are of its canonical chain."""
+
+    id: int
+    path: str
+    url: str
+    active: bool
+    writer: int | None
+    metadata: TableMetadata
+    start_block: int | None
+    current_block: int | None
+    files_count: int
+    total_size_bytes: int
+    rows: int
+    created_at: str
+    updated_at: str
+
+
+class RegisteredRevision(TypedDict):
+    """The id of a revision."""
+
+    location_id: int
+
+
+class RestoredFiles(TypedDict):
+    """How many files a revision has, and which could not be read."""
+
+    total_files: int
+    damaged: list[str]
+
+
+class RestoredTable(RestoredFiles):
+    """The revision that a table has now."""
+
+    table_name: str
+    location_id: int
+    url: str
+
+
+class RestoredTables(TypedDict):
+    """The revisions that the tables of a dataset have now."""
+
+    tables: list[RestoredTable]
+
+
+class DeletedFiles(TypedDict):
+    """How many files were removed."""
+
+    files_deleted: int
+
+
+class ScheduledFiles(TypedDict):
+    """How many files will be removed, and after how many seconds."""
+
+    files_scheduled: int
+    gc_delay_secs: int
+
+
+class TableFile(TypedDict):
+    """A file of a table; blocks are inclusive, a retired one says since when and why."""
+
+    id: int
+    location_id: int
+    file_name: str
+    url: str
+    start_block: int
+    end_block: int
+    object_size: int
+    rows: int | None
+    canonical: bool
+    created_at: str | None
+    retired_at: str | None
+    reason: str | None
+
+
+class TableFiles(TypedDict):
+    """A page of the files of a revision."""
+
+    files: list[TableFile]
+    next_cursor: NotRequired[str]
+
+
+class WholeTableFile(TableFile):
+    """A file, and what it says of itself."""
+
+    object_e_tag: str | None
+    object_version: str | None
+    metadata: dict[str, Any] | None
+
+
 class Rematerialized(TypedDict):
     """The job that extracts blocks anew, and which these are."""
 

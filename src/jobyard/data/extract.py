@@ -162,7 +162,8 @@ class Extraction:
     def _covered(self, given: Sequence[RawBlock]) -> Span:
         """Tell which numbers are known with some blocks: those between two that are linked, too."""
         first = given[0]
-        behind = first.parent_number + 1
+        # The first block of Solana names itself as its parent.
+        behind = min(first.parent_number + 1, first.number)
         if self._start is None:
             self._start = first.number
         if self._last is None or self._last.number != first.parent_number:

@@ -172,8 +172,11 @@ class Extractor:
                 self._give_up(before)
                 return
             before = pieces or repairs
-            for piece in before:
-                await self._piece(piece, Writing if pieces else Rewriting)
+            how = Writing if pieces else Rewriting
+            if not all([await self._piece(piece, how) for piece in before]):
+                # The chain moved meanwhile: what is missing still may be there now.
+                before = []
+                await self._wait(POLL)
 
     def _share(self, lacking: Mapping[str, Lack], what: str) -> list[Piece]:
         spans: dict[str, list[Span]] = {name: getattr(one, what) for name, one in lacking.items()}
@@ -193,14 +196,19 @@ class Extractor:
             hint="leave them out, or add a source that has them",
         ).at(first.start, first.stop)
 
-    async def _piece(self, piece: Piece, how: type[Writing] = Writing) -> None:
-        """Extract one piece; what is complete of it is published whatever happens."""
+    async def _piece(self, piece: Piece, how: type[Writing] = Writing) -> bool:
+        """Extract one piece; tell whether its blocks stood still meanwhile.
+
+        What is complete of it is published whatever happens.
+        """
         if self._stopping.is_set():
-            return
+            return True
         try:
             await how(self, piece).run(self._source.blocks(piece.start, piece.stop), self._stopping)
         except Reorganised as moved:
             log.info("the chain was reorganised", block=moved.number)
+            return False
+        return True
 
     async def _follow(self) -> None:
         """Extract what is missing up to the head, for ever."""

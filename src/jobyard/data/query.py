@@ -1,23 +1,27 @@
-"""SQL over tables as they lie in folders, answered by DataFusion."""
+"""SQL over tables as they lie, in folders, object stores or of datasets, answered by DataFusion."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jobyard.core.places import is_address
+from jobyard.data.folder import DataFolder
+from jobyard.data.places import Kept, tables_below
 from jobyard.errors import InvalidQuery, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import pyarrow as pa
+    from datafusion import SessionContext
+    from pyarrow.dataset import Dataset
 
 
-def answer(sql: str, places: Sequence[tuple[str | None, str]]) -> pa.Table:
-    """Answer a query; ``places`` are folders of tables, each in a schema if it has a name.
+def answer(sql: str, places: Sequence[tuple[str | None, str | Sequence[Kept]]]) -> pa.Table:
+    """Answer a query; ``places`` are folders of tables or tables, in a schema if it has a name.
 
     Raises:
-        NotFound: there is no table in any of the folders.
+        NotFound: there is no table in any of them.
         InvalidQuery: the query is wrong; says what DataFusion says.
     """
     import pyarrow as pa
@@ -28,15 +32,13 @@ def answer(sql: str, places: Sequence[tuple[str | None, str]]) -> pa.Table:
     config = config.set("datafusion.execution.listing_table_ignore_subdirectory", "false")
     context = SessionContext(config)
     count = 0
-    for schema, folder in places:
+    for schema, place in places:
         if schema is not None:
             context.sql(f'CREATE SCHEMA "{schema}"')
-        for name, path in tables_in(Path(folder)):
-            full = f'"{name}"' if schema is None else f'"{schema}"."{name}"'
-            context.sql(f"CREATE EXTERNAL TABLE {full} STORED AS PARQUET LOCATION '{path}/'")
-            count += 1
+        count += _register(context, schema, place)
     if not count:
-        raise NotFound(f"there are no tables below {', '.join(path for _, path in places)}")
+        named = ", ".join(place for _, place in places if isinstance(place, str))
+        raise NotFound(f"there are no tables below {named}")
     try:
         # Whoever may ask may not write: no COPY, no CREATE.
         only_reading = SQLOptions().with_allow_ddl(False).with_allow_dml(False)  # noqa: FBT003
@@ -48,8 +50,29 @@ def answer(sql: str, places: Sequence[tuple[str | None, str]]) -> pa.Table:
         raise InvalidQuery(str(error).removeprefix("DataFusion error: ")) from error
 
 
-def tables_in(folder: Path) -> Iterator[tuple[str, str]]:
-    """Find the tables below a folder: what has Parquet files, by the name of its folder."""
-    for table in sorted(below for below in folder.iterdir() if below.is_dir()):
-        if next(table.rglob("*.parquet"), None) is not None:
-            yield table.name, str(table.resolve())
+def _register(context: SessionContext, schema: str | None, place: str | Sequence[Kept]) -> int:
+    """Make tables known; tell how many."""
+    into = context.catalog().schema("public" if schema is None else schema)
+    count = 0
+    if not isinstance(place, str):
+        for one in place:
+            into.register_table(one.table, _dataset(one.folder, list(one.files)))
+            count += 1
+        return count
+    for name, path in tables_below(place):
+        if is_address(path):
+            into.register_table(name, _dataset(DataFolder.at(path)))
+        else:
+            full = f'"{name}"' if schema is None else f'"{schema}"."{name}"'
+            quoted = path.replace("'", "''")
+            context.sql(f"CREATE EXTERNAL TABLE {full} STORED AS PARQUET LOCATION '{quoted}/'")
+        count += 1
+    return count
+
+
+def _dataset(folder: DataFolder, names: Sequence[str] | None = None) -> Dataset:
+    """Name files for DataFusion to read through pyarrow, which knows the way to them."""
+    import pyarrow.dataset
+
+    whole = folder.path if names is None else [f"{folder.path}/{name}" for name in names]
+    return pyarrow.dataset.dataset(whole, format="parquet", filesystem=folder.filesystem)

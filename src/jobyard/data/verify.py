@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from jobyard.core.ranges import Span
     from jobyard.data.chains import ChainKind
-    from jobyard.data.folder import DataFolder
+    from jobyard.data.folder import DataFolder, FileInfo
 
 NO_BLOCKS = "there is no table of blocks"
 
@@ -78,8 +78,20 @@ def verify_folder(folder: DataFolder, *, full: bool = True) -> Verified:
         OSError: the folder cannot be read.
 
     """
+    return verify_files(
+        ((below, info) for below in folder.folders() for info in below.files()), full=full
+    )
+
+
+def verify_files(given: Iterable[tuple[DataFolder, FileInfo]], *, full: bool = True) -> Verified:
+    """Prove the tables of chains that some files make; see `Verified` for what becomes known.
+
+    Raises:
+        OSError: a folder cannot be read.
+
+    """
     found = Verified()
-    read = list(_files(folder, found))
+    read = list(_files(given, found))
     files = [(kind, file, count) for kind, file, count in read if kind is not None]
     _list_made(found, [(file, count) for kind, file, count in read if kind is None])
     kinds = {kind.name for kind, _, _ in files}
@@ -118,17 +130,21 @@ def _list_made(found: Verified, files: Sequence[tuple[DataFile, int]]) -> None:
         found.report.prove(FILES, sum(stop - start for start, stop in spans))
 
 
-def _files(folder: DataFolder, found: Verified) -> Iterator[tuple[ChainKind | None, DataFile, int]]:
+def _files(
+    given: Iterable[tuple[DataFolder, FileInfo]], found: Verified
+) -> Iterator[tuple[ChainKind | None, DataFile, int]]:
     """Find files and their rows, with the kind of chain if they are of one; each is read whole."""
-    for below in folder.folders():
-        for info in below.files():
-            try:
-                file = DataFile.read(below, info.name, info.size)
-                count = file.check()
-            except DataFileDamaged as error:
-                found.note_damage(info.name, below, error.fields["cause"])
-                continue
-            yield _kind_of(file), file, count
+    for below, info in given:
+        try:
+            file = DataFile.read(below, info.name, info.size)
+            count = file.check()
+        except DataFileDamaged as error:
+            found.note_damage(info.name, below, error.fields["cause"])
+            continue
+        except FileNotFoundError:
+            found.note_damage(info.name, below, f"is not in {below.path}")
+            continue
+        yield _kind_of(file), file, count
 
 
 def _kind_of(file: DataFile) -> ChainKind | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from jobyard import clock
 from jobyard.data.intake import batches
+from jobyard.errors import ChainFailed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -64,7 +65,16 @@ class Writing:
 
         Raises:
             Reorganised: one of them takes the place of another; what is in hand is of no use.
+            ChainFailed: it says for which blocks.
         """
+        try:
+            await self._take(blocks, stopping)
+        except ChainFailed as failed:
+            start = self.refs[-1].number + 1 if self.refs else self._piece.start
+            failed.at(start, max(start + 1, self._piece.stop))
+            raise
+
+    async def _take(self, blocks: AsyncGenerator[RawBlock, None], stopping: asyncio.Event) -> None:
         async with aclosing(batches(blocks, stopping)) as given:
             async for batch in given:
                 self._check_order(batch)

@@ -104,7 +104,7 @@ class Controller:
                 log.warning("worker lost", session=session)
         if self._cleans and now >= self._clean_at:
             self._clean_at = now if await self._clean(now) else now + POLL
-            self._collect(now)
+        self._collect(now)
         decided = await self._store.decide_due(BATCH)
         if decided.more:
             return 0.0
@@ -134,6 +134,7 @@ class Controller:
             self._collecting = None
         if self._collector and self._collecting is None and now >= self._collect_at:
             self._collecting = asyncio.create_task(self._collector.collect())
+            self._collecting.add_done_callback(lambda _: self._wake.set())
 
     async def _rest(self, pause: float) -> None:
         if self._ending:

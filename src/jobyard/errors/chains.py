@@ -19,10 +19,15 @@ class ChainFailed(JobyardError):
 
     def at(self, start: int, stop: int) -> ChainFailed:
         """Say which blocks could not be had, ``[start, stop)``; keeps what was said before."""
-        if "block_range_start" not in self.fields:
-            self.fields |= {"block_range_start": start, "block_range_end": stop - 1}
-            named = f"block {start}" if stop == start + 1 else f"blocks {start}-{stop - 1}"
-            self.detail = f"{named}: {self.detail}"
+        if "block_range_start" in self.fields:
+            return self
+        if isinstance(own := self.fields.get("block"), int):
+            # Its sentence names the block already.
+            self.fields |= {"block_range_start": own, "block_range_end": own}
+            return self
+        self.fields |= {"block_range_start": start, "block_range_end": stop - 1}
+        named = f"block {start}" if stop == start + 1 else f"blocks {start}-{stop - 1}"
+        self.detail = f"{named}: {self.detail}"
         return self
 
 

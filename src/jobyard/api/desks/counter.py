@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobyard import clock, config
@@ -12,7 +13,6 @@ from jobyard.wire.jobs import job_object
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from pathlib import Path
 
     from jobyard.core.records import Job
     from jobyard.store.base import LogStore, Store
@@ -35,13 +35,14 @@ class Counter:
         limits: Limits = DEFAULT_LIMITS,
         trigger: str = "api",
         providers_dir: Path | None = None,
+        data_dir: Path = Path("data"),
         collect_after: float | None = None,
     ) -> None:
         """Serve ``store``.
 
         ``executors`` may be asked for, ``limits`` bound documents, ``trigger`` says who asks,
-        ``providers_dir`` has files of providers. Files that leave their table may go after
-        ``collect_after`` seconds.
+        ``providers_dir`` has files of providers, ``data_dir`` the tables of datasets, whose retired
+        files stay for ``collect_after`` seconds.
         """
         self.store = store
         self._logs = logs
@@ -49,6 +50,7 @@ class Counter:
         self.limits = limits
         self._trigger = trigger
         self._providers_dir = providers_dir
+        self._data_dir = str(data_dir)
         usual = config.default("collect_after")
         self._collect_after: float = usual if collect_after is None else collect_after
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from jobyard.core.extraction import Publication
     from jobyard.core.segments import Segment
 
+STRIDE = 1000
+"""Segments that one query finds ahead: a hole in a long table may be closed by any file."""
+
 
 @dataclass(slots=True)
 class Chain:
@@ -84,8 +87,8 @@ def add(chain: Chain, publication: Publication, now: int, delay_us: int) -> Tran
     number = yield from insert(chain, publication, now)
     if chain.start is None:
         chain.start = segment.start
-    first = (number, segment.stop, segment.hash, segment.size, publication.rows)
-    chained = yield from _walk(chain, first, segment.network)
+    chain.append((number, segment.stop, segment.hash, segment.size, publication.rows))
+    chained = [number, *(yield from _walk(chain, segment.network))]
     yield from _write(chain, chained, now)
     inside = yield Query("segments_inside", (chain.revision, segment.start, segment.stop))
     gone = {row[0] for row in cut if replaces} - set(chained)
@@ -119,15 +122,17 @@ def insert(chain: Chain, publication: Publication, now: int) -> Transaction[int]
     return number
 
 
-def _walk(chain: Chain, row: Row, network: str) -> Transaction[list[int]]:
-    """Go on with a segment, and then as far as links lead; tell which ones these are."""
-    chained = []
-    while row:
-        chained.append(row[0])
-        chain.append(row)
-        linked = (chain.revision, chain.hash, chain.stop, network)
-        row = next(iter((yield Query("next_in_chain", linked))), ())
-    return chained
+def _walk(chain: Chain, network: str) -> Transaction[list[int]]:
+    """Go on from the chain's end as far as links lead; tell which segments these are."""
+    chained: list[int] = []
+    while True:
+        linked = (chain.revision, chain.hash, chain.stop, network, STRIDE)
+        rows = yield Query("chain_ahead", linked)
+        for row in rows:
+            chained.append(row[0])
+            chain.append(row)
+        if len(rows) < STRIDE:
+            return chained
 
 
 def _write(chain: Chain, chained: Sequence[int], now: int) -> Transaction[None]:
@@ -150,7 +155,7 @@ def withdraw(
     if not held:
         raise RevisionNotFound(revision_id)
     chain = Chain(*held[0])
-    first = yield Query("first_in_chain", (revision_id, list(segment_ids)))
+    first = yield Query("first_in_chain", (list(segment_ids),))
     if not first:
         return (yield from retire(revision_id, segment_ids, reason, delay_us))
     cut = yield Query("chain_from", (revision_id, first[0][0]))
@@ -168,12 +173,11 @@ def _go_on(chain: Chain, cut: Sequence[Row]) -> Transaction[None]:
     if end:
         _, network, _, stop, block_hash, *_ = end[0]
         chain.cut(cut, stop, block_hash)
-        linked = (chain.revision, chain.hash, chain.stop, network)
-        for row in (yield Query("next_in_chain", linked)):
-            chained = yield from _walk(chain, row, network)
+        chained = yield from _walk(chain, network)
     else:
         chain.cut(cut, None, None)
         for *row, start, network in (yield Query("lowest_segment", (chain.revision,))):
             chain.start = start
-            chained = yield from _walk(chain, row, network)
+            chain.append(row)
+            chained = [row[0], *(yield from _walk(chain, network))]
     yield from _write(chain, chained, now)

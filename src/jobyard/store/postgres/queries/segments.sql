@@ -109,17 +109,29 @@ WHERE revision_id = $1
 ORDER BY start_block DESC
 LIMIT $2;
 
--- name: next_in_chain :rows
--- The segment that goes on where the chain ends: the lowest, of several the newest. None that is
--- chained begins there.
+-- name: chain_ahead :rows
+-- The segments that go on where the chain ends, at most $5: after each the lowest that is linked to
+-- it, of several the newest. None of them is chained.
+WITH RECURSIVE ahead (place, id, stop_block, hash, size, row_count) AS (
+    SELECT 0::bigint, NULL::bigint, $3::bigint, $2::text, 0::bigint, 0::bigint
+    UNION ALL
+    SELECT a.place + 1, n.id, n.stop_block, n.hash, n.size, n.row_count
+    FROM ahead AS a
+    CROSS JOIN LATERAL (
+        SELECT s.id, s.stop_block, s.hash, s.size, s.row_count
+        FROM segments AS s
+        WHERE s.revision_id = $1
+            AND s.prev_hash = a.hash
+            AND s.start_block >= a.stop_block
+            AND s.network = $4
+        ORDER BY s.start_block, s.created_at DESC, s.id DESC
+        LIMIT 1) AS n
+    WHERE a.place < $5::bigint
+)
 SELECT id, stop_block, hash, size, row_count
-FROM segments
-WHERE revision_id = $1
-    AND prev_hash = $2
-    AND start_block >= $3
-    AND network = $4
-ORDER BY start_block, created_at DESC, id DESC
-LIMIT 1;
+FROM ahead
+WHERE place > 0
+ORDER BY place;
 
 -- name: chain_segments :none
 UPDATE segments
@@ -144,11 +156,10 @@ WHERE id = $1
 FOR NO KEY UPDATE;
 
 -- name: first_in_chain :rows
--- The first segment of the chain among some of a revision's.
+-- The first segment of a chain among some.
 SELECT start_block
 FROM segments
-WHERE revision_id = $1
-    AND id = ANY ($2::bigint[])
+WHERE id = ANY ($1::bigint[])
     AND chained
 ORDER BY start_block
 LIMIT 1;

@@ -73,8 +73,7 @@ WHERE s.revision_id = ?1;
 -- Have the retired files of a revision collected at once.
 UPDATE retired_files
 SET collect_at = ?2
-WHERE revision_id = ?1
-    AND collect_at > ?2;
+WHERE revision_id = ?1;
 
 -- name: retired_of_revision :rows
 -- Retired files of a revision above a name, at most ?3.

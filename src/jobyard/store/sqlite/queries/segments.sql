@@ -108,17 +108,30 @@ WHERE revision_id = ?1
 ORDER BY start_block DESC
 LIMIT ?2;
 
--- name: next_in_chain :rows
--- The segment that goes on where the chain ends: the lowest, of several the newest. None that is
--- chained begins there.
+-- name: chain_ahead :rows
+-- The segments that go on where the chain ends, at most ?5: after each the lowest that is linked to
+-- it, of several the newest. None of them is chained.
+WITH RECURSIVE ahead (place, id, stop_block, hash, size, row_count) AS (
+    SELECT 0, NULL, ?3, ?2, 0, 0
+    UNION ALL
+    SELECT a.place + 1, s.id, s.stop_block, s.hash, s.size, s.row_count
+    FROM ahead AS a
+    JOIN segments AS s
+        ON s.id = (
+            SELECT n.id
+            FROM segments AS n
+            WHERE n.revision_id = ?1
+                AND n.prev_hash = a.hash
+                AND n.start_block >= a.stop_block
+                AND n.network = ?4
+            ORDER BY n.start_block, n.created_at DESC, n.id DESC
+            LIMIT 1)
+    WHERE a.place < ?5
+)
 SELECT id, stop_block, hash, size, row_count
-FROM segments
-WHERE revision_id = ?1
-    AND prev_hash = ?2
-    AND start_block >= ?3
-    AND network = ?4
-ORDER BY start_block, created_at DESC, id DESC
-LIMIT 1;
+FROM ahead
+WHERE place > 0
+ORDER BY place;
 
 -- name: chain_segments :none
 UPDATE segments
@@ -142,13 +155,12 @@ FROM table_revisions
 WHERE id = ?1;
 
 -- name: first_in_chain :rows
--- The first segment of the chain among some of a revision's. The signs have it look for those.
+-- The first segment of a chain among some.
 SELECT start_block
 FROM segments
-WHERE +revision_id = ?1
-    AND id IN (SELECT value FROM json_each(?2))
+WHERE id IN (SELECT value FROM json_each(?1))
     AND chained = 1
-ORDER BY +start_block
+ORDER BY start_block
 LIMIT 1;
 
 -- name: lowest_segment :rows
