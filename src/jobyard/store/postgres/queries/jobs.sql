@@ -153,7 +153,7 @@ UNION
 LIMIT $2;
 
 -- name: next_wake :rows
--- When the next job is due.
+-- When the next job is due; no row if none ever is.
 SELECT decide_at
 FROM jobs
 WHERE decide_at IS NOT NULL
