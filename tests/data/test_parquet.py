@@ -170,6 +170,7 @@ def test_nothing_is_seen_of_a_file_before_it_is_whole(tmp_path: Path) -> None:
     assert folder.files() == []
     assert list(tmp_path.glob("*")) == list(tmp_path.glob(".*.part"))
     assert len(list(tmp_path.glob(".*.part"))) == 1
+    writer.discard()
 
 
 def test_a_discarded_file_leaves_nothing_and_the_writer_goes_on(tmp_path: Path) -> None:
@@ -185,7 +186,7 @@ def test_a_discarded_file_leaves_nothing_and_the_writer_goes_on(tmp_path: Path) 
 def test_what_an_interrupted_writer_left_is_swept_away(tmp_path: Path) -> None:
     folder = DataFolder.at(tmp_path)
     for kept in (True, False):
-        writer = TableWriter(BLOCKS, folder, "anvil", Layout(row_group_bytes=1))
+        writer = TableWriter(BLOCKS, folder, "anvil")
         writer.write(decoded(CHAIN).blocks, WHOLE)
         if kept:
             writer.close()
