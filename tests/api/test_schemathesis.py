@@ -45,6 +45,7 @@ FREE = {
     "POST /manifests", "POST /datasets", "POST /providers",  # rules between fields, too
     "POST /schema",
     "POST /datasets/{namespace}/{name}/versions/{revision}/deploy",
+    "POST /datasets/{namespace}/{name}/versions/{revision}/rematerialize",
     "DELETE /datasets/{namespace}/{name}/versions/{revision}",  # not every revision is a version
     "GET /datasets/{namespace}/{name}/versions/{revision}/jobs",  # words in any letter case
     "POST /revisions", "POST /revisions/deactivate", "POST /revisions/{revision_id}/activate",

@@ -212,6 +212,18 @@ def test_only_segments_of_the_revision_are_withdrawn(stage: Stage, writer: Write
     assert other.names() == {"theirs"}
 
 
+def test_a_chain_begins_anew_with_a_segment_of_its_own_table(stage: Stage, writer: Writer) -> None:
+    other = Writer(stage, extract=replace(ORDERED, name="other"))
+    other.open()
+    for segment in (LINE[0], LINE[2]):
+        other.publish(segment)
+    writer.publish(LINE[0])
+    writer.publish(a("d", 40, 50, "39", "49"))
+
+    assert take_out(writer, "a") == ["a"]
+    assert (writer.chain(), other.chain()) == ((40, 50, 1, 10, 3), (0, 10, 1, 10, 3))
+
+
 def test_nothing_is_withdrawn_from_a_revision_that_is_not_there(writer: Writer) -> None:
     with pytest.raises(RevisionNotFound):
         take_out(writer, revision=10**6)

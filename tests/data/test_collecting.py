@@ -136,7 +136,9 @@ def test_a_controller_collects_beside_its_work(stage: Stage, tmp_path: Path) -> 
 
         controller = Controller(stage.store, cleans=False, collector=Collector(stage.store, remove))
         running = asyncio.create_task(controller.run())
-        await emptied.wait()
+        await asyncio.wait(
+            [running, asyncio.create_task(emptied.wait())], return_when=asyncio.FIRST_COMPLETED
+        )
         controller.end()
         await running
 
