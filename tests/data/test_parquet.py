@@ -170,6 +170,7 @@ def test_nothing_is_seen_of_a_file_before_it_is_whole(tmp_path: Path) -> None:
     assert folder.files() == []
     assert list(tmp_path.glob("*")) == list(tmp_path.glob(".*.part"))
     assert len(list(tmp_path.glob(".*.part"))) == 1
+    writer.discard()
 
 
 def test_a_discarded_file_leaves_nothing_and_the_writer_goes_on(tmp_path: Path) -> None:
@@ -193,6 +194,8 @@ def test_what_an_interrupted_writer_left_is_swept_away(tmp_path: Path) -> None:
 
     assert folder.sweep() == left
     assert len(list(tmp_path.iterdir())) == 1
+    # Else it would be closed whenever it is collected: in a test that allows no writing, say.
+    writer.discard()
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_at_once(tmp_path: Path) -> None:
