@@ -14,6 +14,7 @@ from jobyard.core.extraction import Cost
 from jobyard.core.segments import Segment, canonical
 from jobyard.core.shares import Share
 from jobyard.core.states import AttemptStatus
+from jobyard.core.tables import TableOf
 from jobyard.errors import ActiveJobConflict, LeaseLost, Unusable
 from jobyard.store.transactions import segments
 from jobyard.store.transactions.segments import KNOWN
@@ -144,6 +145,19 @@ def test_files_joined_into_one_never_move_progress(writer: Writer) -> None:
 
     assert writer.publish(a("ab", 0, 20, "-", "19"), rows=6) == ["a", "b"]
     assert writer.chain() == (0, 30, 2, 20, 9)
+
+
+def test_blocks_that_are_fetched_again_take_their_place_from_newer_ones(writer: Writer) -> None:
+    writer.publish(LINE[0])
+    writer.publish(a("long", 10, 30, "9'", "29"))
+    writer.publish(a("short", 10, 20, "9'", "19"))
+    writer.publish(a("a2", 0, 10, "-", "9'"))
+    assert writer.chain()[:3] == (0, 20, 2)
+    assert writer.names() == {"a2", "short", "long"}
+
+    assert sorted(writer.publish(a("again", 10, 30, "9'", "29"))) == ["long", "short"]
+    assert writer.chain()[:3] == (0, 30, 2)
+    assert writer.names() == {"a2", "again"}
 
 
 @pytest.mark.parametrize(
@@ -311,6 +325,8 @@ def test_a_table_that_others_are_made_of_is_told_as_far_as_it_is(
 
     writer.worker.end(writer.claim)
     assert not stage.do(read(of(writer))).active
+    stage.do(stage.store.deactivate_revision(TableOf(*of(writer))))
+    assert stage.do(read(of(writer))).revision is None
 
 
 def test_the_files_of_a_chain_are_read_from_its_end_some_at_a_time(

@@ -72,7 +72,7 @@ def _program(orders: Orders, link: Link, stopping: asyncio.Event) -> Extractor |
 
 
 async def _failed(link: Link, error: JobyardError | OSError) -> int:
-    retryable = _is_retryable(error)
+    retryable = is_retryable(error, int(config.environment().get("JOBYARD_ATTEMPT", "1")))
     code = error.code if isinstance(error, JobyardError) else "WRITE_FAILED"
     said: dict[str, Any] = {"error_code": code, "error_message": str(error)}
     if isinstance(error, JobyardError):
@@ -92,11 +92,12 @@ async def _failed(link: Link, error: JobyardError | OSError) -> int:
     return FATAL_EXIT
 
 
-def _is_retryable(error: JobyardError | OSError) -> bool:
+def is_retryable(error: JobyardError | OSError, tries: int) -> bool:
+    """Tell whether an error may be gone at the next try; ``tries`` were made of this index."""
     full = isinstance(error, OSError) and error.errno in FULL
     if full or isinstance(error, BlockDisproved):
-        # Another provider may be right, or this one later; but not for ever.
-        return int(config.environment().get("JOBYARD_ATTEMPT", "1")) < MOST_TRIES
+        # There may be room later, another provider may be right; but not for ever.
+        return tries < MOST_TRIES
     if isinstance(error, OSError):
         return error.errno not in UNWRITABLE and not any(word in str(error) for word in REFUSED)
     return isinstance(error, ChainFailed) and error.retryable
