@@ -37,6 +37,26 @@ async def note_lost(settings: Settings, below: DataFolder, found: Verified) -> N
                     found.note_damage(file.name, folder, f"is not in {revision.path}")
 
 
+async def forget_replaced(settings: Settings, found: Verified) -> None:
+    """Take back that files are gone if others took their places while they were looked at."""
+    gone = {
+        name: folder
+        for name, folder in found.damaged_in.items()
+        if name not in {info.name for info in folder.files()}
+    }
+    if not gone:
+        return
+    paths = {folder.path for folder in gone.values()}
+    known: set[str] = set()
+    async with app.open_yard(settings) as yard:
+        async for revision in active_revisions(yard.store):
+            if _bare(revision.path) in paths:
+                files = published_files(yard.store, revision.id)
+                known.update([file.name async for file in files])
+    for name in gone.keys() - known:
+        found.forget_damage(name)
+
+
 async def put_aside(settings: Settings, found: Verified) -> list[Quarantined]:
     """Take damaged files out of their tables and put them aside; tell which blocks they had."""
     by_folder: dict[str, list[str]] = {}

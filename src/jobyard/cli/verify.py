@@ -41,7 +41,13 @@ def verify(
     and its blocks are missing: it is said how they come back. It is never removed.
     """
     from jobyard.cli.kept import has_store, kept_at
-    from jobyard.cli.quarantine import note_lost, put_aside, quarantined_object, tell
+    from jobyard.cli.quarantine import (
+        forget_replaced,
+        note_lost,
+        put_aside,
+        quarantined_object,
+        tell,
+    )
     from jobyard.data.folder import DataFolder
     from jobyard.data.verify import verify_files, verify_folder
 
@@ -53,6 +59,8 @@ def verify(
             app.run_async(note_lost(settings, folder, found))
     else:
         found = verify_files((each for one in kept for each in one.infos()), full=not quick)
+    if has_store(settings):
+        app.run_async(forget_replaced(settings, found))
     taken = app.run_async(put_aside(settings, found)) if quarantine else []
     if as_json:
         show_json({**found.as_json(), "quarantined": quarantined_object(taken)})

@@ -51,6 +51,10 @@ class Verified:
         self.damaged[name] = cause
         self.damaged_in[name] = folder
 
+    def forget_damage(self, name: str) -> None:
+        """Take back what was said of a file."""
+        del self.damaged[name], self.damaged_in[name]
+
     @property
     def sound(self) -> bool:
         """Tell whether nothing is damaged and nothing failed."""
