@@ -194,8 +194,10 @@ class Extractor:
                 self._give_up(before)
                 return
             before = pieces or repairs
-            how = Writing if pieces else Rewriting
-            if not all([await self._piece(piece, how) for piece in before]):
+            still = [await self._piece(piece) for piece in pieces]
+            if not pieces:
+                still = [await self._repair(each, lacking[each.tables[0]]) for each in repairs]
+            if not all(still):
                 # The chain moved meanwhile: what is missing still may be there now.
                 before = []
                 await self._wait(POLL)
@@ -248,7 +250,7 @@ class Extractor:
             repairs = [] if pieces else self._repairs(lacking)
             for piece in repairs:
                 if self._is_mine(piece.start):
-                    await self._piece(piece, Rewriting)
+                    await self._repair(piece, lacking[piece.tables[0]])
             if not pieces or pieces[-1].stop > head:
                 await self._rest()
 
@@ -282,12 +284,27 @@ class Extractor:
             await writing.keep()
             raise
 
-    async def _rewrite(self, number: int, piece: Piece, known: Sequence[BlockRef]) -> None:
+    async def _repair(self, piece: Piece, lack: Lack) -> bool:
+        """Extract anew what does not belong together, back to where the chain was left.
+
+        Tells whether its blocks stood still meanwhile.
+        """
+        known = [BlockRef(*each) for each in lack.known if each[0] < piece.start]
+        blocks = self._source.blocks(piece.start, piece.stop, known=known)
+        try:
+            await Rewriting(self, piece).run(blocks, self._stopping)
+        except Reorganised as moved:
+            if moved.number >= piece.start:
+                return False
+            return await self._rewrite(moved.number, piece, known)
+        return True
+
+    async def _rewrite(self, number: int, piece: Piece, known: Sequence[BlockRef]) -> bool:
         """Extract anew from the beginning of the file that holds the first block that moved."""
         starts = [one.number + 1 for one in known if one.number < number]
         start = starts[-1] if starts else self._orders["start_block"]
         log.info("the chain was reorganised", block=number, again_from=start)
-        await self._piece(Piece(start, piece.stop, piece.tables), Rewriting)
+        return await self._piece(Piece(start, piece.stop, piece.tables), Rewriting)
 
     async def _rest(self) -> None:
         """Join small files while there may be no new block; else wait for one."""
