@@ -60,7 +60,8 @@ def asking() -> dict[str, click.Command]:
 def arguments(path: str, command: click.Command) -> list[str]:
     given = [VALUES[p.name or ""] for p in command.params if p.required and p.name != "files"]
     files = ["a.json"] if path == "run" else []
-    return [*path.split(), *files, *" ".join(given).split()]
+    unasked = ["--force"] if any("--force" in p.opts for p in command.params) else []
+    return [*path.split(), *files, *unasked, *" ".join(given).split()]
 
 
 @pytest.mark.parametrize("path", asking())
