@@ -24,10 +24,11 @@ NOBODY = "http://127.0.0.1:9"
 VALUES = {
     "job_id": "1", "job_ids": "1", "worker_id": "w", "command": "true", "names": "-f a.json",
     "dataset": "space/set", "manifest_hash": "0" * 64, "name": "node", "file": "a.json",
-    "manifest": "a.json",
+    "manifest": "a.json", "revision_id": "1", "file_id": "1", "table_name": "blocks", "path": "p",
+    "start_block": "--start-block 1", "end_block": "--end-block 2",
 }  # fmt: skip
-ASK_NO_SERVER = ("doctor", "extract")
-"""Their `--url` is looked at, or is a chain's."""
+ASK_NO_SERVER = ("doctor", "extract", "query", "verify")
+"""Their `--url` is looked at, or is a chain's, or is asked for what datasets have only."""
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
@@ -59,7 +60,8 @@ def asking() -> dict[str, click.Command]:
 def arguments(path: str, command: click.Command) -> list[str]:
     given = [VALUES[p.name or ""] for p in command.params if p.required and p.name != "files"]
     files = ["a.json"] if path == "run" else []
-    return [*path.split(), *files, *" ".join(given).split()]
+    unasked = ["--force"] if any("--force" in p.opts for p in command.params) else []
+    return [*path.split(), *files, *unasked, *" ".join(given).split()]
 
 
 @pytest.mark.parametrize("path", asking())

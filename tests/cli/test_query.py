@@ -166,3 +166,15 @@ def subprocess_bytes(line: CommandLine, *args: str) -> bytes:
         capture_output=True,
         check=True,
     ).stdout
+
+
+def test_files_of_another_machine_are_said_to_be_there(here: CommandLine) -> None:
+    data = here.folder / ".jobyard" / "data"
+    data.rename(data.with_name("elsewhere"))
+    try:
+        done = here("query", "SELECT 1", "--from", "demo/anvil")
+    finally:
+        data.with_name("elsewhere").rename(data)
+
+    assert done.returncode == 3
+    assert "the files of demo/anvil are not here, but in " in done.stderr

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobyard import app
+from jobyard.cli.desk import open_desk, server_of
 from jobyard.cli.extracting import folder_named
 from jobyard.core.places import is_address
 from jobyard.data.places import Kept
@@ -13,11 +14,14 @@ from jobyard.errors import DatasetNotFound, InvalidPath, NotFound
 from jobyard.spec.references import reference
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
+    from jobyard.cli.desk import Desk
     from jobyard.config import Settings
     from jobyard.core.tables import TableFile, TableRevision
     from jobyard.store.base import Store
+
+    Object = Mapping[str, Any]
 
 PAGE = 1000
 
@@ -36,35 +40,66 @@ def kept_at(settings: Settings, place: str, *, chained: bool) -> str | list[Kept
         reference(place)
     except InvalidPath as error:
         raise NotFound(f"there is no folder {place}", hint="is the path right?") from error
-    if has_store(settings):
-        found = app.run_async(_of_dataset(settings, place, chained=chained))
-        if found:
-            return found
+    if server_of(settings) is None and not has_store(settings):
+        raise NotFound(
+            f"there is no folder {place}, and no dataset of that name",
+            hint=f"nothing is kept in {settings.state_dir}: --url, --state-dir or --database say "
+            "where",
+        )
+    found = app.run_async(_of_dataset(settings, place, chained=chained))
+    if not found:
         raise NotFound(f"the dataset {place} has no files yet", hint="`jobyard dataset deploy`")
-    raise NotFound(
-        f"there is no folder {place}, and no dataset of that name",
-        hint=f"nothing is kept in {settings.state_dir}: --state-dir or --database say where",
-    )
+    for one in found:
+        if not is_address(one.place) and not Path(one.place).is_dir():
+            raise NotFound(
+                f"the files of {place} are not here, but in {one.place} of another machine",
+                hint="call this there, or have files lie in an object store",
+            )
+    return found
 
 
 async def _of_dataset(settings: Settings, place: str, *, chained: bool) -> list[Kept]:
-    async with app.open_yard(settings) as yard:
-        named = reference(place)
+    async with open_desk(settings) as desk:
         try:
-            wanted = await yard.store.revision(named[:2], named.revision)
+            wanted = await desk.dataset(place)
         except DatasetNotFound as error:
             message = f"there is no folder {place}, and {error.detail.removeprefix('there is ')}"
             raise NotFound(message, hint=error.hint) from error
         found = []
-        key = (wanted.dataset.full_name, wanted.manifest.hash)
-        async for one in active_revisions(yard.store):
-            if (one.of.dataset, one.of.manifest_hash) != key:
-                continue
-            every = [file async for file in published_files(yard.store, one.id)]
-            files = [file for file in every if file.chained or not chained]
+        async for one in _active_of(desk, wanted):
+            files = {
+                file["file_name"]: file["object_size"]
+                async for file in _files_of(desk, one["id"])
+                if file["canonical"] or not chained
+            }
             if files:
-                found.append(Kept(one.of.table, one.path, {file.name: file.size for file in files}))
+                found.append(Kept(one["metadata"]["table_name"], one["path"], files))
     return sorted(found, key=lambda one: one.table)
+
+
+async def _active_of(desk: Desk, wanted: Object) -> AsyncIterator[Object]:
+    """Go through the active revisions of a dataset's tables."""
+    after = 0
+    of = {
+        "dataset_namespace": wanted["namespace"],
+        "dataset_name": wanted["name"],
+        "manifest_hash": wanted["manifest_hash"],
+    }
+    while page := await desk.revisions(active=True, after=after, limit=PAGE):
+        after = page[-1]["id"]
+        for one in page:
+            if of.items() <= one["metadata"].items():
+                yield one
+
+
+async def _files_of(desk: Desk, revision_id: int) -> AsyncIterator[Object]:
+    after: str | None = ""
+    while after is not None:
+        page = await desk.revision_files(revision_id, after=after, limit=PAGE)
+        for file in page["files"]:
+            if file["retired_at"] is None:
+                yield file
+        after = page.get("next_cursor")
 
 
 def has_store(settings: Settings) -> bool:

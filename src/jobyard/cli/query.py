@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobyard.cli.options import store_options
+from jobyard.cli.options import server_options
 from jobyard.cli.printer import colours, table
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ FORMATS = ("table", "csv", "json", "arrow")
     help="Where tables lie, this folder by default; with NAME=… in a schema.",
 )  # fmt: skip
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-@store_options
+@server_options
 def query(settings: Settings, sql: str, places: tuple[str, ...], form: str) -> None:
     """Answer an SQL query over the Parquet tables of folders, object stores or datasets.
 

@@ -9,7 +9,7 @@ import click
 
 from jobyard import app
 from jobyard.cli.options import as_json as json_option
-from jobyard.cli.options import store_options
+from jobyard.cli.options import server_options
 from jobyard.cli.printer import colours, say, show_json, table
 from jobyard.errors import ExitCode
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--quick", is_flag=True, help="Only what costs little: headers, links, indexes.")
 @click.option("--quarantine", is_flag=True, help="Put damaged files aside, out of their tables.")
 @json_option
-@store_options
+@server_options
 @click.pass_context
 def verify(
     ctx: click.Context,

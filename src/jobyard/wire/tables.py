@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobyard.clock import rfc3339
+from jobyard.core.places import below
 
 if TYPE_CHECKING:
     from jobyard.core.tables import TableFile, TableRevision
@@ -49,7 +50,7 @@ def table_file_object(one: TableFile) -> Object:
         "id": one.id,
         "location_id": one.revision_id,
         "file_name": one.name,
-        "url": url_of(f"{one.path}/{one.name}"),
+        "url": url_of(below(one.path, one.name)),
         "start_block": one.start,
         "end_block": one.stop - 1,
         "object_size": one.size,
