@@ -43,6 +43,7 @@ WORDS_OF = {
 }
 FREE = {
     "POST /manifests", "POST /datasets", "POST /providers",  # rules between fields, too
+    "POST /schema",
     "POST /datasets/{namespace}/{name}/versions/{revision}/deploy",
     "DELETE /datasets/{namespace}/{name}/versions/{revision}",  # not every revision is a version
     "GET /datasets/{namespace}/{name}/versions/{revision}/jobs",  # words in any letter case

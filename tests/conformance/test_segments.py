@@ -14,6 +14,7 @@ from jobyard.core.extraction import Cost
 from jobyard.core.segments import Segment, canonical
 from jobyard.core.shares import Share
 from jobyard.core.states import AttemptStatus
+from jobyard.core.tables import TableOf
 from jobyard.errors import ActiveJobConflict, LeaseLost, Unusable
 from jobyard.store.transactions import segments
 from jobyard.store.transactions.segments import KNOWN
@@ -324,6 +325,8 @@ def test_a_table_that_others_are_made_of_is_told_as_far_as_it_is(
 
     writer.worker.end(writer.claim)
     assert not stage.do(read(of(writer))).active
+    stage.do(stage.store.deactivate_revision(TableOf(*of(writer))))
+    assert stage.do(read(of(writer))).revision is None
 
 
 def test_the_files_of_a_chain_are_read_from_its_end_some_at_a_time(

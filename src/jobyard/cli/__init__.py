@@ -52,7 +52,7 @@ ALIASES = {
 
 EXTRAS = {
     "aiohttp": "data", "Crypto": "data", "cryptography": "data", "datafusion": "data",
-    "msgspec": "data", "numpy": "data", "pyarrow": "data", "asyncpg": "postgres",
+    "msgspec": "data", "numpy": "data", "pyarrow": "data", "sqlglot": "data", "asyncpg": "postgres",
 }  # fmt: skip
 """Libraries that only some commands need, by the name they are imported by, and their extra."""
 

@@ -58,6 +58,10 @@ class TableFolders:
         return self._folders[name]
 
 
+class StopAsked(Exception):
+    """A stop came while there was nothing to do but to wait."""
+
+
 class Extractor:
     """Extracts one index's share of a job."""
 
@@ -96,6 +100,8 @@ class Extractor:
                 await self._fill(self._stop)
                 await self._compact()
             await self._link.tell_cost()
+        except StopAsked:
+            log.info("stopped while a node was waited for")
         finally:
             await self._source.close()
         return {"blocks": self._link.published, "proved": self._proved}
@@ -114,7 +120,23 @@ class Extractor:
         return [known[name] for name in names]
 
     async def _head(self) -> int | None:
-        head = await self._source.head(finalized=self._orders["finalized_blocks_only"])
+        """Ask for the newest block, for as long as a node may be away.
+
+        Raises:
+            StopAsked: a stop came first.
+        """
+        asking = asyncio.create_task(
+            self._source.head(finalized=self._orders["finalized_blocks_only"])
+        )
+        stopped = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({asking, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                raise StopAsked
+        finally:
+            stopped.cancel()
+            asking.cancel()
+        head = asking.result()
         self._link.head = head if head is not None else self._link.head
         return head
 
