@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.data.chains import place
 from tests.data.deriving import LAST, MINTED, Datasets, datasets, derived, rows
 
 from jobyard.data.folder import DataFolder
@@ -194,6 +195,50 @@ def test_a_job_waits_for_blocks_that_its_sources_do_not_have_yet(
         job = await yard.engine.end(made["job_id"])
         assert job.state.status == "COMPLETED"
         assert (await yard.table(job, "t")).num_rows == 81
+
+    play(tmp_path, story)
+
+
+def test_a_dataset_that_is_deployed_with_its_source_waits_for_it(
+    node: Server, tmp_path: Path
+) -> None:
+    async def story(yard: Datasets) -> None:
+        await yard.raw_registered(node.url)
+        await yard.register("d", derived({"t": "SELECT hash FROM eth.blocks"}))
+        await yard.desk.deploy("_/eth@1.0.0", end_block=30)
+        job = await yard.sync("d", end_block=30)
+        assert (await yard.table(job, "t")).num_rows == 31
+
+    play(tmp_path, story)
+
+
+def test_slots_without_a_block_are_covered_by_what_is_made_of_them(tmp_path: Path) -> None:
+    tables = ("block_headers", "transactions", "instructions")
+    raw = {
+        "kind": "recorded", "network": "sol", "chain": "solana", "start_block": 31,
+        "tables": {name: {} for name in tables},
+    }  # fmt: skip
+    sqls = {
+        "headers": "SELECT slot, block_hash FROM sol.block_headers",
+        "fees": (
+            "SELECT i.program_id_index, t.fee FROM sol.instructions i JOIN sol.transactions t"
+            " ON i._block_num = t._block_num AND i.tx_index = t.tx_index"
+        ),
+    }
+
+    async def story(yard: Datasets) -> None:
+        provider = {"kind": "recorded", "network": "sol", "path": str(place("surfpool-json"))}
+        await yard.desk.register_provider("recorded", provider)
+        await yard.register("sol", raw)
+        source = await yard.sync("sol", end_block="latest")
+        await yard.register("d", derived(sqls, sol="_/sol@1.0.0"))
+        job = await yard.sync("d", end_block="latest", batch_blocks=4)
+        for name, like in (("headers", "block_headers"), ("fees", "instructions")):
+            made, given = await yard.table(job, name), await yard.table(source, like)
+            assert made.num_rows == given.num_rows > 10
+            assert await yard.ends(job, name) == await yard.ends(source, like) == 49
+        headers = (await yard.table(job, "headers")).num_rows
+        assert headers < 49 - 31
 
     play(tmp_path, story)
 
