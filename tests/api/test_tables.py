@@ -170,6 +170,19 @@ def test_tables_and_datasets_that_are_not_there(http: httpx.Client, tables: Path
     assert asked("/revisions", **path, dataset="_/other") == (409, "REVISION_PATH_TAKEN")
 
 
+def test_files_that_a_job_would_take_for_leftovers_keep_a_revision_inactive(
+    http: httpx.Client, tables: Path
+) -> None:
+    number = keep(http, tables / "a")
+    put(tables / "a", 0, 10)
+
+    assert code(activate(http, number)) == (409, "REVISION_NOT_RESTORED")
+    http.post(f"/revisions/{number}/restore")
+    assert activate(http, number).status_code == 200
+    put(tables / "a", 10, 20)
+    assert activate(http, number).status_code == 200
+
+
 def test_an_active_revision_stays_until_it_is_deactivated(http: httpx.Client, tables: Path) -> None:
     number = restored(http, tables / "a", (0, 10))
     for _ in range(2):
@@ -260,7 +273,9 @@ def test_a_restore_makes_the_table_what_lies_in_storage(http: httpx.Client, tabl
     assert answer == {"total_files": 3, "damaged": [strange, "000000099-broken.parquet"]}
     one = http.get(f"/revisions/{number}").json()
     assert (one["start_block"], one["current_block"], one["files_count"]) == (0, 19, 2)
-    assert http.post(f"/revisions/{number}/restore").json() == answer
+    assert http.post(f"/revisions/{number}/restore").json() == {"total_files": 3, "damaged": []}
+    assert f".{strange}.damaged" in left(folder)
+    assert activate(http, number).status_code == 200
 
 
 def test_a_folder_that_is_not_here_loses_no_file(http: httpx.Client, tables: Path) -> None:

@@ -191,6 +191,13 @@ def test_progress_is_watched_as_the_document_does(running: Operator) -> None:
     assert b"transactions" in running.shell.watched(line, b'"logs"')
 
 
+def test_progress_is_drawn_anew_in_its_place(running: Operator) -> None:
+    drawn = running.shell.watched("jobyard job progress 12345 --watch", b"\x1b[J")
+
+    assert b"transactions  0 - " in drawn
+    assert b"blocks/s" in drawn
+
+
 def test_the_scripts_of_the_document_find_what_they_look_for(running: Operator) -> None:
     assert json.loads(running.shell.ok(FIND))["id"] == 12345
     assert running.shell.ok(FIND.replace('"mainnet"', '"sepolia"')) == ""

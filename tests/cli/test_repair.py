@@ -10,6 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from jobyard.clock import monotonic, pause
+from jobyard.testing.replay import serving
+from jobyard.testing.replay_chain import ReplayChain
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
 
 MINTED = Path(__file__).parents[1] / "data" / "anvil-prague.ndjson.gz"
 LAST = 11
+PATIENCE = 60
+LOOK = 0.1
 NAME = "a/eth"
 TABLES = {
     "blocks": ["_block_num"],
@@ -29,16 +35,19 @@ TABLES = {
 def extracted(jobyard: CommandLine, solo: Service) -> CommandLine:
     """A dataset of files of three blocks each, extracted by a solo that goes on running."""
     assert solo.process.poll() is None
-    more = ("--kind", "recorded", "--network", "minted", "-o", "m.json", "--start-block", "0")
-    jobyard.ok("manifest", "generate", *more)
-    manifest = json.loads((jobyard.folder / "m.json").read_text())
-    (jobyard.folder / "m.json").write_text(json.dumps({**manifest, "chain": "evm"}))
-    jobyard.ok("dataset", "register", NAME, "m.json", "--tag", "1.0.0")
-    provider = {"kind": "recorded", "network": "minted", "path": str(MINTED)}
-    (jobyard.folder / "p.json").write_text(json.dumps(provider))
-    jobyard.ok("provider", "register", "mine", "p.json")
+    register(jobyard, "recorded", {"path": str(MINTED)}, chain="evm")
     deploy(jobyard)
     return jobyard
+
+
+def register(jobyard: CommandLine, kind: str, provider: Any, **manifest: str) -> None:
+    jobyard.ok("manifest", "generate", "--kind", kind, "--network", "minted", "-o", "m.json")
+    made = json.loads((jobyard.folder / "m.json").read_text())
+    (jobyard.folder / "m.json").write_text(json.dumps({**made, **manifest}))
+    jobyard.ok("dataset", "register", NAME, "m.json", "--tag", "1.0.0")
+    source = {"kind": kind, "network": "minted", **provider}
+    (jobyard.folder / "p.json").write_text(json.dumps(source))
+    jobyard.ok("provider", "register", "mine", "p.json")
 
 
 def deploy(jobyard: CommandLine, status: str = "COMPLETED") -> Any:
@@ -154,3 +163,42 @@ def test_a_job_that_misses_a_file_says_which_and_what_brings_it_back(
     wait_for(extracted, extracted.ok(*command).strip())
     assert verify(extracted)[0] == 0
     deploy(extracted)
+
+
+def test_a_job_that_follows_the_head_extracts_blocks_again_by_itself(
+    jobyard: CommandLine, solo: Service
+) -> None:
+    assert solo.process.poll() is None
+    with serving(ReplayChain.read(MINTED)) as server:
+        register(jobyard, "evm-rpc", {"url": server.url})
+        job_id = jobyard.ok(
+            "dataset", "deploy", NAME, "--file-blocks", "3", "--flush-after", "100ms"
+        ).strip()
+        until(lambda: current(jobyard, job_id) == LAST)
+        before = rows(jobyard)
+        (old,) = folder_of(jobyard, "logs").glob("000000003-*.parquet")
+
+        span = ("--start-block", "5", "--end-block", "5", "--json")
+        told = json.loads(jobyard.ok("dataset", "rematerialize", NAME, *span))
+
+        assert (str(told["job_id"]), told["new_job_created"]) == (job_id, False)
+        assert (told["files"], told["start_block"], told["end_block"]) == (3, 3, 5)
+        until(lambda: current(jobyard, job_id) == LAST)
+        assert verify(jobyard)[0] == 0
+        assert not old.exists()
+        after = rows(jobyard)
+        assert all(after[table].equals(before[table]) for table in TABLES)
+
+
+def current(jobyard: CommandLine, job_id: str) -> int | None:
+    """Tell how far the table that is behind is."""
+    tables = json.loads(jobyard.ok("job", "progress", job_id, "--json"))["tables"]
+    found = [one["current_block"] for one in tables.values()]
+    return None if not found or None in found else min(found)
+
+
+def until(found: Callable[[], bool]) -> None:
+    began = monotonic()
+    while not found():
+        assert monotonic() - began < PATIENCE
+        pause(LOOK)

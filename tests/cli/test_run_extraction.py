@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 import pytest
+from tests.cli.conftest import environment
 
 from jobyard.testing.replay import serving
 from jobyard.testing.replay_chain import ReplayChain
@@ -128,6 +132,30 @@ def test_a_manifest_is_read_from_the_registered_providers(
     assert rows(folder / "data", "blocks").num_rows == 12
     kept = [file.read_text() for file in (folder / ".jobyard" / "extract").iterdir()]
     assert all("${KEY}" in text for text in kept)
+
+
+def test_who_runs_what_never_ends_is_told_and_may_stop_it(
+    jobyard: CommandLine, folder: Path
+) -> None:
+    with serving(ReplayChain.read(MINTED)) as server:
+        process = subprocess.Popen(
+            [
+                sys.executable, "-m", "jobyard", "run", "chain.yaml", "--set", "kind=evm-rpc",
+                "--set", f"url={server.url}", "--set", "network=mainnet", "--set", "end_block=none",
+            ],
+            cwd=folder,
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+        assert process.stderr is not None
+        told = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+    assert told.startswith("job 1 has no last block: it follows the head of mainnet and never")
+    assert process.returncode == 130
 
 
 def test_a_server_that_is_named_is_not_asked_to_extract(jobyard: CommandLine, folder: Path) -> None:

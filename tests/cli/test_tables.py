@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.test_datasets import generate, read
+from tests.cli.test_extras import without
 from tests.data.files import left, put
 
 if TYPE_CHECKING:
@@ -78,6 +79,9 @@ def test_one_of_two_revisions_becomes_active(jobyard: CommandLine) -> None:
         put(tables / name, 0, 10)
         numbers.append(jobyard.ok("table", "register", "a/eth", "blocks", str(tables / name)))
     first, second = (number.strip() for number in numbers)
+    early = jobyard("table", "activate", "a/eth", "blocks", first)
+    assert (early.returncode, f"jobyard table restore {first}" in early.stderr) == (4, True)
+    jobyard.ok("table", "restore", first)
 
     assert jobyard.ok("table", "ls", "-a", "true").splitlines()[1:] == []
     assert read(jobyard, "table", "activate", "a/eth", "blocks", first)["active"]
@@ -114,3 +118,18 @@ def test_what_is_wrong_is_told_in_words(
     done = jobyard(*args)
 
     assert (done.returncode, words in done.stderr) == (exits, True), done.stderr
+
+
+def test_without_the_library_that_reads_files_nothing_changes(jobyard: CommandLine) -> None:
+    folder = registered(jobyard) / "0001"
+    put(folder, 20, 30)
+    put(folder, 0, 10)
+    number = str(read(jobyard, "dataset", "restore", "a/eth")["tables"][0]["location_id"])
+    before = jobyard.ok("table", "get", number)
+    for args in (("prune", number, "-f"), ("restore", number), ("truncate", number, "-f")):
+        done = without("pyarrow", jobyard.folder, "table", *args)
+        assert (done.returncode, "this needs pyarrow" in done.stderr) == (1, True), done.stderr
+        assert "pip install 'jobyard[data]'" in done.stderr
+
+    assert jobyard.ok("table", "get", number) == before
+    assert len(left(folder)) == 2

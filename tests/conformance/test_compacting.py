@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.conformance.writers import DELAY, LINE, Writer, a
+from tests.conformance.writers import DELAY, LINE, ORDERED, Writer, a
 
 from jobyard.core.compaction import MOST_PARENTS, Merger, plan
 from jobyard.core.extraction import Cost
@@ -178,6 +178,10 @@ def test_a_chain_is_read_page_by_page(stage: Stage) -> None:
     for number in range(MOST_PARENTS + 2):
         writer.publish(a(f"s{number}", number, number + 1, str(number - 1), str(number)))
     writer.publish(a("beside", 5000, 5001, "?", "!"))
+
+    other = Writer(stage, extract=replace(ORDERED, name="other"))
+    other.open()
+    other.publish(LINE[0])
 
     first, second = part(writer), part(writer, MOST_PARENTS)
     assert [one.start for one in first.segments] == list(range(MOST_PARENTS))

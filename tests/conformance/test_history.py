@@ -292,6 +292,25 @@ async def _plan_of_a_claim(dsn: str) -> str:
         await connection.close()
 
 
+def test_when_the_next_job_is_due_is_one_look_whatever_the_planner_believes(
+    postgres: PrivatePostgres,
+) -> None:
+    """Statistics may be of a time when no job was to be decided on."""
+    with postgres_stage(postgres.create_database("due"), Counting) as stage:
+        worker = stage.worker()
+        for _ in range(20):
+            stage.submit_one(make_spec())
+            worker.end(worker.claim_one())
+        stage.sql("ANALYZE jobs")
+        waiting = make_spec("waiting", executor="http", policy={"active_deadline": 1e6})
+        stage.submit(*[waiting] * 500)
+        driver = cast("Counting", stage.store._driver)
+        driver.touched = 0
+        stage.do(stage.store.decide_due())
+
+    assert driver.touched < 50
+
+
 def test_a_list_of_what_is_newer_than_all_looks_at_the_newest_only(old: Old) -> None:
     newer = old.stage.store.jobs(JobQuery(created_after=9 * 10**15))
 

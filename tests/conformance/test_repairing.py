@@ -171,6 +171,30 @@ def test_files_beside_the_chain_go_too(stage: Stage) -> None:
     assert writer.names() == {"a", "c", "y"}
 
 
+def test_what_another_table_has_neither_goes_nor_counts(stage: Stage) -> None:
+    other = Writer(stage, extract=replace(ORDERED, name="other"))
+    other.open()
+    others = [
+        a("x", 0, 12, "-", "11"), a("b", 12, 100, "11", "99"), a("y", 200, 210, "199'", "209'"),
+        a("z", 300, 310, "299'", "309'"), a("u", 5, 25, "4'", "24'"),
+    ]  # fmt: skip
+    for segment in others:
+        other.publish(segment)
+    stage.do(stage.store.quarantine(writer_path(other)[0], ["z"]))
+    writer = writing(stage, end="29")
+    for segment in (a("w", 2, 4, "1'", "3'"), a("v", 35, 36, "34'", "35'")):
+        writer.publish(segment)
+    writer.worker.end(writer.claim)
+
+    assert again(stage, 13, 14).span == (10, 20)
+    assert again(stage, 25, 1000).span == (20, 36)
+    assert other.names() == {"x", "b", "y", "u"}
+    assert writer.names() == {"a", "w"}
+    (taken,) = stage.do(stage.store.quarantine(writer_path(writer)[0], ["x", "y", "b", "a"]))
+    assert taken.name == "a"
+    assert other.chain()[:2] == (0, 100)
+
+
 def test_a_damaged_file_leaves_its_table_and_is_never_collected(stage: Stage) -> None:
     writer = writing(stage, over=True, end="29")
     (path,) = writer_path(writer)

@@ -18,6 +18,7 @@ from jobyard.errors import RevisionNotFound
 from jobyard.store.postgres import migrate as postgres_migrations
 from jobyard.store.query import load_statements
 from jobyard.store.sqlite import driver as sqlite_driver
+from jobyard.store.transactions import chains
 from jobyard.store.transactions.chains import withdraw
 
 if TYPE_CHECKING:
@@ -157,6 +158,19 @@ def test_a_hole_is_missing_and_what_is_behind_it_waits(writer: Writer) -> None:
     assert (lack.spans, lack.repairs) == ([(10, 20)], [])
     writer.publish(replace(LINE[1], name="b2"))
     assert writer.chain() == (0, 30, 3, 30, 9)
+
+
+def test_a_hole_in_a_long_table_is_closed_all_the_same(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chains, "STRIDE", 2)
+    for number in range(7):
+        writer.publish(a(f"s{number}", number, number + 1, str(number - 1), str(number)))
+    take_out(writer, "s1")
+    assert writer.chain()[:3] == (0, 1, 1)
+
+    writer.publish(a("new", 1, 2, "0", "1"))
+    assert writer.chain() == (0, 7, 7, 70, 21)
 
 
 def test_without_its_first_segment_a_chain_begins_with_the_next(writer: Writer) -> None:

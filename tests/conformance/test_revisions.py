@@ -153,8 +153,9 @@ def test_a_table_without_an_active_revision_begins_a_new_one(stage: Stage, write
     assert not revision(stage, own(writer)).active
     other = Writer(stage)
     assert other.open() == writer_path(other)
-    with pytest.raises(TableNotFound):
-        stage.do(stage.store.deactivate_revision(OTHER))
+    for of in (OTHER, replace(BLOCKS, dataset="eth/other"), replace(BLOCKS, manifest_hash="no")):
+        with pytest.raises(TableNotFound):
+            stage.do(stage.store.deactivate_revision(of))
 
 
 def test_deactivating_one_table_leaves_the_others(stage: Stage) -> None:
@@ -287,12 +288,12 @@ def test_a_prune_retires_what_is_beside_the_chain_and_below(stage: Stage, writer
 
 def test_a_prune_of_one_revision_leaves_another(stage: Stage) -> None:
     first, second = two_revisions(stage)
-    found = [(replace(a("beside", 40, 50, "39", "49"), created_at=1), 1)]
-    for number in (first, second):
-        stage.do(stage.store.take_in(number, found, DELAY))
+    for number, start in ((first, 40), (second, 50)):
+        beside = replace(a("beside", start, start + 10, "39", "49"), created_at=1)
+        stage.do(stage.store.take_in(number, [(beside, 1)], DELAY))
 
-    assert stage.do(stage.store.prune_revision(first, FAR, DELAY)) == ["beside"]
-    assert "beside" in stage.do(stage.store.known_files(second))[0]
+    assert stage.do(stage.store.prune_revision(second, FAR, DELAY, 1)) == ["beside"]
+    assert "beside" in stage.do(stage.store.known_files(first))[0]
 
 
 def test_files_that_are_found_become_part_of_their_revision(stage: Stage) -> None:
@@ -400,8 +401,18 @@ def test_a_restored_chain_is_the_one_computed_anew(
         assert chain(stage, number) == (*ends, size, 10 * size, 3 * size)
         assert stage.do(stage.store.known_files(number))[0] == set(kept)
 
+    # No two files are made in the same microsecond.
     segments = [
-        Segment(f"s{place}", "net", start, stop, f"{stop}/{own}", f"{start}/{before}", age, 10)
+        Segment(
+            f"s{place}",
+            "net",
+            start,
+            stop,
+            f"{stop}/{own}",
+            f"{start}/{before}",
+            16 * age + place,
+            10,
+        )
         for place, ((start, stop, before, own), age) in enumerate(drawn)
     ]
     settle(segments[:cut])

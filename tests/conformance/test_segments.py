@@ -147,6 +147,19 @@ def test_files_joined_into_one_never_move_progress(writer: Writer) -> None:
     assert writer.chain() == (0, 30, 2, 20, 9)
 
 
+def test_blocks_that_are_fetched_again_take_their_place_from_newer_ones(writer: Writer) -> None:
+    writer.publish(LINE[0])
+    writer.publish(a("long", 10, 30, "9'", "29"))
+    writer.publish(a("short", 10, 20, "9'", "19"))
+    writer.publish(a("a2", 0, 10, "-", "9'"))
+    assert writer.chain()[:3] == (0, 20, 2)
+    assert writer.names() == {"a2", "short", "long"}
+
+    assert sorted(writer.publish(a("again", 10, 30, "9'", "29"))) == ["long", "short"]
+    assert writer.chain()[:3] == (0, 30, 2)
+    assert writer.names() == {"a2", "again"}
+
+
 @pytest.mark.parametrize(
     ("segment", "gone"),
     [

@@ -35,7 +35,7 @@ DATABASE = "postgresql://jobyard@localhost/jobyard"
 SERVER = "http://127.0.0.1:1610"
 CHAIN = "tests/data/anvil-prague.ndjson.gz"
 """The recording of the demo."""
-WITH_CLONE = ("README.md", "derive-a-dataset.md")
+WITH_CLONE = ("README.md", "extract-a-chain.md", "derive-a-dataset.md")
 """Pages whose reader has a clone."""
 AT_A_TIME = 3
 """Pages that are typed at the same time: most of a page's time is waiting for what it starts."""

@@ -119,3 +119,29 @@ async def reads_on(yard: Extractions, job_id: int, blocks: int) -> None:
         return done is not None and done.blocks >= blocks and bool(programs())
 
     await yard.until(published)
+
+
+def test_several_writers_of_a_chain_that_is_reorganised_end_with_the_last_one(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        draw = random.Random(6)
+        chain = ReplayChain.read(MINTED, length=300)
+        slow = Faults(seed=6, latency=0.01, error=0.05, null=0.02, strange=0.02)
+        async with ReplayServer(chain, slow) as server, extractions(tmp_path) as yard:
+            await yard.provide(server.url, timeout_secs=1)
+            job_id = await yard.deploy(wanted(end="299", parallelism=3))
+            for count in (40, 80, 120):
+
+                async def asked(count: int = count) -> bool:
+                    return server.seen.calls["eth_getBlockByNumber"] > count
+
+                await yard.until(asked)
+                chain.fork(draw.randrange(5, 150))
+            job = await yard.end(job_id)
+            assert job.state.status == "COMPLETED", job.state.message
+            assert set((await yard.ends(job_id)).values()) == {(299, chain.hash_of(299))}
+            hashes = [f"0x{each.hex()}" for each in yard.rows("blocks")["hash"].to_pylist()]
+            assert hashes == [chain.hash_of(number) for number in range(300)]
+
+    asyncio.run(scenario())

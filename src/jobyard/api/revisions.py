@@ -95,7 +95,7 @@ def routes(desk: Desk) -> APIRouter:
 def _add_changes(router: APIRouter, desk: Desk) -> None:
     @router.post(
         "/revisions/{revision_id}/activate",
-        responses=answers("TableRevision", 400, 404, 408, 409, 413),
+        responses=answers("TableRevision", 400, 404, 408, 409, 413, 422, 500),
         openapi_extra=words(),
     )
     async def activate_revision(revision_id: RevisionId, request: Request) -> Response:

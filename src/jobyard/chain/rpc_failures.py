@@ -63,6 +63,7 @@ _STATUSES = {
     413: Kind.TOO_LARGE,
     425: Kind.BROKEN,
     429: Kind.THROTTLED,
+    501: Kind.NOT_A_NODE,
     503: Kind.BROKEN,
     504: Kind.SLOW,
 }

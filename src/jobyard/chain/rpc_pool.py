@@ -59,6 +59,8 @@ _LOOK = 1.0
 """Seconds after which a call that waits for an endpoint looks whether patience is over."""
 _NOTHINGS = 10
 """Empty answers to one call after which the block is taken for not there."""
+_TOLD = frozenset(4**power for power in range(1, 12))
+"""Failed greetings at which somebody is told, ever more seldom: a wrong address looks like this."""
 
 
 @dataclass(slots=True)
@@ -346,6 +348,9 @@ class Pool:
                 self._traffic.retries += 1
                 if failure.kind in _NO_NODE:
                     self._bury(endpoint, tried, failure)
+                if tried.tries in _TOLD:
+                    cause = str(failure)
+                    log.warning("a provider does not answer", provider=endpoint.name, cause=cause)
                 await clock.sleep(tried.delay(works=False))
             else:
                 self._know(endpoint, actual)

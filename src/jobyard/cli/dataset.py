@@ -255,7 +255,7 @@ def restore(
     click.echo(plain_table(("TABLE", "REVISION", "FILES", "WHERE"), rows))
     for one in tables:
         for name in one["damaged"]:
-            say(f"left out: {name} cannot be read, or is of another table")
+            say(f"put aside: {name} cannot be read, or is of another table")
 
 
 @dataset.command()

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 PROVIDERS = "extract"
 """The folder of the state folder where the providers of such extractions lie."""
 DEFAULT_NETWORK = "default"
+SCHEMES = ("http", "https", "ws", "wss", "ipc", "unix")
 LONGEST_NAME = 64
 """Characters of a host's name that a provider is called by."""
 SHOWN_SPANS = 10
@@ -122,6 +123,9 @@ async def _configs(
     written: list[tuple[str, Config]] = [
         (_name_of(one), {**one, **own}) for one in wanted.providers if not isinstance(one, str)
     ]
+    for one in wanted.providers:
+        if not isinstance(one, str):
+            _check_address(one)
     if written and not names:
         return written
     from jobyard.engine.supply import Suppliers
@@ -139,6 +143,23 @@ async def _configs(
             hint="`jobyard provider list` shows all of them",
         )
     return [*found.items(), *written]
+
+
+def _check_address(provider: Config) -> None:
+    """Refuse an address that is none: a node is waited for, so nobody would ever hear of it.
+
+    Raises:
+        InvalidRequest: it has a strange scheme, or none and is no socket of this machine.
+    """
+    url = provider.get("url")
+    if not isinstance(url, str) or "${" in url:
+        return
+    scheme, separator, _ = url.partition("://")
+    if scheme.lower() not in SCHEMES if separator else not Path(url).exists():
+        raise InvalidRequest(
+            f"`{url}` is not the address of a node",
+            hint="it begins with http://, https://, ws:// or wss://, or is the path of a socket",
+        )
 
 
 def _name_of(provider: Config) -> str:
@@ -244,7 +265,7 @@ class Outcome:
     def show(self) -> None:
         """Show how far it is, table by table."""
         sys.stdout.write(progress_page(self.progress) + "\n")
-        if self.missing and self.extract.sparse:
+        if self.missing and self.extract.sparse and self.job["status"] == "COMPLETED":
             say(f"not in the source: {self._spans()}")
 
     def as_json(self) -> dict[str, Any]:

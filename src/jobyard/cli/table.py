@@ -186,7 +186,7 @@ def restore(settings: Settings, revision_id: int, as_json: bool) -> None:
         return
     say(f"revision {revision_id} has {counted(found['total_files'])}")
     for name in found["damaged"]:
-        say(f"left out: {name} cannot be read, or is of another table")
+        say(f"put aside: {name} cannot be read, or is of another table")
 
 
 def counted(count: int) -> str:

@@ -80,6 +80,7 @@ class AsyncTableCalls(AsyncLink):
         Raises:
             TableNotRegistered: the table has no revision at all.
             RevisionNotFound: there is none of this id, or it is one of another table.
+            RevisionNotRestored: its folder has files that it does not know.
         """
         path = f"/revisions/{revision_id}/activate"
         return await self._ask(calls.post(path, calls.of_table(dataset, table_name)), TableRevision)

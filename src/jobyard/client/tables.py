@@ -75,6 +75,7 @@ class TableCalls(Link):
         Raises:
             TableNotRegistered: the table has no revision at all.
             RevisionNotFound: there is none of this id, or it is one of another table.
+            RevisionNotRestored: its folder has files that it does not know.
         """
         path = f"/revisions/{revision_id}/activate"
         return self._ask(calls.post(path, calls.of_table(dataset, table_name)), TableRevision)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 import sys
 from pathlib import Path
@@ -24,8 +25,19 @@ if TYPE_CHECKING:
 
 USAGE = 2
 RETRY_FILE = "JOBYARD_RETRY"
-MOST_DISPROVED = 6
-"""Attempts of an index after which a block that contradicts its hashes is taken for the chain's."""
+MOST_TRIES = 6
+"""Attempts of an index after which a block that contradicts its hashes is taken for the chain's,
+and a full disk for one that stays full."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
+UNWRITABLE = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR,
+    errno.ENAMETOOLONG, errno.EFBIG, errno.ELOOP, errno.EINVAL,
+)  # fmt: skip
+"""What an operating system says of a folder that will not be written later, either."""
+REFUSED = (
+    "NO_SUCH_BUCKET", "ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH",
+)  # fmt: skip
+"""The same of an object store, as pyarrow writes it."""
 
 
 async def extract() -> int:
@@ -60,7 +72,7 @@ def _program(orders: Orders, link: Link, stopping: asyncio.Event) -> Extractor |
 
 
 async def _failed(link: Link, error: JobyardError | OSError) -> int:
-    retryable = _is_retryable(error)
+    retryable = is_retryable(error, int(config.environment().get("JOBYARD_ATTEMPT", "1")))
     code = error.code if isinstance(error, JobyardError) else "WRITE_FAILED"
     said: dict[str, Any] = {"error_code": code, "error_message": str(error)}
     if isinstance(error, JobyardError):
@@ -80,11 +92,15 @@ async def _failed(link: Link, error: JobyardError | OSError) -> int:
     return FATAL_EXIT
 
 
-def _is_retryable(error: JobyardError | OSError) -> bool:
-    if isinstance(error, BlockDisproved):
-        # Another provider may be right, or this one later; but not for ever.
-        return int(config.environment().get("JOBYARD_ATTEMPT", "1")) < MOST_DISPROVED
-    return error.retryable if isinstance(error, ChainFailed) else isinstance(error, OSError)
+def is_retryable(error: JobyardError | OSError, tries: int) -> bool:
+    """Tell whether an error may be gone at the next try; ``tries`` were made of this index."""
+    full = isinstance(error, OSError) and error.errno in FULL
+    if full or isinstance(error, BlockDisproved):
+        # There may be room later, another provider may be right; but not for ever.
+        return tries < MOST_TRIES
+    if isinstance(error, OSError):
+        return error.errno not in UNWRITABLE and not any(word in str(error) for word in REFUSED)
+    return isinstance(error, ChainFailed) and error.retryable
 
 
 def _refuse_retry(why: str) -> None:

@@ -58,6 +58,10 @@ class TableFolders:
         return self._folders[name]
 
 
+class StopAsked(Exception):
+    """A stop came while there was nothing to do but to wait."""
+
+
 class Extractor:
     """Extracts one index's share of a job."""
 
@@ -96,6 +100,8 @@ class Extractor:
                 await self._fill(self._stop)
                 await self._compact()
             await self._link.tell_cost()
+        except StopAsked:
+            log.info("stopped while a node was waited for")
         finally:
             await self._source.close()
         return {"blocks": self._link.published, "proved": self._proved}
@@ -114,7 +120,23 @@ class Extractor:
         return [known[name] for name in names]
 
     async def _head(self) -> int | None:
-        head = await self._source.head(finalized=self._orders["finalized_blocks_only"])
+        """Ask for the newest block, for as long as a node may be away.
+
+        Raises:
+            StopAsked: a stop came first.
+        """
+        asking = asyncio.create_task(
+            self._source.head(finalized=self._orders["finalized_blocks_only"])
+        )
+        stopped = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({asking, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                raise StopAsked
+        finally:
+            stopped.cancel()
+            asking.cancel()
+        head = asking.result()
         self._link.head = head if head is not None else self._link.head
         return head
 
@@ -172,8 +194,10 @@ class Extractor:
                 self._give_up(before)
                 return
             before = pieces or repairs
-            how = Writing if pieces else Rewriting
-            if not all([await self._piece(piece, how) for piece in before]):
+            still = [await self._piece(piece) for piece in pieces]
+            if not pieces:
+                still = [await self._repair(each, lacking[each.tables[0]]) for each in repairs]
+            if not all(still):
                 # The chain moved meanwhile: what is missing still may be there now.
                 before = []
                 await self._wait(POLL)
@@ -226,7 +250,7 @@ class Extractor:
             repairs = [] if pieces else self._repairs(lacking)
             for piece in repairs:
                 if self._is_mine(piece.start):
-                    await self._piece(piece, Rewriting)
+                    await self._repair(piece, lacking[piece.tables[0]])
             if not pieces or pieces[-1].stop > head:
                 await self._rest()
 
@@ -260,12 +284,27 @@ class Extractor:
             await writing.keep()
             raise
 
-    async def _rewrite(self, number: int, piece: Piece, known: Sequence[BlockRef]) -> None:
+    async def _repair(self, piece: Piece, lack: Lack) -> bool:
+        """Extract anew what does not belong together, back to where the chain was left.
+
+        Tells whether its blocks stood still meanwhile.
+        """
+        known = [BlockRef(*each) for each in lack.known if each[0] < piece.start]
+        blocks = self._source.blocks(piece.start, piece.stop, known=known)
+        try:
+            await Rewriting(self, piece).run(blocks, self._stopping)
+        except Reorganised as moved:
+            if moved.number >= piece.start:
+                return False
+            return await self._rewrite(moved.number, piece, known)
+        return True
+
+    async def _rewrite(self, number: int, piece: Piece, known: Sequence[BlockRef]) -> bool:
         """Extract anew from the beginning of the file that holds the first block that moved."""
         starts = [one.number + 1 for one in known if one.number < number]
         start = starts[-1] if starts else self._orders["start_block"]
         log.info("the chain was reorganised", block=number, again_from=start)
-        await self._piece(Piece(start, piece.stop, piece.tables), Rewriting)
+        return await self._piece(Piece(start, piece.stop, piece.tables), Rewriting)
 
     async def _rest(self) -> None:
         """Join small files while there may be no new block; else wait for one."""

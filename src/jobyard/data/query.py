@@ -40,8 +40,10 @@ def answer(sql: str, places: Sequence[tuple[str | None, str | Sequence[Kept]]]) 
         named = ", ".join(place for _, place in places if isinstance(place, str))
         raise NotFound(f"there are no tables below {named}")
     try:
-        # Whoever may ask may not write: no COPY, no CREATE.
-        only_reading = SQLOptions().with_allow_ddl(False).with_allow_dml(False)  # noqa: FBT003
+        # Whoever may ask may not write: no COPY, no CREATE, no SET.
+        only_reading = SQLOptions()
+        for allow in ("ddl", "dml", "statements"):
+            only_reading = getattr(only_reading, f"with_allow_{allow}")(False)  # noqa: FBT003
         found = context.sql_with_options(sql, only_reading)
         batches = found.collect()
         # What is planned to be null may turn out not to be, and the other way round.

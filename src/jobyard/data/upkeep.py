@@ -72,6 +72,26 @@ def hide(path: str, names: Sequence[str]) -> None:
             folder.retire(name)
 
 
+def put_aside(path: str, names: Sequence[str]) -> None:
+    """Rename files that are no part of a table, for somebody to look at; readers pass them by."""
+    folder = DataFolder.at(path)
+    for name in names:
+        with suppress(OSError):
+            folder.put_aside(name)
+
+
+def names(path: str) -> set[str]:
+    """Name the files of a folder; none when it is not here.
+
+    Raises:
+        RegisterFilesFailed: the folder cannot be read.
+    """
+    try:
+        return {info.name for info in DataFolder.at(path).files()}
+    except OSError as error:
+        raise RegisterFilesFailed(f"the folder {path} cannot be read: {error}") from error
+
+
 def look(path: str, table: str, known: Collection[str] = ()) -> Found:
     """Read what files of a folder say of themselves, as far as they are not ``known``.
 

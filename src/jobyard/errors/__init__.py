@@ -64,6 +64,7 @@
     │   ├── ActiveJobConflict         the dataset has an active job that is another one
     │   ├── ActiveWriter              another job writes this table
     │   ├── RevisionIsActive          and must not be
+    │   ├── RevisionNotRestored       its folder has files that it does not know
     │   ├── RevisionPathTaken         a folder is a revision of one table
     │   ├── WriterJobNotTerminal      a job that is not over writes the revision
     │   └── FilesRemaining            files that could not be removed
@@ -220,6 +221,7 @@ from jobyard.errors.tables import (
     RegisterFilesFailed,
     RevisionIsActive,
     RevisionNotFound,
+    RevisionNotRestored,
     RevisionPathTaken,
     TableNotFound,
     TableNotInManifest,
@@ -306,6 +308,7 @@ __all__ = [
     "RequestTimeout",
     "RevisionIsActive",
     "RevisionNotFound",
+    "RevisionNotRestored",
     "RevisionPathTaken",
     "SchemaMismatch",
     "SelfRefTableNotFound",

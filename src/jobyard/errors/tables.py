@@ -161,6 +161,23 @@ class WriterJobNotTerminal(Conflict):
         )
 
 
+class RevisionNotRestored(Conflict):
+    """A revision does not know files of its folder: the next job would take them for leftovers."""
+
+    slug = "revision-not-restored"
+    title = "The revision does not know its files"
+    code = "REVISION_NOT_RESTORED"
+
+    def __init__(self, revision_id: int, files: int) -> None:
+        """Name it, and count the files."""
+        super().__init__(
+            f"files in the folder of revision {revision_id} are not part of it: {files}",
+            hint=f"`jobyard table restore {revision_id}` makes them so; a job would remove them",
+            revision_id=revision_id,
+            files=files,
+        )
+
+
 class RevisionPathTaken(Conflict):
     """A folder is a revision of one table at most."""
 
@@ -188,7 +205,7 @@ class FilesRemaining(Conflict):
     def __init__(self, revision_id: int, deleted: int, remaining: int, why: str) -> None:
         """Count them, and say why one of them could not be."""
         super().__init__(
-            f"{remaining} files of revision {revision_id} could not be removed: {why}",
+            f"files of revision {revision_id} that could not be removed: {remaining}; {why}",
             hint="a controller goes on trying; nothing more needs to be asked",
             revision_id=revision_id,
             files_deleted=deleted,

@@ -29,7 +29,7 @@ from jobyard.core.job import (
     ReplacementPolicy,
 )
 from jobyard.core.layout import DEFAULT_LAYOUT
-from jobyard.errors import InvalidBody, Unusable
+from jobyard.errors import InvalidBody
 from jobyard.spec.derived import check_options, derivation, derived_from
 from jobyard.spec.kinds import Kind, ListOf, Text, Whole
 from jobyard.spec.layout import LAYOUT
@@ -127,20 +127,19 @@ REMATERIALIZATION = Shape(
 )
 
 
-def rematerialization(revision: Revision, options: Any) -> tuple[JobSpec, Span]:
-    """Make the job that extracts blocks of a revision anew, and tell which blocks are meant.
+def rematerialization(
+    revision: Revision, options: Any, ancestors: Sequence[Ancestor] = ()
+) -> tuple[JobSpec, Span]:
+    """Make the job that extracts or makes blocks of a revision anew, and tell which are meant.
 
-    All that can be proved of them is proved if nobody says otherwise: something was wrong.
+    All that can be proved of what is extracted is proved if nobody says otherwise: something was
+    wrong.
 
     Raises:
         InvalidBody: an option is wrong; all problems are listed.
         Unusable: nothing here can extract this kind of dataset.
     """
-    if revision.manifest.kind == DERIVED_KIND:
-        raise Unusable(
-            f"{revision.dataset.full_name} is made of other datasets, not extracted",
-            hint="rematerialize those that it depends on",
-        )
+    proof = {} if revision.manifest.kind == DERIVED_KIND else {"verify": True}
     report = Report()
     place = Place(report)
     read = REMATERIALIZATION.read({} if options is None else options, place)
@@ -156,7 +155,7 @@ def rematerialization(revision: Revision, options: Any) -> tuple[JobSpec, Span]:
         raise InvalidBody(report.listed(report.problems), more=report.unlisted)
     start, end = options["start_block"], options["end_block"]
     rest = {name: value for name, value in options.items() if name != "start_block"}
-    spec = deployment(revision, {"verify": True, **rest, "end_block": end})
+    spec = deployment(revision, {**proof, **rest, "end_block": end}, ancestors)
     return spec, (start, end + 1)
 
 

@@ -229,7 +229,9 @@ class DatasetDesk(Counter):
             NothingToRematerialize: no table has such a block.
             ActiveJobConflict: the revision has a job that is ending.
         """
-        spec, wanted = rematerialization(await self._revision(dataset), options)
+        revision = await self._revision(dataset)
+        ancestors = await self._ancestors(manifest_of(revision.manifest.value))
+        spec, wanted = rematerialization(revision, options, ancestors)
         delay_us = int(self._collect_after * 1_000_000)
         done = await self.store.rematerialize(
             spec, wanted, delay_us=delay_us, trigger=self._trigger

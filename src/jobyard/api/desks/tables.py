@@ -13,6 +13,7 @@ from jobyard.errors import (
     InvalidPayloadFormat,
     InvalidQueryParam,
     RevisionNotFound,
+    RevisionNotRestored,
     RevisionPathTaken,
     TableNotFound,
     TableNotInManifest,
@@ -108,10 +109,30 @@ class TableDesk(Counter):
             TableNotRegistered: the table has no revision at all.
             RevisionNotFound: there is none of this id, or it is one of another table.
             WriterJobNotTerminal: a job that is not over writes the one that is active.
+            RevisionNotRestored: its folder has files that it does not know.
         """
         of = await self._table_of(dataset, table_name)
+        await self._check_known(of, revision_id)
         await self.store.activate_revision(of, revision_id)
         return await self.revision(revision_id)
+
+    async def _check_known(self, of: TableOf, revision_id: int) -> None:
+        """See that a job that begins to write a revision will find nothing to clear away.
+
+        Raises:
+            RevisionNotRestored: its folder has files that it does not know.
+        """
+        try:
+            one = await self.store.table_revision(revision_id)
+        except RevisionNotFound:
+            # Whether the table has any at all is told first.
+            return
+        if one.active or one.of != of:
+            return
+        there = await asyncio.to_thread(_storage().names, one.path)
+        known, retired = await self.store.known_files(revision_id)
+        if there - known - retired:
+            raise RevisionNotRestored(revision_id, len(there - known - retired))
 
     async def deactivate_revision(self, dataset: str, table_name: str) -> None:
         """Have a table have no active revision, so that the next job begins a new one.
@@ -179,6 +200,7 @@ class TableDesk(Counter):
         _within("before_block", before_block or 0, 0, FAR)
         _within("gc_delay_secs", gc_delay_secs, 0, FAR // SECOND)
         path = (await self.store.table_revision(revision_id)).path
+        _storage()
         below = FAR if before_block is None else before_block
         count, delay_us = 0, gc_delay_secs * SECOND
         while names := await self.store.prune_revision(revision_id, below, delay_us):
@@ -190,7 +212,7 @@ class TableDesk(Counter):
         """Make a revision have the files that lie in its folder; tell ``total_files``.
 
         Files that are not there any more leave it; those that cannot be read, or are of another
-        table, are named as ``damaged``, and stay where they are.
+        table, are named as ``damaged`` and put aside.
 
         Raises:
             RevisionNotFound: there is none of this id.
@@ -198,10 +220,12 @@ class TableDesk(Counter):
             RegisterFilesFailed: its folder cannot be read.
         """
         one = await self.store.table_revision(revision_id)
-        known, retired = await self.store.known_files(revision_id)
         storage = _storage()
+        known, retired = await self.store.known_files(revision_id)
         found = await asyncio.to_thread(storage.look, one.path, one.of.table, known | retired)
-        # First of all: nothing that is there may give way to what is not.
+        if found.damaged:
+            await asyncio.to_thread(storage.put_aside, one.path, found.damaged)
+        # Before files are taken in: nothing that is there may give way to what is not.
         if known - found.names:
             await self.store.lose_files(revision_id, sorted(known - found.names))
         delay_us = int(self._collect_after * SECOND)

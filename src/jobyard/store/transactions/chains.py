@@ -62,8 +62,21 @@ def add(chain: Chain, publication: Publication, now: int, delay_us: int) -> Tran
     if (yield Query("is_retired", (chain.revision, segment.name))):
         return []
     same = (segment.name, segment.prev_hash, segment.start, segment.stop, segment.hash)
-    for (name,) in (yield Query("same_segment", (chain.revision, *same))):
-        return [] if name == segment.name else [segment.name]
+    twins = yield Query("same_segment", (chain.revision, *same))
+    if any(name == segment.name for name, *_ in twins):
+        return []
+    if any(chained for *_, chained in twins):
+        return [segment.name]
+    # One beside the chain may have lost its place to a newer one: now it is the newest.
+    beside = [number for _, number, _ in twins]
+    gone = yield from retire(chain.revision, beside, SUPERSEDED, delay_us)
+    return [*gone, *(yield from _take_in(chain, publication, now, delay_us))]
+
+
+def _take_in(
+    chain: Chain, publication: Publication, now: int, delay_us: int
+) -> Transaction[list[str]]:
+    segment = publication.segment
     cut: list[Row] = []
     replaces = False
     if chain.start is None or segment.start <= chain.start:

@@ -154,9 +154,11 @@ LIMIT $2;
 
 -- name: next_wake :rows
 -- When the next job is due.
-SELECT min(decide_at)
+SELECT decide_at
 FROM jobs
-WHERE decide_at IS NOT NULL;
+WHERE decide_at IS NOT NULL
+ORDER BY decide_at
+LIMIT 1;
 
 -- name: insert_events :many
 INSERT INTO job_events (job_id, event, status, at, reason, message, worker_id)

@@ -58,19 +58,18 @@ FOR NO KEY UPDATE OF r;
 
 -- name: same_segment :rows
 -- A file of this name, or one of the very same blocks; each found by an index of its own.
-SELECT name
+SELECT name, id, chained
 FROM segments
 WHERE revision_id = $1
     AND name = $2
 UNION ALL
-SELECT name
+SELECT name, id, chained
 FROM segments
 WHERE revision_id = $1
     AND prev_hash = $3
     AND start_block = $4
     AND stop_block = $5
-    AND hash = $6
-LIMIT 1;
+    AND hash = $6;
 
 -- name: insert_segment :rows
 INSERT INTO segments (
