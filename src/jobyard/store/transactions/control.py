@@ -61,7 +61,8 @@ def decide_due(limit: int) -> Transaction[tuple[Decided, Written]]:
     yield from decide_all(book, now)
     written = yield from write(book, now)
     next_rows = yield Query("next_wake")
-    decided = Decided(len(book.entries), next_rows[0][0], more=len(due) >= limit)
+    wake_at = next_rows[0][0] if next_rows else None
+    decided = Decided(len(book.entries), wake_at, more=len(due) >= limit)
     return decided, written
 
 
