@@ -10,6 +10,7 @@ import pytest
 from tests.data.chains import place
 from tests.data.deriving import LAST, MINTED, Datasets, datasets, derived, rows
 
+from jobyard.data.evaluate import MOST_BYTES
 from jobyard.data.folder import DataFolder
 from jobyard.data.verify import verify_folder
 from jobyard.testing.replay import serving
@@ -277,6 +278,21 @@ def test_rows_that_a_query_cannot_work_with_fail_the_job_and_keep_those_before(
         said = told["error_context"]
         assert (said["block_range_start"], said["block_range_end"]) == (50, 59)
         assert await yard.ends(job, "t") == 50
+
+    play(tmp_path, story)
+
+
+def test_rows_that_are_too_many_at_once_are_made_in_parts(node: Server, tmp_path: Path) -> None:
+    async def story(yard: Datasets) -> None:
+        await yard.raw(node.url)
+        long = f"repeat('x', {MOST_BYTES // 60})"
+        await yard.register(
+            "d", derived({"t": f"SELECT length({long}) AS n, {long} AS x FROM eth.blocks"})
+        )
+        job = await yard.sync("d", end_block=LAST)
+        found = await yard.engine.store.extraction(job.id)
+        assert found is not None
+        assert found.tables["t"].rows == LAST + 1
 
     play(tmp_path, story)
 
