@@ -7,8 +7,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.data.chains import place
 from tests.data.deriving import LAST, MINTED, Datasets, datasets, derived, rows
 
+from jobyard.data.evaluate import MOST_BYTES
 from jobyard.data.folder import DataFolder
 from jobyard.data.verify import verify_folder
 from jobyard.testing.replay import serving
@@ -198,6 +200,50 @@ def test_a_job_waits_for_blocks_that_its_sources_do_not_have_yet(
     play(tmp_path, story)
 
 
+def test_a_dataset_that_is_deployed_with_its_source_waits_for_it(
+    node: Server, tmp_path: Path
+) -> None:
+    async def story(yard: Datasets) -> None:
+        await yard.raw_registered(node.url)
+        await yard.register("d", derived({"t": "SELECT hash FROM eth.blocks"}))
+        await yard.desk.deploy("_/eth@1.0.0", end_block=30)
+        job = await yard.sync("d", end_block=30)
+        assert (await yard.table(job, "t")).num_rows == 31
+
+    play(tmp_path, story)
+
+
+def test_slots_without_a_block_are_covered_by_what_is_made_of_them(tmp_path: Path) -> None:
+    tables = ("block_headers", "transactions", "instructions")
+    raw = {
+        "kind": "recorded", "network": "sol", "chain": "solana", "start_block": 31,
+        "tables": {name: {} for name in tables},
+    }  # fmt: skip
+    sqls = {
+        "headers": "SELECT slot, block_hash FROM sol.block_headers",
+        "fees": (
+            "SELECT i.program_id_index, t.fee FROM sol.instructions i JOIN sol.transactions t"
+            " ON i._block_num = t._block_num AND i.tx_index = t.tx_index"
+        ),
+    }
+
+    async def story(yard: Datasets) -> None:
+        provider = {"kind": "recorded", "network": "sol", "path": str(place("surfpool-json"))}
+        await yard.desk.register_provider("recorded", provider)
+        await yard.register("sol", raw)
+        source = await yard.sync("sol", end_block="latest")
+        await yard.register("d", derived(sqls, sol="_/sol@1.0.0"))
+        job = await yard.sync("d", end_block="latest", batch_blocks=4)
+        for name, like in (("headers", "block_headers"), ("fees", "instructions")):
+            made, given = await yard.table(job, name), await yard.table(source, like)
+            assert made.num_rows == given.num_rows > 10
+            assert await yard.ends(job, name) == await yard.ends(source, like) == 49
+        headers = (await yard.table(job, "headers")).num_rows
+        assert headers < 49 - 31
+
+    play(tmp_path, story)
+
+
 async def failure(yard: Datasets, job: Job) -> dict[str, Any]:
     """Read what the program of a job that failed has told."""
     found = await yard.engine.store.extraction(job.id)
@@ -232,6 +278,21 @@ def test_rows_that_a_query_cannot_work_with_fail_the_job_and_keep_those_before(
         said = told["error_context"]
         assert (said["block_range_start"], said["block_range_end"]) == (50, 59)
         assert await yard.ends(job, "t") == 50
+
+    play(tmp_path, story)
+
+
+def test_rows_that_are_too_many_at_once_are_made_in_parts(node: Server, tmp_path: Path) -> None:
+    async def story(yard: Datasets) -> None:
+        await yard.raw(node.url)
+        long = f"repeat('x', {MOST_BYTES // 60})"
+        await yard.register(
+            "d", derived({"t": f"SELECT length({long}) AS n, {long} AS x FROM eth.blocks"})
+        )
+        job = await yard.sync("d", end_block=LAST)
+        found = await yard.engine.store.extraction(job.id)
+        assert found is not None
+        assert found.tables["t"].rows == LAST + 1
 
     play(tmp_path, story)
 

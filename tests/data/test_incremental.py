@@ -186,6 +186,8 @@ QUERIES = {
         "SELECT p.k, b.v FROM (SELECT a.k, greatest(a._block_num, b._block_num) AS _block_num"
         " FROM x.a JOIN x.b ON a.k = b.v) AS p JOIN x.b ON p._block_num = b._block_num"
     ): False,
+    "SELECT a.k, c.v FROM x.a JOIN x.b USING (_block_num) JOIN x.a AS c USING (_block_num)": True,
+    "SELECT a.k, b.v FROM x.a NATURAL JOIN x.b": True,
     "SELECT k FROM x.a UNION ALL SELECT a.v FROM x.a JOIN x.b ON a.k = b.k": False,
     (
         "SELECT p.k, b.v FROM (SELECT k FROM x.a UNION ALL SELECT v AS k FROM x.b) AS p"

@@ -22,7 +22,7 @@ from jobyard.core.shares import Share
 from jobyard.data.canon import Canon, Header, confirmed
 from jobyard.data.chains import CHAINS
 from jobyard.data.compaction import Compaction
-from jobyard.data.evaluate import evaluate
+from jobyard.data.evaluate import MOST_BYTES, TooMuch, evaluate
 from jobyard.data.extractor import FOLLOW_AFTER, POLL, PUBLISH_AFTER, TableFolders
 from jobyard.data.footer import Extent
 from jobyard.data.incremental import incremental
@@ -30,7 +30,7 @@ from jobyard.data.parquet import MadeTable, TableWriter, layout_of
 from jobyard.data.plan import plan
 from jobyard.data.sources import Sources
 from jobyard.data.tidy import Place, settle, tidy
-from jobyard.errors import DataFileMissing, DependencyNotSynced
+from jobyard.errors import DataFileMissing, DependencyNotSynced, TableNotMade
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +76,7 @@ class Deriver:
         self._files = FileLayout(**orders["layout"])
         self._layout = layout_of(self._files)
         self._compact_at = 0.0
+        self._most: dict[str, int] = {}
         self._origins = {one["alias"]: one for one in derived["origins"]}
         self._headers: Sequence[Named] = ()
         self._canons: dict[str, tuple[tuple[int, ...], Canon, Sequence[SourceTable]]] = {}
@@ -283,12 +284,23 @@ class Deriver:
         """Make the rows of the next blocks, as many as are worth it."""
         sources = {leaf: self._sources.at((leaf.alias, leaf.table)) for leaf in table.query.leaves}
         most = self._derived["batch_blocks"] or _worth(set(sources.values()), start)
+        most = min(most, self._most.get(table.name, most))
         edge = canon.edge(start, most, stop)
         before = canon.hash_below(start)
         last = None if edge is None else canon.hash_below(edge)
         if edge is None or before is None or last is None:
             return None
-        return evaluate(table, sources, start, edge), Extent(start, edge, before, last)
+        try:
+            rows = evaluate(table, sources, start, edge)
+        except TooMuch:
+            self._most[table.name] = (edge - start) // 2
+            least = edge - start == 1 or canon.edge(start, self._most[table.name], stop) == edge
+            if least:
+                size = f"more than {MOST_BYTES >> 20} MiB of rows"
+                raise TableNotMade(table.name, size).at(start, edge) from None
+            return self._batch(table, canon, start, stop)
+        self._most[table.name] = 2 * (edge - start)
+        return rows, Extent(start, edge, before, last)
 
     async def _publish(self, done: Sequence[Published]) -> None:
         for one in done:
