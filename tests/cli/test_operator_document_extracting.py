@@ -188,7 +188,7 @@ def test_progress_moves_while_it_is_read(running: Operator) -> None:
 def test_progress_is_watched_as_the_document_does(running: Operator) -> None:
     line = "watch -n 5 'jobyard job progress 12345'"
 
-    assert b"transactions" in running.shell.watched(line, b'"logs"')
+    assert b"RUNNING" in running.shell.watched(line, b"current_block")
 
 
 def test_progress_is_drawn_anew_in_its_place(running: Operator) -> None:
