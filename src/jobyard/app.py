@@ -7,9 +7,11 @@ import stat
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobyard import config, log, loop
+from jobyard.core.places import is_address
 from jobyard.engine.collector import Collector
 from jobyard.engine.controller import Controller
 from jobyard.engine.supply import Suppliers
@@ -20,7 +22,6 @@ from jobyard.store.base import Retention
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-    from pathlib import Path
 
     from jobyard.config import Settings
     from jobyard.executor.base import Executor
@@ -66,6 +67,10 @@ class Yard:
         executors = {
             name: make_executor(name, self.settings, working_dir) for name in worker_settings.slots
         }
+        data = data_dir(self.settings)
+        supply = Suppliers(
+            self.store, self.settings.providers_dir, config.environment(), data
+        ).supply
         return Worker(
             self.store,
             self.logs,
@@ -73,14 +78,15 @@ class Yard:
             worker_settings,
             partial(new_store, self.settings),
             listener,
-            Suppliers(self.store, self.settings.providers_dir, config.environment()).supply,
-            data_dir(self.settings),
+            supply,
+            data,
         )
 
 
-def data_dir(settings: Settings) -> Path:
-    """Tell where the tables of datasets lie."""
-    return (settings.data_dir or settings.state_dir / DATA).absolute()
+def data_dir(settings: Settings) -> str:
+    """Tell where the tables of datasets lie: a path from the root on, or an address."""
+    place = settings.data_dir or str(settings.state_dir / DATA)
+    return place if is_address(place) else str(Path(place).absolute())
 
 
 def remove_files(path: str, names: Sequence[str]) -> Mapping[str, str]:

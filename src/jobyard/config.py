@@ -201,8 +201,9 @@ SETTINGS: tuple[Setting, ...] = (
         "a folder of providers, a YAML, TOML or JSON file each, besides those that were registered",
     ),
     Setting(
-        "data_dir", "JOBYARD_DATA_DIR", Path, None,
-        "the folder of datasets' tables; `data` in the state folder if it is not named",
+        "data_dir", "JOBYARD_DATA_DIR", str, None,
+        "the folder of datasets' tables, or an address such as `s3://bucket/path`; `data` in the "
+        "state folder if it is not named",
     ),
     Setting(
         "collect_after", "JOBYARD_COLLECT_AFTER", duration, 1800.0,
@@ -251,7 +252,7 @@ class Settings:
     retention_count: int | None
     """Jobs of each terminal status, None for all."""
     providers_dir: Path | None
-    data_dir: Path | None
+    data_dir: str | None
     collect_after: float
     document_limit: int
     node_limit: int

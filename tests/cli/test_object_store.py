@@ -142,3 +142,35 @@ def test_a_manifest_comes_from_a_store(store: Store, jobyard: CommandLine) -> No
     missing = store("manifest", "register", store.at("none.json"))
     assert missing.returncode == 2
     assert f"s3://{store.bucket}/none.json cannot be read" in missing.stderr
+
+
+def test_deployments_write_where_the_settings_say(
+    store: Store, jobyard: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    settings = jobyard.folder / ".jobyard" / "settings.toml"
+    settings.parent.mkdir(mode=0o700)
+    settings.write_text(f'data_dir = "{store.at("data")}"\n')
+    recording = {"kind": "recorded", "network": "anvil", "path": "blocks.ndjson.gz"}
+    (jobyard.folder / "here.json").write_text(json.dumps(recording))
+    manifest = ("manifest", "generate", "--kind", "recorded", "--network", "anvil")
+    jobyard.ok(*manifest, "--chain", "evm", "-o", "anvil.json")
+    jobyard.serve("solo", "--port", "0", until="listening on")
+    jobyard.ok("provider", "register", "here", "here.json")
+    jobyard.ok("dataset", "register", "a/anvil", "anvil.json")
+
+    job = jobyard.ok("dataset", "deploy", "a/anvil@dev", "--end-block", "11").strip()
+    jobyard.ok("job", "wait", job)
+
+    assert len(store.names("data/a/anvil/blocks")) == 1
+    asked = ("query", "SELECT count(*) AS n FROM blocks", "--from", "a/anvil", "--format", "json")
+    assert json.loads(jobyard.ok(*asked)) == {"n": 12}
+    jobyard.ok("table", "deactivate", "a/anvil@dev", "blocks")
+    [restored] = [
+        table
+        for table in json.loads(jobyard.ok("dataset", "restore", "a/anvil@dev", "--json"))["tables"]
+        if table["table_name"] == "blocks"
+    ]
+    assert restored["total_files"] == 1

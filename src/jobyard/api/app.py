@@ -42,7 +42,7 @@ def make_app(
     hosts: Collection[str] = (),
     tokens: Tokens | None = None,
     providers_dir: Path | None = None,
-    data_dir: Path = Path("data"),
+    data_dir: str = "data",
     collect_after: float | None = None,
 ) -> FastAPI:
     """Make the app that serves an open store.

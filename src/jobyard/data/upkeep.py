@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
+from jobyard.core.places import below
 from jobyard.data.folder import DataFolder
 from jobyard.data.footer import GENERATION_KEY, KEY, PARENTS_KEY
 from jobyard.data.reading import DataFile
@@ -140,7 +141,7 @@ def revisions_below(place: str) -> Iterator[str]:
         names = [one.base_name for one in infos if one.type is fs.FileType.Directory]
         for name in sorted(names, reverse=True):
             if folder.below(name).files():
-                yield f"{place.rstrip('/')}/{name}"
+                yield below(place, name)
     except OSError as error:
         raise RegisterFilesFailed(f"{place} cannot be read: {error}") from error
 

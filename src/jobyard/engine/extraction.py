@@ -19,8 +19,6 @@ from jobyard.engine.sources import links, sources
 from jobyard.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from jobyard.core.extract import Extract
     from jobyard.store.base import Claim, Store
 
@@ -49,7 +47,7 @@ class Asked:
 class Extractions:
     """Answers the programs of one worker that extract."""
 
-    def __init__(self, store: Store, data: Path, collect_after: float) -> None:
+    def __init__(self, store: Store, data: str, collect_after: float) -> None:
         """Keep their words in ``store``; tables lie below ``data`` if nothing else is said.
 
         A file that is not part of its table any more may go after ``collect_after`` seconds.
@@ -64,7 +62,7 @@ class Extractions:
 
     async def _tables(self, asked: Asked) -> Any:
         extract, claim = asked.extract, asked.claim
-        root = extract.folder or f"{self._data}/{extract.namespace}/{extract.name}"
+        root = extract.folder or below(self._data, extract.namespace, extract.name)
         # Later revisions sort behind earlier ones.
         revision = f"{clock.now_us():014x}-{ids.session()[:8]}"
         wishes = [Wish(table, below(root, table, revision)) for table in extract.tables]

@@ -38,12 +38,20 @@ class Suppliers:
     """Finds providers, in the store and in a folder, anew each time."""
 
     def __init__(
-        self, store: Datasets, folder: Path | None, environment: Mapping[str, str]
+        self,
+        store: Datasets,
+        folder: Path | None,
+        environment: Mapping[str, str],
+        data: str = "",
     ) -> None:
-        """Look into ``store`` and ``folder``; ``environment`` has the variables."""
+        """Look into ``store`` and ``folder``; ``environment`` has the variables.
+
+        Tables lie below ``data`` if nothing else is said.
+        """
         self._store = store
         self._folder = folder
         self._environment = environment
+        self._data = data
 
     async def all(self) -> dict[str, ProviderRecord]:
         """Read all providers by name; one that was registered hides a file of its name.
@@ -90,7 +98,7 @@ class Suppliers:
         from jobyard.spec.providers import variables_in
 
         names = {name for config in fitting.values() for name in variables_in(config)}
-        if extract.derived is not None or is_address(extract.folder or ""):
+        if extract.derived is not None or is_address(extract.folder or self._data):
             names |= {name for name in self._environment if name.startswith(STORES)}
         return Supplied(
             tuple(fitting.items()),

@@ -12,7 +12,6 @@ import json
 import os
 import socket
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from jobyard import __version__, clock, ids, log
@@ -96,7 +95,7 @@ class Worker:
         open_store: Callable[[], Store],
         listener: Listener | None = None,
         supply: Supply | None = None,
-        data: Path = Path("data"),
+        data: str = "data",
     ) -> None:
         """Work for ``store``; ``open_store`` makes another one for the heartbeat's thread.
 

@@ -35,7 +35,7 @@ class Counter:
         limits: Limits = DEFAULT_LIMITS,
         trigger: str = "api",
         providers_dir: Path | None = None,
-        data_dir: Path = Path("data"),
+        data_dir: str = "data",
         collect_after: float | None = None,
     ) -> None:
         """Serve ``store``.
@@ -50,7 +50,7 @@ class Counter:
         self.limits = limits
         self._trigger = trigger
         self._providers_dir = providers_dir
-        self._data_dir = str(data_dir)
+        self._data_dir = data_dir
         usual = config.default("collect_after")
         self._collect_after: float = usual if collect_after is None else collect_after
 

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from jobyard.api.desks.counter import MOST_ROWS, Counter, Object, bounded
+from jobyard.core.places import below, is_address
 from jobyard.core.tables import TableOf
 from jobyard.errors import (
     FilesRemaining,
@@ -283,7 +284,7 @@ class TableDesk(Counter):
 
     async def _newest(self, of: TableOf) -> int:
         """Find the newest folder of a table that is no other one's, and keep it as a revision."""
-        place = f"{self._data_dir}/{of.dataset}/{of.table}"
+        place = below(self._data_dir, of.dataset, of.table)
         for path in await asyncio.to_thread(lambda: list(_storage().revisions_below(place))):
             try:
                 return await self.store.register_revision(of, path)
@@ -307,8 +308,10 @@ class TableDesk(Counter):
         raise TableNotInManifest(dataset, table_name, [of.table for of in tables])
 
     def _place(self, path: str) -> str:
-        if "://" in path:
+        if is_address(path):
             return path.rstrip("/")
+        if is_address(self._data_dir):
+            return below(self._data_dir, path)
         return os.path.normpath(os.path.join(self._data_dir, path))  # noqa: PTH118 - not resolved
 
     async def _hide(self, path: str, names: list[str]) -> None:
