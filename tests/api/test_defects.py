@@ -15,6 +15,7 @@ import pytest
 from tests.api.conftest import serving
 from tests.api.hands import decide, hand, on_the_store
 from tests.api.test_jobs import JOB, ids, submit
+from tests.data.files import put
 
 from jobyard import app, clock, config
 from jobyard.api.access import Role, Tokens
@@ -307,6 +308,17 @@ def test_10_a_prune_needs_no_words_but_a_deletion_does(http: httpx.Client, still
     assert ids(http.get("/jobs?status=all")) == [active]
 
 
+def revision_and_file(http: httpx.Client, still: Serving) -> tuple[int, int]:
+    """Have a revision of the dataset's table with a file."""
+    folder = still.settings.state_dir / "data" / "_" / "eth" / "blocks" / "1"
+    put(folder, 0, 10)
+    table = {"dataset": "_/eth@dev", "table_name": "blocks", "path": str(folder)}
+    number: int = http.post("/revisions", json=table).json()["location_id"]
+    http.post(f"/revisions/{number}/restore")
+    (file,) = http.get(f"/revisions/{number}/files").json()["files"]
+    return number, file["id"]
+
+
 def test_11_every_path_that_can_be_read_can_be_read(http: httpx.Client, still: Serving) -> None:
     (job_id,) = submit(http)
     worker = hand(still)
@@ -317,6 +329,7 @@ def test_11_every_path_that_can_be_read_can_be_read(http: httpx.Client, still: S
     there = {"job_id": job_id, "event_id": event["id"], "worker_id": "w1"}
     there |= {key: made[key] for key in ("namespace", "name", "revision", "manifest_hash")}
     there |= {"provider_name": PROVIDER["name"]}
+    there |= dict(zip(("revision_id", "file_id"), revision_and_file(http, still), strict=True))
     streams = {path for path in http.get("/openapi.json").json()["paths"] if "stream" in path}
 
     for path, methods in http.get("/openapi.json").json()["paths"].items():
