@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("place", metavar="DIR|s3://…|NAMESPACE/NAME")
-@click.option("--quick", is_flag=True, help="Only what costs little: headers, links, indexes.")
+@click.option(
+    "--full/--quick", "full", default=True, show_default=True,
+    help="All that can be proved, or what costs little: headers, links, indexes.",
+)  # fmt: skip
 @click.option("--quarantine", is_flag=True, help="Put damaged files aside, out of their tables.")
 @json_option
 @server_options
@@ -30,7 +33,7 @@ def verify(
     /,
     settings: Settings,
     place: str,
-    quick: bool,
+    full: bool,
     quarantine: bool,
     as_json: bool,
 ) -> None:
@@ -54,11 +57,11 @@ def verify(
     kept = kept_at(settings, place, chained=False)
     if isinstance(kept, str):
         folder = DataFolder.at(kept)
-        found = verify_folder(folder, full=not quick)
+        found = verify_folder(folder, full=full)
         if has_store(settings):
             app.run_async(note_lost(settings, folder, found))
     else:
-        found = verify_files((each for one in kept for each in one.infos()), full=not quick)
+        found = verify_files((each for one in kept for each in one.infos()), full=full)
     if has_store(settings):
         app.run_async(forget_replaced(settings, found))
     taken = app.run_async(put_aside(settings, found)) if quarantine else []
