@@ -169,6 +169,11 @@ def show(name: str, figure: Figure) -> None:
     print(f"{name:34} {value:>14}  {beside:38} {verdict:14} {target}", flush=True)
 
 
+def is_meant(name: str, by: str) -> bool:
+    """Tell whether somebody means a benchmark by its name, or by the beginning of it."""
+    return name == by if by in BENCHMARKS else name.startswith(by)
+
+
 def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -186,7 +191,7 @@ def main() -> None:
     chosen = {
         name: benchmark
         for name, benchmark in BENCHMARKS.items()
-        if not asked.names or any(name.startswith(prefix) for prefix in asked.names)
+        if not asked.names or any(is_meant(name, by) for by in asked.names)
     }
     if not chosen:
         parser.error(f"there is only {', '.join(BENCHMARKS)}")
