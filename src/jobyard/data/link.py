@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jobyard.core.compaction import ChainPart
 from jobyard.core.derived import Source
 from jobyard.core.segments import Segment
-from jobyard.wire.extract import CostWords, MergerWords, SegmentWords
+from jobyard.wire.extract import CostWords, FileWords, MergerWords, SegmentWords
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,21 +107,9 @@ class Link:
 
         Its own name among them says that it is not needed.
         """
-        segment = done.segment
-        words = SegmentWords(
-            table=done.table,
-            name=segment.name,
-            network=segment.network,
-            start=segment.start,
-            stop=segment.stop,
-            hash=segment.hash,
-            prev_hash=segment.prev_hash,
-            size=segment.size,
-            rows=done.rows,
-            cost=self._cost(),
-        )
+        words = SegmentWords(**_words(done), cost=self._cost())
         gone = await asyncio.to_thread(self._channel.publish, words)
-        self.published += segment.stop - segment.start
+        self.published += done.segment.stop - done.segment.start
         return gone
 
     async def chain(self, table: str, start: int) -> ChainPart:
@@ -132,19 +120,7 @@ class Link:
 
     async def compact(self, done: Published, parents: Sequence[str]) -> list[str] | None:
         """Put a file in the place of others; returns their names, None if that may not be."""
-        segment = done.segment
-        words = MergerWords(
-            table=done.table,
-            name=segment.name,
-            network=segment.network,
-            start=segment.start,
-            stop=segment.stop,
-            hash=segment.hash,
-            prev_hash=segment.prev_hash,
-            size=segment.size,
-            rows=done.rows,
-            parents=list(parents),
-        )
+        words = MergerWords(**_words(done), parents=list(parents))
         gone: list[str] | None = (await self._ask("compact", words))["gone"]
         return gone
 
@@ -173,3 +149,18 @@ class Link:
         requests, retries, received = (new - old for new, old in zip(now, self._told, strict=True))
         self._told = now
         return CostWords(requests=requests, retries=retries, bytes_fetched=received, head=self.head)
+
+
+def _words(done: Published) -> FileWords:
+    segment = done.segment
+    return FileWords(
+        table=done.table,
+        name=segment.name,
+        network=segment.network,
+        start=segment.start,
+        stop=segment.stop,
+        hash=segment.hash,
+        prev_hash=segment.prev_hash,
+        size=segment.size,
+        rows=done.rows,
+    )

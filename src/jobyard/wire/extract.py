@@ -63,6 +63,7 @@ __all__ = [
     "WORDS",
     "CostWords",
     "DerivedOrder",
+    "FileWords",
     "MergerWords",
     "Orders",
     "OriginOrder",
@@ -163,8 +164,8 @@ class CostWords(TypedDict):
     head: int | None
 
 
-class SegmentWords(TypedDict):
-    """A finished file: blocks ``[start, stop)`` of a table, and what fetching them cost."""
+class FileWords(TypedDict):
+    """A finished file: blocks ``[start, stop)`` of a table."""
 
     table: str
     name: str
@@ -175,21 +176,17 @@ class SegmentWords(TypedDict):
     prev_hash: str
     size: int
     rows: int
+
+
+class SegmentWords(FileWords):
+    """A file that is published, and what fetching its blocks cost."""
+
     cost: CostWords
 
 
-class MergerWords(TypedDict):
+class MergerWords(FileWords):
     """A file that has the rows of others, ``parents``, which are neighbours in the chain."""
 
-    table: str
-    name: str
-    network: str
-    start: int
-    stop: int
-    hash: str
-    prev_hash: str
-    size: int
-    rows: int
     parents: list[str]
 
 
