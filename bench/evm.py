@@ -230,6 +230,8 @@ BENCHMARK = Benchmark(
         Line(
             "write", "EVM: JSON to Arrow to Parquet, all columns of three tables, a block", "ms",
             FLOOR, "≤ 2.5 times the floor; aim: 2.0", (Goal(at_most=2.5, of_ratio=True),),
+            "rows stream through caches, `orjson` stays within its own: 2.2 to 2.4 where nobody "
+            "else uses the processor's",
         ),
         Line(
             "proved", "the same, with header hash, links, order and gas proved, a block", "ms",
