@@ -248,6 +248,17 @@ def test_a_deployment_without_a_body_follows_the_head(http: httpx.Client) -> Non
     assert (made.status_code, job["end_block"], job["parallelism"]) == (202, None, 1)
 
 
+def test_a_deployment_may_begin_above_the_dataset(http: httpx.Client) -> None:
+    register(http, version="1.0.0")
+
+    job_id = deploy(http, start_block=15, end_block=20).json()["job_id"]
+
+    extract = http.get(f"/jobs/{job_id}").json()["spec"]["extract"]
+    assert (extract["start"], extract["end"]) == (15, "20")
+    conflict = deploy(http, start_block=16, end_block=20)
+    assert (conflict.status_code, conflict.json()["fields"]) == (409, ["start_block"])
+
+
 @pytest.mark.parametrize(
     ("written", "read"),
     [
@@ -268,6 +279,8 @@ def test_an_end_is_text_or_a_number(http: httpx.Client, written: Any, read: Any)
     ("options", "path"),
     [
         ({"end_block": 9}, "end_block"),
+        ({"start_block": 9}, "start_block"),
+        ({"start_block": 20, "end_block": 19}, "end_block"),
         ({"end_block": "soon"}, "end_block"),
         ({"end_block": 1.5}, "end_block"),
         ({"end_block": True}, "end_block"),

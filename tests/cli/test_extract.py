@@ -237,3 +237,16 @@ def test_progress_is_drawn_until_the_end(jobyard: CommandLine, folder: Path) -> 
     assert "transactions  0 - 11  1 " in page
     assert [one["job_status"] for one in told] == ["COMPLETED"]
     assert told[0]["tables"]["blocks"]["gaps"] == []
+
+
+def test_a_range_above_others_is_complete_by_itself(jobyard: CommandLine, folder: Path) -> None:
+    extract = ("extract", "recorded", "--url", "blocks.ndjson.gz", "--out", "out")
+    jobyard.ok(*extract, "--start-block", "0", "--end-block", "3")
+
+    done = jobyard(*extract, "--start-block", "8", "--end-block", "11", "--json")
+
+    assert done.returncode == 0, done.stderr
+    progress = json.loads(done.stdout)["progress"]
+    assert progress["percent"] == 100.0
+    blocks = progress["tables"]["blocks"]
+    assert (blocks["start_block"], blocks["current_block"], blocks["gaps_count"]) == (8, 11, 0)

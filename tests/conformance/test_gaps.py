@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +31,10 @@ def writer(stage: Stage) -> Writer:
 
 
 def gaps(writer: Writer, start: int = 0, stop: int = 1000, most: int = 100) -> Gaps:
+    return replace(told(writer, start, stop, most), beyond=None)
+
+
+def told(writer: Writer, start: int, stop: int = 1000, most: int = 100) -> Gaps:
     found = writer.stage.do(writer.stage.store.gaps(writer.job_id, (start, stop), most))
     return found["blocks"]
 
@@ -54,6 +59,21 @@ def test_gaps_lie_below_the_chain_and_between_what_is_beside_it(writer: Writer) 
     assert gaps(writer) == Gaps([(0, 5), (10, 20), (40, 50), (70, 80)], 4)
     assert gaps(writer, start=5) == Gaps([(10, 20), (40, 50), (70, 80)], 3)
     assert gaps(writer, start=45) == Gaps([(45, 50), (70, 80)], 2)
+
+
+def test_a_range_above_the_chain_is_told_as_far_as_its_links_lead(writer: Writer) -> None:
+    writer.publish(LINE[0])
+    writer.publish(a("30", 30, 40, "h29", "h39"))
+    writer.publish(a("40", 40, 50, "h39", "h49"))
+    writer.publish(a("50", 50, 60, "another", "h59"))
+
+    assert told(writer, 0).beyond is None
+    assert told(writer, 10).beyond is None
+    assert told(writer, 20).beyond is None
+    for start in (30, 35):
+        beyond = told(writer, start).beyond
+        assert beyond is not None
+        assert (beyond.start, beyond.stop, beyond.files) == (30, 50, 2)
 
 
 def test_gaps_end_with_the_blocks_that_are_wanted(writer: Writer) -> None:

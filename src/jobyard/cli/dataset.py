@@ -158,6 +158,7 @@ def jobs(
 
 @dataset.command()
 @_revision
+@click.option("--start-block", type=Number(0), help="The first block; if not said the manifest's.")
 @click.option(
     "--end-block",
     "-e",
@@ -187,6 +188,7 @@ def jobs(
 def deploy(
     settings: Settings,
     dataset: str,
+    start_block: int | None,
     end_block: str | None,
     parallelism: int,
     worker_id: str | None,
@@ -204,9 +206,9 @@ def deploy(
     """
     share = verify if verify_share is None else verify_share
     given = {
-        "end_block": end_block, "parallelism": parallelism, "worker_id": worker_id,
-        "verify": share, "providers": list(providers) or None, "batch_blocks": batch_blocks,
-        "layout": layout or None,
+        "start_block": start_block, "end_block": end_block, "parallelism": parallelism,
+        "worker_id": worker_id, "verify": share, "providers": list(providers) or None,
+        "batch_blocks": batch_blocks, "layout": layout or None,
     }  # fmt: skip
     options: Any = {name: value for name, value in given.items() if value is not None}
     found = asked(settings, lambda desk: desk.deploy(dataset, **options))

@@ -82,6 +82,8 @@ class Repair(TypedDict, total=False):
 class Deployment(Repair, total=False):
     """How a dataset is to be extracted."""
 
+    start_block: int
+    """The first block, not below the manifest's, which it is if nobody says."""
     end_block: str | int | None
     """The last block: a number, ``latest``, ``-n`` for n below the head; None follows the head."""
     batch_blocks: int

@@ -67,10 +67,15 @@ class Lacking:
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
-    """Blocks that a table lacks below the highest that it has: the first gaps, and how many."""
+    """Blocks that a table lacks below the highest that it has: the first gaps, and how many.
+
+    ``beyond`` is the contiguous range that begins with the first block wanted, where that lies
+    above the end of the table's chain.
+    """
 
     spans: Sequence[Span] = ()
     count: int = 0
+    beyond: TableProgress | None = None
 
 
 @dataclass(frozen=True, slots=True)

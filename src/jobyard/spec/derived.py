@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jobyard.spec.report import Place
 
 _ONLY_RAW = {
+    "start_block": (None, "it begins where what it is made of does"),
     "parallelism": (1, "SQL is evaluated on all cores, one range after the other"),
     "verify": (0, "what it is made of is proved when that is extracted"),
     "providers": ((), "it is made of other datasets, which are deployed with providers"),

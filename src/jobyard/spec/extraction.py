@@ -45,7 +45,7 @@ from jobyard.spec.report import BROKEN, Place, Report
 from jobyard.spec.shape import Field, Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from jobyard.core.dataset import Revision
     from jobyard.core.derived import Ancestor
@@ -101,6 +101,11 @@ BLOCK_END = _End()
 SHARE = _Share()
 DEPLOYMENT = Shape(
     "a deployment",
+    Field(
+        "start_block",
+        Whole(0, MOST_BLOCK),
+        "the first block; that of the manifest if nobody says, and never one below it",
+    ),
     Field("end_block", BLOCK_END, "the last block; without one the job follows the head for ever"),
     Field("parallelism", Whole(1, MOST_WRITERS), "attempts that extract at the same time"),
     Field("worker_id", Text(is_worker_pattern, WORKER_RULE), "who is to have the job"),
@@ -123,7 +128,7 @@ REMATERIALIZATION = Shape(
     "a rematerialization",
     Field("start_block", Whole(0, MOST_BLOCK), "the first block to extract anew", required=True),
     Field("end_block", Whole(0, MOST_BLOCK), "the last one", required=True),
-    *(row for row in DEPLOYMENT.fields if row.name != "end_block"),
+    *(row for row in DEPLOYMENT.fields if row.name not in {"start_block", "end_block"}),
 )
 
 
@@ -173,11 +178,7 @@ def deployment(revision: Revision, options: Any, ancestors: Sequence[Ancestor] =
     report = Report()
     place = Place(report)
     read = DEPLOYMENT.read({} if options is None else options, place)
-    start = manifest.start or 0
-    end = None if read is BROKEN else read.get("end_block")
-    if end is not None and not is_relative(end) and int(end) < start:
-        message = "before the dataset's first block"
-        (place / "end_block").problem(message, value=end, legal=f"{start} or more")
+    start, end = _range(manifest.start or 0, {} if read is BROKEN else read, place)
     if read is not BROKEN:
         check_options(read, place, derived=derived)
     if report.problems:
@@ -203,6 +204,20 @@ def deployment(revision: Revision, options: Any, ancestors: Sequence[Ancestor] =
         else None,
     )
     return job_of(extract, read.get("worker_id"))
+
+
+def _range(first: int, read: Mapping[str, Any], place: Place) -> tuple[int, str | None]:
+    """Find the first and the last block of a deployment; ``first`` is the dataset's."""
+    given, end = read.get("start_block"), read.get("end_block")
+    start = first if given is None else given
+    for name, number in (("start_block", given), ("end_block", end)):
+        if number is None or is_relative(str(number)):
+            continue
+        least = first if name == "start_block" else start
+        if int(number) < least:
+            message = f"before the {'dataset' if least == first else 'range'}'s first block"
+            (place / name).problem(message, value=number, legal=f"{least} or more")
+    return start, end
 
 
 def job_of(extract: Extract, worker_id: str | None = None) -> JobSpec:

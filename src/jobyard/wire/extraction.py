@@ -46,7 +46,7 @@ def extraction_members(
     start: int = ordered.get("start", 0)
     stop = _stop(ordered, extraction.stop)
     tables = {
-        name: {**_table(one, start), **_gaps(gaps.get(name))}
+        name: {**_table(_from(one, gaps.get(name)), start), **_gaps(gaps.get(name))}
         for name, one in sorted(extraction.tables.items())
     }
     rate = _rate(job, extraction, now)
@@ -69,9 +69,14 @@ def extraction_members(
     }
 
 
+def _from(one: TableProgress, gaps: Gaps | None) -> TableProgress:
+    """Take what begins with the first block wanted, be it above the chain."""
+    return one if gaps is None or gaps.beyond is None else gaps.beyond
+
+
 def _table(one: TableProgress, start: int) -> dict[str, Any]:
-    # A chain that begins above the first block that is wanted is none yet.
-    there = one.start is not None and one.stop is not None and one.start <= start
+    # A chain that begins above the first block that is wanted, or ends far below, is none yet.
+    there = one.start is not None and one.stop is not None and one.start <= start <= one.stop
     return {
         "current_block": one.stop - 1 if there and one.stop is not None else None,
         "start_block": one.start if there else None,

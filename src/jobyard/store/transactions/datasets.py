@@ -254,7 +254,7 @@ def _differing(old: JobSpec, new: JobSpec) -> list[str]:
     before, after = old.extract, new.extract
     if before is None or after is None:
         return ["extract"]
-    words = {"end": "end_block", "parallelism": "parallelism", "verify": "verify"}
+    words = {"start": "start_block", "end": "end_block"}
     names = [
         words.get(name, name)
         for name in before.__slots__

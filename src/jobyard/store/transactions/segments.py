@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jobyard.core.extraction import Extraction, Gaps, Lacking, Opened, Publication, TableProgress
 from jobyard.core.ranges import uncovered
-from jobyard.core.segments import Segment, fork
+from jobyard.core.segments import Segment, canonical, fork
 from jobyard.errors import ActiveWriter, LeaseLost, Unusable
 from jobyard.store.query import Query, Row, Transaction
 from jobyard.store.transactions.chains import Chain, add
@@ -155,7 +155,7 @@ def gaps(job_id: int, wanted: Span, most: int) -> Transaction[dict[str, Gaps]]:
     start, end = wanted
     found: dict[str, Gaps] = {}
     for row in (yield Query("extraction_tables", (job_id,))):
-        name, revision, _, _, first, stop, *_ = row
+        name, revision, path, _, first, stop, *_ = row
         spans: list[Span] = []
         if first is not None and start < first:
             spans.append((start, min(first, end)))
@@ -163,8 +163,22 @@ def gaps(job_id: int, wanted: Span, most: int) -> Transaction[dict[str, Gaps]]:
         rows = yield Query("gaps_beside", (revision, above, end, most))
         count = len(spans) + (rows[0][2] if rows else 0)
         spans += [(before, min(behind, end)) for before, behind, _ in rows]
-        found[name] = Gaps(spans[:most], count)
+        beyond = None
+        if stop is not None and stop < start:
+            beyond = yield from _beyond(revision, TableProgress(name, path, start, start, 0, 0, 0))
+        found[name] = Gaps(spans[:most], count, beyond)
     return found
+
+
+def _beyond(revision: int, none: TableProgress) -> Transaction[TableProgress | None]:
+    """Follow the links of what lies beside the chain, from a block above its end on."""
+    start = none.start or 0
+    rows = yield Query("segments_beside", (revision,))
+    linked = canonical(one for one in map(segment_of, rows) if one.stop > start)
+    if not linked or linked[0].start > start:
+        return None
+    size = sum(one.size for one in linked)
+    return replace(none, start=linked[0].start, stop=linked[-1].stop, files=len(linked), size=size)
 
 
 def segment_of(row: Row) -> Segment:
