@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.fault.small_disk import ServicesOnSmallDisk, small_disk
+from tests.fault.services import ROOT
+from tests.fault.small_disk import ServicesOnSmallDisk, SmallDisk, small_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,3 +136,29 @@ def test_doctor_finds_a_state_folder_that_cannot_be_written(services: ServicesOn
 
     assert done.returncode == 78
     assert f"{services.folder} cannot be written" in done.stdout
+
+
+def test_an_extraction_goes_on_when_a_full_disk_has_room_again(tmp_path: Path) -> None:
+    disk = SmallDisk(tmp_path / "disk", "256k")
+    disk.fill()
+    recording, out = ROOT / "tests" / "data" / "anvil-prague.ndjson.gz", disk.folder / "out"
+    extract = ("-m", "jobyard", "extract", "recorded", "--url", str(recording), "--out", str(out))
+    state = {"PYTHONPATH": str(ROOT / "src"), "JOBYARD_STATE_DIR": str(tmp_path / "state")}
+    with subprocess.Popen(
+        disk.enter(sys.executable, *extract),
+        env={**os.environ, **state},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        refused = next(line for line in process.stderr if " failed " in line)
+        half = [path for path in disk.seen.rglob("*") if path.suffix == ".parquet"]
+        disk.empty()
+        process.stderr.read()
+
+    assert refused.startswith("0/1 done")
+    assert half == []
+    assert process.returncode == 0
+    assert len([path for path in disk.seen.rglob("*") if path.is_file()]) == 3
+    disk.close()
