@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 # Tests wait for programs now and then, so one more than there are processors; each has a PostgreSQL.
 WORKERS ?= $$(( $$(nproc) < 7 ? $$(nproc) + 1 : 8 ))
+# Leaves no process to the others while it runs, so it runs alone.
+FORK_BOMB := tests/fault/test_process_tree.py::test_a_program_that_forks_without_end_is_gone_in_the_end
 CHAIN := tests/data/anvil-prague.ndjson.gz
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
@@ -26,7 +28,8 @@ demo: $(VENV)/.data ## run jobs on real input, then extract, prove and query a s
 		"SELECT type, count(*) AS transactions, sum(gas_used) AS gas FROM transactions GROUP BY type ORDER BY type"
 
 test: $(VENV)/.dev ## run all tests, on SQLite and on a real PostgreSQL, also from a wheel
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -q $(FORK_BOMB)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --deselect $(FORK_BOMB) $(ARGS)
 
 check: $(VENV)/.dev ## lint, format, types, directions of imports, generated files
 	@$(BIN)/ruff check --quiet .
